@@ -1,0 +1,18 @@
+"""Values that everything else speaks of: grids, images, label maps, categories."""
+
+from delineate.imaging.category import Category, Code
+from delineate.imaging.grid import Grid, axis_order
+from delineate.imaging.image import Image, LabelMap, Source
+from delineate.imaging.resample import resample, resample_labels
+
+__all__ = [
+    "Category",
+    "Code",
+    "Grid",
+    "Image",
+    "LabelMap",
+    "Source",
+    "axis_order",
+    "resample",
+    "resample_labels",
+]

@@ -1,0 +1,179 @@
+"""What a detector is: a cheap declaration and one method."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from delineate.errors import Cancelled
+from delineate.imaging import Category, Image
+from delineate.plugins.outputs import Output, OutputKind
+
+__all__ = [
+    "Detector",
+    "DetectorSpec",
+    "Monitor",
+    "MonitoredDetector",
+    "Options",
+    "Task",
+    "Wants",
+    "Weights",
+]
+
+Task = Literal[
+    "segmentation", "detection", "counting", "classification", "anomaly", "restoration"
+]
+
+
+class Options(BaseModel):
+    """Base of every detector's options; the fields become CLI flags, REST schema and forms.
+
+    Give each field a default and a description. Unknown names are refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wants:
+    """What images a detector reads; the framework brings them to this form or refuses.
+
+    Parameters
+    ----------
+    modalities
+        Modalities accepted, such as ``("CT",)``; empty for any.
+    unit
+        ``"mm"``: refuse pictures of unknown scale. ``None``: either.
+    dimensions
+        3: a volume. 2: a single slice; a volume is refused. ``None``: either.
+    min_slices
+        Fewest slices that make sense.
+    spacing_mm
+        ``(slice, row, column)`` to resample to before ``detect``; ``None`` for native.
+    orientation
+        Axis order and sense wanted, such as ``"SPL"``; ``None`` for native.
+    channels
+        Number of channels (0: grey without a channel axis); ``None`` for any.
+    """
+
+    modalities: tuple[str, ...] = ()
+    unit: Literal["mm", "px"] | None = None
+    dimensions: Literal[2, 3] | None = None
+    min_slices: int = 1
+    spacing_mm: tuple[float, float, float] | None = None
+    orientation: str | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A file of learned parameters; ``sha256`` in hexadecimal."""
+
+    name: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorSpec:
+    """What is known of a detector without loading it.
+
+    Parameters
+    ----------
+    id
+        Unique; lower-case words joined by dots and dashes, such as ``"pests.sticky-trap"``.
+    title
+        One line for people.
+    factory
+        ``"package.module:Class"``, called without arguments at first use.
+    version, task, intended_use
+        Shown and recorded with every result.
+    wants, gives
+        What goes in and which of the six kinds comes out.
+    categories
+        Everything it may find.
+    options
+        Subclass of :class:`Options`.
+    weights
+        Files it loads.
+    memory_mb
+        Rough need above the image itself, for planning.
+    """
+
+    id: str
+    title: str
+    factory: str
+    categories: tuple[Category, ...] = ()
+    version: str = "1"
+    task: Task = "segmentation"
+    wants: Wants = field(default_factory=Wants)
+    gives: OutputKind = "labelmap"
+    options: type[Options] = Options
+    weights: tuple[Weights, ...] = ()
+    memory_mb: int = 500
+    intended_use: str = "Research. Not for diagnosis."
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", self.id):
+            raise ValueError(
+                "expected a detector id of lower-case words joined by dots or dashes, such as "
+                f"'pests.sticky-trap', got {self.id!r}"
+            )
+        if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", self.factory):
+            raise ValueError(f"expected a factory 'package.module:Class', got {self.factory!r}")
+        names = [category.name for category in self.categories]
+        if len(set(names)) != len(names):
+            raise ValueError(f"detector {self.id} declares a category name twice: {sorted(names)}")
+
+
+class Monitor:
+    """Where a detector tells how far it is and learns that it should stop.
+
+    The base class ignores progress and never cancels; heads and workers derive from it.
+    """
+
+    def progress(self, fraction: float, stage: str = "") -> None:
+        """Tell how far it is, 0 to 1, and what is being done; may be called often."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
+        return False
+
+    def checkpoint(self) -> None:
+        """Raise :class:`~delineate.errors.Cancelled` if somebody asked to stop."""
+        if self.cancelled:
+            raise Cancelled("cancelled")
+
+
+class Detector(Protocol):
+    """What the author of a detector writes."""
+
+    def detect(self, image: Image, options: Any) -> Output:
+        """Find things in an image, leaving it alone.
+
+        Parameters
+        ----------
+        image
+            In the form that the spec's ``wants`` states; its array is read-only.
+        options
+            An instance of the spec's ``options``.
+
+        Returns
+        -------
+        Output
+            Of the kind that the spec's ``gives`` states, on the image's grid.
+        """
+        ...
+
+
+@runtime_checkable
+class MonitoredDetector(Protocol):
+    """Optional: a detector that tells its progress and can be cancelled."""
+
+    def detect_monitored(self, image: Image, options: Any, monitor: Monitor) -> Output:
+        """As ``detect``, calling ``monitor.progress`` and ``monitor.checkpoint`` now and then."""
+        ...

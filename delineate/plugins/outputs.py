@@ -1,0 +1,114 @@
+"""What a detector may return: a closed union of six kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delineate.imaging import Category, Grid, Image, LabelMap
+
+__all__ = ["Classes", "Field", "Instance", "Instances", "Masks", "Output", "OutputKind"]
+
+OutputKind = Literal["labelmap", "masks", "instances", "classes", "field", "image"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masks:
+    """Structures that may overlap.
+
+    ``array`` is bool ``(structure, slice, row, column)``, in the order of ``categories``.
+    """
+
+    array: NDArray[np.bool_]
+    grid: Grid
+    categories: tuple[Category, ...]
+
+    def __post_init__(self) -> None:
+        expected = (len(self.categories), *self.grid.shape)
+        if self.array.shape != expected or self.array.dtype != np.bool_:
+            raise ValueError(
+                f"expected masks of bool {expected}, got {self.array.dtype} {self.array.shape}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """One thing among many of its kind; has a point, a box, a polygon or several of these.
+
+    Parameters
+    ----------
+    category
+        One that the detector declares.
+    score
+        Confidence from 0 to 1.
+    point
+        Index ``(slice, row, column)`` on the grid of its :class:`Instances`, fractions allowed.
+    box
+        ``(low, high)`` indices of opposite corners; faces, so a box around the one sample 3 goes
+        from 2.5 to 3.5.
+    polygon
+        ``(n, 3)`` indices of a closed ring within one slice.
+    """
+
+    category: Category
+    score: float
+    point: tuple[float, float, float] | None = None
+    box: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    polygon: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"expected a score from 0 to 1, got {self.score}")
+        if self.point is None and self.box is None and self.polygon is None:
+            raise ValueError("an instance needs a point, a box or a polygon")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instances:
+    """Things found one by one; their number is the count."""
+
+    items: tuple[Instance, ...]
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """Probabilities for the image as a whole, by category; they need not sum to one."""
+
+    probabilities: Mapping[Category, float]
+
+    def __post_init__(self) -> None:
+        for category, value in self.probabilities.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"expected a probability for {category.name!r}, got {value}")
+        object.__setattr__(self, "probabilities", MappingProxyType(dict(self.probabilities)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A score for every sample, with what it means and from where on it counts.
+
+    ``array`` is float ``(slice, row, column)``; samples at or above ``threshold`` are a finding of
+    ``category``.
+    """
+
+    array: NDArray[Any]
+    grid: Grid
+    category: Category
+    meaning: str
+    threshold: float
+
+    def __post_init__(self) -> None:
+        if self.array.shape != self.grid.shape or self.array.dtype.kind != "f":
+            raise ValueError(
+                f"expected a float field of shape {self.grid.shape}, "
+                f"got {self.array.dtype} {self.array.shape}"
+            )
+
+
+Output = LabelMap | Masks | Instances | Classes | Field | Image
