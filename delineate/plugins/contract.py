@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from delineate.errors import Cancelled
 from delineate.imaging import Category, Image
-from delineate.plugins.outputs import Output, OutputKind
+from delineate.plugins.outputs import Detection, Output, OutputKind
 
 __all__ = [
     "Detector",
@@ -152,7 +152,7 @@ class Monitor:
 class Detector(Protocol):
     """What the author of a detector writes."""
 
-    def detect(self, image: Image, options: Any) -> Output:
+    def detect(self, image: Image, options: Any) -> Output | Detection:
         """Find things in an image, leaving it alone.
 
         Parameters
@@ -164,8 +164,9 @@ class Detector(Protocol):
 
         Returns
         -------
-        Output
-            Of the kind that the spec's ``gives`` states, on the image's grid.
+        Output or Detection
+            Of the kind that the spec's ``gives`` states, on the image's grid; as a
+            :class:`Detection` where there are scores, notes or remarks to go with it.
         """
         ...
 
@@ -174,6 +175,8 @@ class Detector(Protocol):
 class MonitoredDetector(Protocol):
     """Optional: a detector that tells its progress and can be cancelled."""
 
-    def detect_monitored(self, image: Image, options: Any, monitor: Monitor) -> Output:
+    def detect_monitored(
+        self, image: Image, options: Any, monitor: Monitor
+    ) -> Output | Detection:
         """As ``detect``, calling ``monitor.progress`` and ``monitor.checkpoint`` now and then."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from delineate.imaging import Category, Grid, Image, LabelMap
 
-__all__ = ["Classes", "Field", "Instance", "Instances", "Masks", "Output", "OutputKind"]
+__all__ = [
+    "Classes",
+    "Detection",
+    "Field",
+    "Instance",
+    "Instances",
+    "Masks",
+    "Output",
+    "OutputKind",
+]
 
 OutputKind = Literal["labelmap", "masks", "instances", "classes", "field", "image"]
 
@@ -112,3 +121,38 @@ class Field:
 
 
 Output = LabelMap | Masks | Instances | Classes | Field | Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """An output with what else the detector knows of it; ``detect`` may return it instead.
+
+    Parameters
+    ----------
+    output
+        What was found.
+    scores
+        Confidence from 0 to 1 by number: the label of a :class:`LabelMap`, the place counted from
+        1 in :class:`Masks` and :class:`Instances`, 1 for a :class:`Field`. Any may be left out.
+    notes
+        Short remarks by the same numbers, such as ``("smaller than most livers",)``.
+    remarks
+        Remarks on the whole result.
+    device
+        Where it was computed, such as ``"cuda:0"``; empty if it does not matter.
+    """
+
+    output: Output
+    scores: Mapping[int, float] = field(default_factory=dict)
+    notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        for number, score in self.scores.items():
+            if not 0 <= score <= 1:
+                raise ValueError(f"expected a score from 0 to 1 for {number}, got {score}")
+        notes = {number: tuple(lines) for number, lines in self.notes.items()}
+        object.__setattr__(self, "scores", MappingProxyType(dict(self.scores)))
+        object.__setattr__(self, "notes", MappingProxyType(notes))
+        object.__setattr__(self, "remarks", tuple(self.remarks))
