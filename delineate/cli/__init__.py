@@ -1,0 +1,99 @@
+"""The verbs of delineate for the terminal.
+
+Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 a detector failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+
+import click
+import typer
+
+from delineate.cli import demo, detectors, inspect, run, serve
+from delineate.cli.screen import errors
+from delineate.errors import (
+    Cancelled,
+    DelineateError,
+    DetectorError,
+    InputError,
+    MissingExtraError,
+    NotFoundError,
+    OptionError,
+    SeriesChoiceError,
+)
+
+__all__ = ["exit_code", "main"]
+
+EXIT_CODES: tuple[tuple[type[DelineateError], int], ...] = (
+    (OptionError, 2),
+    (SeriesChoiceError, 2),
+    (NotFoundError, 2),
+    (MissingExtraError, 2),
+    (Cancelled, 130),
+    (InputError, 3),
+    (DetectorError, 4),
+    (DelineateError, 1),
+)
+
+
+def exit_code(error: DelineateError) -> int:
+    """The exit code of an error: that of the first class above that it belongs to."""
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def application() -> typer.Typer:
+    """All verbs: those of this package and those that plugins add (``delineate.commands``)."""
+    app = typer.Typer(
+        name="delineate",
+        help="Find things in images and leave them as outlines, numbers and standard files.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_top)
+    app.command("detectors")(detectors.detectors)
+    app.command("inspect")(inspect.inspect)
+    app.command("run")(run.run)
+    app.command("serve")(serve.serve)
+    app.command("demo")(demo.demo)
+    for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):
+        try:
+            app.command(point.name)(point.load())
+        except Exception as error:  # noqa: BLE001 - one broken plugin must not take the others
+            errors.print(f"[yellow]the command {point.name} is left out: {error}[/]", style="dim")
+    return app
+
+
+def _top(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        from delineate import __version__
+
+        sys.stdout.write(f"delineate {__version__}\n")
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb and exit with its code."""
+    command = typer.main.get_command(application())
+    try:
+        code = command.main(arguments, prog_name="delineate", standalone_mode=False)
+    except DelineateError as error:
+        name = type(error).__name__
+        errors.print(f"[bold red]{name}[/]: ", end="")
+        errors.print(str(error), markup=False, highlight=False)
+        if isinstance(error, SeriesChoiceError):
+            for series in error.series:
+                line = "  ".join(f"{key}={value}" for key, value in series.items())
+                errors.print("  " + line, markup=False, highlight=False)
+        sys.exit(exit_code(error))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        errors.print("interrupted")
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
