@@ -7,7 +7,8 @@ TEST_ARGS ?=
 BIN := $(VENV)/bin
 PIP_VERSION := 26.3
 LOCKED := -c requirements.lock --build-constraint requirements.lock
-BENCHMARKS := $(patsubst benchmarks/bench_%.py,%,$(wildcard benchmarks/bench_*.py))
+BENCH := .bench
+BENCHMARKS := $(filter-out measure,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)))
 WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
 
 .PHONY: help demo test check lint types imports web-check bench clean lock system-packages
@@ -44,8 +45,8 @@ web-check: $(VENV)/.dev
 
 bench: $(addprefix bench-,$(BENCHMARKS))
 
-bench-%: $(VENV)/.bench
-	$(BIN)/python benchmarks/bench_$*.py
+bench-%: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/$*.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -63,9 +64,12 @@ $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/python -m pip install -q $(LOCKED) -e '.[dev]' -e examples/bright-spots
 	@touch $@
 
-# Peers are compared with, never needed: they live apart from the lock.
-$(VENV)/.bench: $(VENV)/.dev benchmarks/requirements.txt
-	$(BIN)/python -m pip install -q $(LOCKED) -r benchmarks/requirements.txt
+# Peers are compared with, never needed: they live in an environment of their own.
+$(BENCH)/.installed: $(VENV)/.python pyproject.toml requirements.lock benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install -q pip==$(PIP_VERSION)
+	$(BENCH)/bin/python -m pip install -q torch==2.13.0 -c requirements.lock
+	$(BENCH)/bin/python -m pip install -q $(LOCKED) -e '.[all]' -r benchmarks/requirements.txt
 	@touch $@
 
 # Debian packages that the browser tests need.
@@ -87,5 +91,5 @@ lock:
 	rm -rf .lock
 
 clean:
-	rm -rf $(VENV) .lock dist build delineate/viewers/web web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) .lock dist build delineate/viewers/web web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
