@@ -70,7 +70,7 @@ class Anatomy:
     heart_width_mm: float = between(40, 52)
     heart_x_mm: float = between(14, 36)
     heart_turn_rad: float = between(0.35, 0.85)
-    aorta_radius_mm: float = between(8.5, 14.5, "descending aorta 20-28 mm, Rogers 2013")
+    aorta_radius_mm: float = between(8.0, 13.0, "descending aorta 20-28 mm, Rogers 2013")
 
     # Abdomen
     liver_low_mm: float = between(-160, -85)
