@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 import click
 import typer
 
-from delineate.cli import demo, detectors, inspect, run, serve
+from delineate.cli import demo, detectors, inspect, phantom, run, serve
 from delineate.cli.screen import errors
 from delineate.errors import (
     Cancelled,
@@ -56,6 +56,7 @@ def application() -> typer.Typer:
     app.command("detectors")(detectors.detectors)
     app.command("inspect")(inspect.inspect)
     app.command("run")(run.run)
+    app.command("phantom")(phantom.phantom)
     app.command("serve")(serve.serve)
     app.command("demo")(demo.demo)
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):

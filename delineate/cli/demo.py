@@ -13,15 +13,11 @@ from typing import Annotated, Any
 
 import typer
 
+from delineate.cli.phantom import write_phantom
 from delineate.cli.screen import errors, findings_table, output, progress_bar
 from delineate.errors import DelineateError, DetectorError, MissingExtraError
-from delineate.formats import dicom
-from delineate.phantom import torso
 
-__all__ = ["demo", "write_phantom"]
-
-SEED = 7
-SPACING_MM = (4.0, 1.8, 1.8)
+__all__ = ["demo"]
 
 
 def demo(
@@ -71,12 +67,6 @@ def demo(
         output.print("Stop with Ctrl-C.")
         while True:
             time.sleep(3600)
-
-
-def write_phantom(folder: Path, seed: int = SEED) -> list[Path]:
-    """Write a generated torso as a DICOM CT series; the same seed gives the same files."""
-    image, _ = torso(seed, spacing_mm=SPACING_MM)
-    return dicom.write_series(image, folder)
 
 
 def _part(path: Path) -> tuple[str, bytes, str]:
