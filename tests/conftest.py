@@ -15,3 +15,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real images of ../shared/data are not here")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def phantom_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a generated torso as a DICOM CT series; coarse, so that it is quick."""
+    from delineate.formats import dicom
+    from delineate.phantom import torso
+
+    folder = tmp_path_factory.mktemp("phantom")
+    image, _ = torso(7, spacing_mm=(8.0, 4.0, 4.0), extent_mm=(-330.0, 200.0))
+    dicom.write_series(image, folder)
+    return folder
