@@ -1,0 +1,19 @@
+"""From label maps to outlines and back, and what can be measured on the way."""
+
+from delineate.contour.fill import fill, fill_all
+from delineate.contour.measure import measure
+from delineate.contour.plane import index_points
+from delineate.contour.ring import Contour
+from delineate.contour.structure import Structure
+from delineate.contour.trace import trace, trace_all
+
+__all__ = [
+    "Contour",
+    "Structure",
+    "fill",
+    "fill_all",
+    "index_points",
+    "measure",
+    "trace",
+    "trace_all",
+]
