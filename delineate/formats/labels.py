@@ -1,0 +1,37 @@
+"""Label maps from samples of any dtype, for the formats that hold nothing but samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delineate.errors import UnreadableFileError
+from delineate.imaging import Category, Grid, LabelMap
+
+__all__ = ["whole_labels", "with_names"]
+
+
+def whole_labels(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Samples as unsigned integers; refuses fractions and what a label map cannot hold."""
+    if array.dtype not in (np.uint8, np.uint16):
+        low, high = (array.min(), array.max()) if array.size else (0, 0)
+        if not (low >= 0 and high <= 65535):  # also where either is NaN
+            raise UnreadableFileError(
+                f"{name} is no label map: expected whole numbers from 0 to 65535, got {low} to "
+                f"{high}"
+            )
+        whole = array.astype(np.uint8 if high < 256 else np.uint16)
+        if array.dtype.kind == "f" and not np.array_equal(whole, array):
+            raise UnreadableFileError(f"{name} is no label map: it holds fractions")
+        array = whole
+    return array
+
+
+def with_names(labels: NDArray[Any], grid: Grid, known: dict[int, Category]) -> LabelMap:
+    """A label map in which labels that nobody named are called ``"label 5"``."""
+    for label in np.flatnonzero(np.bincount(labels.ravel(), minlength=1)):
+        if label:
+            known.setdefault(int(label), Category(f"label {label}"))
+    return LabelMap(labels, grid, dict(sorted(known.items())))
