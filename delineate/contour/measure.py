@@ -85,9 +85,7 @@ def measure(labelmap: LabelMap, image: Image | None = None) -> dict[int, dict[st
     size = max(int(labels.max()), max(labelmap.categories, default=0)) + 1
     count, sums, box, largest = tally(labels, size)
     numbers = sorted(set(np.flatnonzero(count).tolist()) - {0} | set(labelmap.categories))
-    found = {
-        n: _shape(labelmap.grid, count[n], sums[n], box[n], largest[n]) for n in numbers
-    }
+    found = {n: _shape(labelmap.grid, count[n], sums[n], box[n], largest[n]) for n in numbers}
     if image is not None and not image.channels:
         suffix = "hu" if image.modality == "CT" else "value"
         values = _values(labels, image, box[count > 0], size)

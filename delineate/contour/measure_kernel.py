@@ -32,7 +32,7 @@ def tally(
     count
         ``(size,)``: samples.
     sums
-        ``(size, 3)``: *twice* the sums of slice, row and column indices (whole numbers, thus exact).
+        ``(size, 3)``: *twice* the sums of slice, row and column indices: whole numbers, so exact.
     box
         ``(size, 6)``: lowest and highest slice, row and column; the high ends exclusive.
     largest

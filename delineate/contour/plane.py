@@ -130,9 +130,9 @@ def _check_planes(
     same = slices[order][1:] == slices[order][:-1]
     apart = np.flatnonzero(same & (np.diff(middle) > _SAME_PLANE))
     if len(apart):
-        i, j = order[apart[0]], order[apart[0] + 1]
+        at = int(apart[0])
+        i, j, gap = order[at], order[at + 1], (middle[at + 1] - middle[at]) * distance
         raise GeometryError(
-            f"contours {i} and {j} are {float(middle[apart[0] + 1] - middle[apart[0]]) * distance:.3f}"
-            f" {unit} apart, but both are nearest to slice {slices[i]}; they were drawn on slices "
-            f"closer than this grid's {distance:.3f} {unit}"
+            f"contours {i} and {j} are {gap:.3f} {unit} apart, but both are nearest to slice "
+            f"{slices[i]}; they were drawn on slices closer than this grid's {distance:.3f} {unit}"
         )

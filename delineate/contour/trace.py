@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,7 +95,7 @@ def trace_all(labelmap: LabelMap) -> tuple[Structure, ...]:
 def _rings(labelmap: LabelMap, only: int) -> dict[int, tuple[Contour, ...]]:
     from delineate.contour.trace_kernel import crack_rings  # numba is slow to import
 
-    labels = np.ascontiguousarray(labelmap.array).view()
+    labels: NDArray[Any] = np.ascontiguousarray(labelmap.array).view()
     labels.setflags(write=False)  # as all label maps are: one compiled version less
     corners, table = crack_rings(labels, only)
     label, component, is_hole, number, start, stop = table.T

@@ -112,7 +112,7 @@ class Grid:
     @property
     def inverse(self) -> NDArray[np.float64]:
         """``(4, 4)``; maps the world to indices."""
-        return np.linalg.inv(self.affine)
+        return np.asarray(np.linalg.inv(self.affine), dtype=np.float64)
 
     @property
     def orientation(self) -> str:

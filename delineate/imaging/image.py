@@ -75,7 +75,7 @@ class Image:
         head = f"{array.shape}{array.dtype.str}{self.grid.unit}{self.modality}{self.channels}"
         digest.update(head.encode())
         digest.update(affine.tobytes())
-        digest.update(memoryview(array).cast("B"))
+        digest.update(array.view(np.uint8).data)
         return f"sha256:{digest.hexdigest()}"
 
 
