@@ -1,0 +1,67 @@
+"""Cross-entropy plus Dice that can live with incomplete labels."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from delineate.segmentation.cases import IGNORED
+
+
+def marginal_log_probabilities(logits: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities in which structures that a case does not label count as background.
+
+    Parameters
+    ----------
+    logits
+        Shape (batch, class, slice, row, column).
+    known
+        bool, shape (batch, class); background is always known.
+
+    Returns
+    -------
+    Tensor
+        Same shape as the logits. The background holds the sum over itself and all unknown
+        classes, unknown classes a large negative number. See Shi et al., "Marginal loss and
+        exclusion loss for partially supervised multi-organ segmentation", Med. Image Anal. 70,
+        2021, doi:10.1016/j.media.2021.101979.
+    """
+    logp = F.log_softmax(logits.float(), dim=1)
+    if bool(known.all()):
+        return logp
+    unseen = ~known[:, :, None, None, None]
+    merged = torch.cat([logp[:, :1], logp.masked_fill(~unseen, -1e4)[:, 1:]], dim=1)
+    background = torch.logsumexp(merged, dim=1, keepdim=True)
+    return torch.cat([background, logp.masked_fill(unseen, -1e4)[:, 1:]], dim=1)
+
+
+def segmentation_loss(
+    logits: torch.Tensor, labels: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
+    """Mean of cross-entropy and soft Dice over the classes present.
+
+    Parameters
+    ----------
+    logits
+        Shape (batch, class, slice, row, column).
+    labels
+        int64, shape (batch, slice, row, column); `IGNORED` samples count for nothing.
+    known
+        bool, shape (batch, class).
+    """
+    logp = marginal_log_probabilities(logits, known)
+    seen = labels != IGNORED
+    target = labels.masked_fill(~seen, 0)
+    picked = logp.gather(1, target[:, None])[:, 0]
+    count = seen.sum().clamp_min(1)
+    cross_entropy = -(picked * seen).sum() / count
+    probability = logp.exp() * seen[:, None]
+    truth = F.one_hot(target, logits.shape[1]).movedim(-1, 1) * seen[:, None]
+    dims = (0, 2, 3, 4)
+    overlap = (probability * truth).sum(dims)
+    total = probability.sum(dims) + truth.sum(dims)
+    present = truth.sum(dims) > 0
+    present[0] = False
+    dice = 1 - (2 * overlap + 1) / (total + 1)
+    mean_dice = (dice * present).sum() / present.sum().clamp_min(1)
+    return cross_entropy + mean_dice
