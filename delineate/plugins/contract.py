@@ -23,9 +23,7 @@ __all__ = [
     "Weights",
 ]
 
-Task = Literal[
-    "segmentation", "detection", "counting", "classification", "anomaly", "restoration"
-]
+Task = Literal["segmentation", "detection", "counting", "classification", "anomaly", "restoration"]
 
 
 class Options(BaseModel):
@@ -175,8 +173,6 @@ class Detector(Protocol):
 class MonitoredDetector(Protocol):
     """Optional: a detector that tells its progress and can be cancelled."""
 
-    def detect_monitored(
-        self, image: Image, options: Any, monitor: Monitor
-    ) -> Output | Detection:
+    def detect_monitored(self, image: Image, options: Any, monitor: Monitor) -> Output | Detection:
         """As ``detect``, calling ``monitor.progress`` and ``monitor.checkpoint`` now and then."""
         ...

@@ -140,6 +140,8 @@ class Detection:
         Remarks on the whole result.
     device
         Where it was computed, such as ``"cuda:0"``; empty if it does not matter.
+    versions
+        Versions of packages that bear on the result; torch's is added where it was loaded.
     """
 
     output: Output
@@ -147,6 +149,7 @@ class Detection:
     notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     device: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for number, score in self.scores.items():
@@ -156,3 +159,4 @@ class Detection:
         object.__setattr__(self, "scores", MappingProxyType(dict(self.scores)))
         object.__setattr__(self, "notes", MappingProxyType(notes))
         object.__setattr__(self, "remarks", tuple(self.remarks))
+        object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))

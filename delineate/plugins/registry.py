@@ -1,0 +1,182 @@
+"""Which detectors are installed: entry points of the group ``delineate.detectors``."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from delineate.errors import DelineateError, PluginLoadError, UnknownDetectorError
+from delineate.plugins.contract import Detector, DetectorSpec
+from delineate.plugins.wire import category_json
+
+__all__ = ["GROUP", "Problem", "Registry", "describe", "find", "installed", "load", "make"]
+
+GROUP = "delineate.detectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An entry point that was left out, with the package to blame and the reason."""
+
+    name: str
+    package: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.package or 'an unknown package'}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The detectors that can be used and the plugins that cannot.
+
+    Parameters
+    ----------
+    specs
+        Sorted by id; each id once.
+    problems
+        Plugins left out: not importable, no :class:`DetectorSpec`, or an id that two declare.
+    """
+
+    specs: tuple[DetectorSpec, ...]
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, points: Iterable[EntryPoint]) -> Registry:
+        """Import what the entry points name; what fails is reported, never raised."""
+        problems: list[Problem] = []
+        claims: dict[str, list[tuple[EntryPoint, DetectorSpec]]] = defaultdict(list)
+        for point in sorted(points, key=lambda point: (point.name, point.value)):
+            try:
+                spec = _spec(point)
+            except (Exception, SystemExit) as error:  # whatever a stranger's import does
+                problems.append(_problem(point, f"{type(error).__name__}: {error}"))
+            else:
+                claims[spec.id].append((point, spec))
+        specs = []
+        for identifier, claimants in sorted(claims.items()):
+            if len(claimants) == 1:
+                specs.append(claimants[0][1])
+                continue
+            packages = ", ".join(sorted(_package(point) or point.value for point, _ in claimants))
+            reason = f"the id {identifier!r} is declared {len(claimants)} times: by {packages}"
+            problems.extend(_problem(point, f"{reason}; uninstall one") for point, _ in claimants)
+        return cls(tuple(specs), tuple(problems))
+
+    def find(self, identifier: str) -> DetectorSpec:
+        """The detector of that id.
+
+        Raises
+        ------
+        UnknownDetectorError
+            Naming ids that look alike, or all there are, or why a plugin was left out.
+        """
+        for spec in self.specs:
+            if spec.id == identifier:
+                return spec
+        ids = [spec.id for spec in self.specs]
+        message = f"no detector {identifier!r} is installed"
+        if close := difflib.get_close_matches(identifier, ids, n=3, cutoff=0.5):
+            message += f"; did you mean {' or '.join(close)}?"
+        elif ids:
+            message += f"; there are {', '.join(ids)}"
+        else:
+            message += "; there is none at all, install a package that brings one"
+        if self.problems:
+            message += " (left out: " + "; ".join(str(problem) for problem in self.problems) + ")"
+        raise UnknownDetectorError(message, identifier)
+
+
+def installed() -> Registry:
+    """What is installed now; imports the declarations, no detector and no model."""
+    return Registry.of(entry_points(group=GROUP))
+
+
+def find(identifier: str) -> DetectorSpec:
+    """The installed detector of that id; see :meth:`Registry.find`."""
+    return installed().find(identifier)
+
+
+def load(spec: DetectorSpec) -> Detector:
+    """Import and make the detector that a spec's factory names.
+
+    Raises
+    ------
+    PluginLoadError
+        If it cannot be imported or made, or has no ``detect``. Errors of delineate's own kinds,
+        such as :class:`~delineate.errors.ModelError`, pass through.
+    """
+    return make(spec.factory, spec.id)
+
+
+def make(factory: str, identifier: str) -> Detector:
+    """As :func:`load`, from the factory ``"package.module:Class"`` alone."""
+    module, _, name = factory.partition(":")
+    try:
+        detector: Any = getattr(import_module(module), name)()
+    except DelineateError:
+        raise
+    except Exception as error:
+        raise PluginLoadError(
+            f"the factory {factory} of detector {identifier} failed with "
+            f"{type(error).__name__}: {error}",
+            identifier,
+        ) from error
+    if not callable(getattr(detector, "detect", None)) and not callable(
+        getattr(detector, "detect_monitored", None)
+    ):
+        raise PluginLoadError(
+            f"expected {factory} of detector {identifier} to make an object with a method "
+            f"detect(image, options), got a {type(detector).__name__} without one",
+            identifier,
+        )
+    return cast(Detector, detector)
+
+
+def describe(spec: DetectorSpec) -> dict[str, Any]:
+    """All that a head shows of a detector, fit for JSON."""
+    wants = spec.wants
+    return {
+        "id": spec.id,
+        "title": spec.title,
+        "version": spec.version,
+        "task": spec.task,
+        "intended_use": spec.intended_use,
+        "wants": {
+            "modalities": list(wants.modalities),
+            "unit": wants.unit,
+            "dimensions": wants.dimensions,
+            "min_slices": wants.min_slices,
+            "spacing_mm": None if wants.spacing_mm is None else list(wants.spacing_mm),
+            "orientation": wants.orientation,
+            "channels": wants.channels,
+        },
+        "gives": spec.gives,
+        "categories": [category_json(category) for category in spec.categories],
+        "options_schema": spec.options.model_json_schema(),
+        "weights": [
+            {"name": file.name, "sha256": file.sha256, "licence": file.licence}
+            for file in spec.weights
+        ],
+        "memory_mb": spec.memory_mb,
+    }
+
+
+def _spec(point: EntryPoint) -> DetectorSpec:
+    spec = point.load()
+    if not isinstance(spec, DetectorSpec):
+        raise TypeError(f"expected {point.value} to be a DetectorSpec, got a {type(spec).__name__}")
+    return spec
+
+
+def _problem(point: EntryPoint, reason: str) -> Problem:
+    return Problem(point.name, _package(point), reason)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else ""
