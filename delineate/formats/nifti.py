@@ -11,12 +11,10 @@ like Hounsfield units (lowest at most -200, highest above 200, half of them belo
 
 from __future__ import annotations
 
-import gzip
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +23,21 @@ from delineate.errors import (
     ExportError,
     GeometryError,
     InputError,
-    TooLargeError,
-    UnreadableFileError,
 )
 from delineate.formats.geometry import Problem, SeriesReport
-from delineate.formats.nifti_header import Header, label_table, parse, ras_affine
 from delineate.formats.labels import whole_labels, with_names
+from delineate.formats.nifti_header import Header, label_table, parse, ras_affine
+from delineate.formats.samples import (
+    decompressed,
+    is_gzip,
+    modality_of,
+    narrowed,
+    read_samples,
+)
 from delineate.imaging import Category, Grid, Image, LabelMap, Source
 
 __all__ = ["NiftiSource", "read", "read_labels", "report", "write_image", "write_labels"]
 
-_MOST_BYTES = 16 << 30
-_DEFLATE_RATIO = 1032  # deflate cannot make less than one byte of this many
 _LEVEL = 1
 
 
@@ -73,7 +74,8 @@ def read(path: Path | str) -> Image:
     header, stored = _load(Path(path))
     grid, _, _ = header.grid()
     array = _scaled(stored, header)
-    return Image(array, grid, _modality(array, header.hint), source=NiftiSource())
+    modality, _ = modality_of(array, header.hint)
+    return Image(array, grid, modality, source=NiftiSource())
 
 
 def report(path: Path | str) -> SeriesReport:
@@ -87,12 +89,12 @@ def report(path: Path | str) -> SeriesReport:
     except InputError as error:
         code = "unreadable"
         if isinstance(error, GeometryError):
-            with _opened(path) as stream:
+            with _opened(path) as (stream, _):
                 several = parse(stream, path.name).volumes > 1
             code = "four_dimensional" if several else "zero_affine"
         return SeriesReport.refusal([Problem(code, str(error))], id=path.name, format="nifti")
-    modality = _modality(array, header.hint)
-    if modality == "CT" and not _named(header.hint):
+    modality, guessed = modality_of(array, header.hint)
+    if guessed:
         message = "NIfTI names no modality; the values look like Hounsfield units, so it is a CT"
         problems += (Problem("modality_assumed", message),)
     return SeriesReport.of_grid(
@@ -169,108 +171,40 @@ def write_image(image: Image, path: Path | str) -> None:
 
 def _load(path: Path) -> tuple[Header, NDArray[Any]]:
     """Header and stored samples ``(slice, row, column)`` in this machine's byte order."""
-    with _opened(path) as stream:
+    with _opened(path) as (stream, encoding):
         header = parse(stream, path.name)
         if header.volumes > 1:
             raise GeometryError(
                 f"{path.name} holds {header.volumes} volumes, expected one; split it into single "
                 "volumes (fslsplit, or nibabel's four_to_three) and send the one you want"
             )
-        most = path.stat().st_size * (_DEFLATE_RATIO if _is_gzip(path) else 1)
-        if header.size > most:
-            raise UnreadableFileError(
-                f"{path.name} is cut short: the header promises {header.size} bytes of samples, "
-                f"a file of {path.stat().st_size} bytes cannot hold them"
-            )
-        if header.size > _MOST_BYTES:
-            raise TooLargeError(
-                f"{path.name} holds {header.size / 2**30:.1f} GiB of samples, at most "
-                f"{_MOST_BYTES >> 30} GiB are read; crop it or write it with 16 bits a sample"
-            )
         stream.seek(header.offset)
-        array = np.empty(header.shape, header.dtype)
-        missing = header.size - _fill(stream, array.data.cast("B"))
-        if missing:
-            raise UnreadableFileError(
-                f"{path.name} is cut short: {missing} of {header.size} bytes of samples are "
-                "missing; copy or download it again"
-            )
-        stream.read(1)  # at the end of a gzip stream its checksum is compared
-    if not array.dtype.isnative:
-        array = array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
-    return header, array
-
-
-def _fill(stream: BinaryIO, target: memoryview) -> int:
-    done = 0
-    while done < len(target):
-        count = stream.readinto(target[done:])  # type: ignore[attr-defined]
-        if not count:
-            break
-        done += count
-    return done
+        size = path.stat().st_size
+        return header, read_samples(stream, header.shape, header.dtype, size, encoding, path.name)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The decompressed contents; whatever a broken stream raises becomes one error."""
-    from isal import igzip, isal_zlib
-
-    try:
-        with cast(
-            BinaryIO, igzip.open(path, "rb") if _is_gzip(path) else path.open("rb")
-        ) as stream:
-            yield stream
-    except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:
-        raise UnreadableFileError(
-            f"{path.name} is a broken or truncated gzip file ({error}); copy or download it again"
-        ) from error
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    with path.open("rb") as file:
+        encoding = "gzip" if is_gzip(file.read(2)) else "raw"
+        file.seek(0)
+        with decompressed(file, encoding, path.name) as stream:
+            yield stream, encoding
 
 
 def _scaled(stored: NDArray[Any], header: Header) -> NDArray[Any]:
     """Samples as the header's slope and intercept mean them; see :func:`read` for the dtype."""
     slope, inter = header.slope, header.inter
-    plain = slope == 1 and inter == 0
+    if slope == 1 and inter == 0:
+        return narrowed(stored)
     if stored.dtype.kind == "f":
-        if plain:
-            return stored
         return (stored.astype(np.float64) * slope + inter).astype(stored.dtype)
-    if plain and stored.dtype.itemsize <= 2:
-        return stored
-    if slope.is_integer() and inter.is_integer() and max(abs(slope), abs(inter)) < 2**53:
+    if slope.is_integer() and inter.is_integer():
         ends = [int(end) * int(slope) + int(inter) for end in (stored.min(), stored.max())]
-        wide = [*ends, int(slope), int(inter)]
-        for kind in (np.int16, np.int32, np.int64):
-            limits = np.iinfo(kind)
-            if min(ends) >= limits.min and max(ends) <= limits.max:
-                if plain:
-                    return stored.astype(kind)
-                inner = np.dtype(np.int64 if max(map(abs, wide)) > 2**31 else np.int32)
-                scaled: NDArray[Any] = stored.astype(inner) * int(slope) + int(inter)
-                return scaled.astype(kind)
-        if plain:
-            return stored  # unsigned 64 bits
+        if max(map(abs, (*ends, slope, inter))) < 2**62:
+            return narrowed(stored.astype(np.int64) * int(slope) + int(inter))
     real = stored.astype(np.float64) * slope + inter
     return real.astype(np.float32) if stored.dtype.itemsize <= 2 else real
-
-
-def _named(hint: str) -> str:
-    """The modality that a header's texts name, or nothing."""
-    own = re.search(r"\bmodality=(\w+)", hint)
-    if own:
-        return own[1]
-    return "CT" if re.search(r"\b(CT|Hounsfield)\b", hint) else ""
-
-
-def _modality(array: NDArray[Any], hint: str) -> str:
-    some = array.ravel()[:: max(1, array.size // 100_000)]
-    like_ct = array.min() <= -200 and array.max() > 200 and np.median(some) < 400
-    return _named(hint) or ("CT" if like_ct else "unknown")
 
 
 def _write(
