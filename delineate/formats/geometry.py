@@ -28,7 +28,7 @@ _ADVICE = {
     "missing_slice": "Send the whole series; at least one slice is missing.",
     "uneven_spacing": "Send a reconstruction with even spacing.",
     "four_dimensional": "Export one volume at a time; this file holds several.",
-    "zero_affine": "Export the image again with its geometry; this file does not say where it lies.",
+    "zero_affine": "Export the image with its geometry; this file does not say where it lies.",
 }
 _RANK = {"usable": 0, "corrected": 1, "refused": 2}
 

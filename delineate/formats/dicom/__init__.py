@@ -1,0 +1,8 @@
+"""DICOM series in and out: CT first, and whatever else comes as parallel grey slices."""
+
+from delineate.formats.dicom.series import find_stacks, read_stack, report
+from delineate.formats.dicom.slices import Entry
+from delineate.formats.dicom.source import DicomSource
+from delineate.formats.dicom.stack import Stack
+
+__all__ = ["DicomSource", "Entry", "Stack", "find_stacks", "read_stack", "report"]

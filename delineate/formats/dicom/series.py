@@ -1,0 +1,105 @@
+"""From DICOM files to series: what they hold, and one of them as an image."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from delineate.errors import GeometryError, UnreadableFileError
+from delineate.formats.dicom.header import NotASlice, parse
+from delineate.formats.dicom.pixels import read_samples, unsupported
+from delineate.formats.dicom.slices import Entry, Slice
+from delineate.formats.dicom.source import DicomSource
+from delineate.formats.dicom.stack import Stack, stacks
+from delineate.formats.geometry import Ignored, Problem, SeriesReport
+from delineate.imaging import Image
+
+__all__ = ["find_stacks", "read_stack", "report"]
+
+_UNREADABLE = ("unreadable", "truncated", "unsupported_transfer_syntax", "duplicate_instance")
+
+
+def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Ignored, ...]]:
+    """Stacks of slices in DICOM files given in any order, and the files that hold none."""
+    slices: list[Slice] = []
+    ignored = []
+    for entry in entries:
+        try:
+            slices += parse(entry)
+        except NotASlice as reason:
+            ignored.append(Ignored(entry.name, str(reason)))
+    reasons = {syntax: unsupported(syntax) for syntax in {one.transfer_syntax for one in slices}}
+    slices = [
+        replace(one, fault=("unsupported_transfer_syntax", reasons[one.transfer_syntax]))
+        if reasons[one.transfer_syntax] and not one.fault[0]
+        else one
+        for one in slices
+    ]
+    return stacks(slices), tuple(ignored)
+
+
+def report(stack: Stack) -> SeriesReport:
+    """What is known of a stack before its pixels are read."""
+    first = stack.slices[0]
+    if stack.grid is None:
+        return SeriesReport.refusal(
+            stack.faults + stack.notes,
+            id=stack.id,
+            format="dicom",
+            modality=first.modality,
+            description=first.description,
+            slices=len(stack.slices),
+        )
+    return SeriesReport.of_grid(
+        stack.grid,
+        id=stack.id,
+        format="dicom",
+        modality=first.modality,
+        description=first.description,
+        problems=stack.notes,
+        corrections=stack.corrections,
+    )
+
+
+def read_stack(stack: Stack) -> Image:
+    """The image of a stack.
+
+    Raises
+    ------
+    GeometryError
+        If the slices make no regular grid; the message names them.
+    UnreadableFileError
+        If pixels are missing, broken or in a transfer syntax that is not read.
+    """
+    if stack.grid is None:
+        raise _refusal(stack.id, stack.faults)
+    array = read_samples(stack.slices)
+    return Image(array, stack.grid, stack.slices[0].modality, (), _source(stack))
+
+
+def _refusal(uid: str, faults: Sequence[Problem]) -> GeometryError | UnreadableFileError:
+    advice = SeriesReport.refusal(faults, id=uid, format="dicom").advice
+    message = f"series {uid} cannot be read: {'; '.join(one.message for one in faults)}. {advice}"
+    if faults[0].code in _UNREADABLE:
+        return UnreadableFileError(message)
+    return GeometryError(message)
+
+
+def _source(stack: Stack) -> DicomSource:
+    import pydicom
+
+    first = stack.slices[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = pydicom.dcmread(first.entry.path, force=True, stop_before_pixels=True)
+    return DicomSource(
+        study_uid=first.study_uid,
+        series_uid=first.series_uid,
+        frame_of_reference_uid=first.frame_of_reference_uid,
+        stack=stack.id,
+        sop_class_uids=tuple(one.sop_class_uid for one in stack.slices),
+        sop_instance_uids=tuple(one.sop_instance_uid for one in stack.slices),
+        frame_numbers=tuple(one.frame + 1 if one.frames > 1 else 0 for one in stack.slices),
+        header=header,
+    )
