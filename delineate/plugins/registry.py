@@ -14,7 +14,17 @@ from delineate.errors import DelineateError, PluginLoadError, UnknownDetectorErr
 from delineate.plugins.contract import Detector, DetectorSpec
 from delineate.plugins.wire import category_json
 
-__all__ = ["GROUP", "Problem", "Registry", "describe", "find", "installed", "load", "make"]
+__all__ = [
+    "GROUP",
+    "Problem",
+    "Registry",
+    "describe",
+    "detectors",
+    "find",
+    "installed",
+    "load",
+    "make",
+]
 
 GROUP = "delineate.detectors"
 
@@ -100,6 +110,11 @@ def installed() -> Registry:
 def find(identifier: str) -> DetectorSpec:
     """The installed detector of that id; see :meth:`Registry.find`."""
     return installed().find(identifier)
+
+
+def detectors() -> tuple[DetectorSpec, ...]:
+    """The detectors that are installed, by id; see :func:`installed` for what is broken."""
+    return installed().specs
 
 
 def load(spec: DetectorSpec) -> Detector:

@@ -1,0 +1,155 @@
+"""What one detector found in one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from delineate.contour import Contour, Structure
+from delineate.imaging import Category, Image
+from delineate.plugins import DetectorSpec, Output, OutputKind, Weights
+from delineate.plugins.contract import Task
+
+__all__ = ["Delineation", "DetectorIdentity", "Finding", "Provenance", "structures"]
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Finding:
+    """One thing found, or looked for and not found.
+
+    Parameters
+    ----------
+    id
+        The label in a label map; else its place, counted from 1.
+    category
+        What it is.
+    score
+        Confidence or probability from 0 to 1; ``None`` where the detector gives none.
+    contours
+        From the first slice to the last, each outer ring before its holes; points to 1e-4 mm.
+    measurements
+        As :func:`~delineate.contour.measure` names them, to seven digits.
+    notes
+        What to know before using it, such as ``"cut by the field of view"``.
+    point
+        World position ``(x, y, z)``, for one found as a point.
+    box
+        World positions of two opposite corners of a box along the grid's axes.
+    """
+
+    id: int
+    category: Category
+    score: float | None = None
+    contours: tuple[Contour, ...] = ()
+    measurements: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    point: Point | None = None
+    box: tuple[Point, Point] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "measurements", MappingProxyType(dict(self.measurements)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorIdentity:
+    """Which detector it was, kept with the result when the detector is long uninstalled."""
+
+    id: str
+    title: str
+    version: str
+    task: Task
+    gives: OutputKind
+    intended_use: str
+
+    @classmethod
+    def of(cls, spec: DetectorSpec) -> DetectorIdentity:
+        """The part of a spec that a result keeps."""
+        return cls(
+            id=spec.id,
+            title=spec.title,
+            version=spec.version,
+            task=spec.task,
+            gives=spec.gives,
+            intended_use=spec.intended_use,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Provenance:
+    """How a result came about.
+
+    Parameters
+    ----------
+    image_hash
+        :attr:`~delineate.imaging.Image.content_hash` of what went in.
+    created
+        UTC, such as ``"2026-01-01T12:00:00Z"``.
+    seconds
+        From the image in memory to the findings.
+    options
+        All options, defaults included, as JSON has them.
+    device
+        As the detector says; may be empty.
+    weights
+        Files of parameters that the detector declares.
+    versions
+        Of delineate, Python, numpy and what else the detector names.
+    """
+
+    image_hash: str
+    created: str
+    seconds: float
+    options: Mapping[str, Any]
+    device: str
+    weights: tuple[Weights, ...]
+    versions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+        object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Delineation:
+    """All that one detector found in one image.
+
+    Parameters
+    ----------
+    image
+        What went in, as it was read.
+    detector
+        Which detector.
+    output
+        What the detector returned, brought back to the image's grid.
+    findings
+        The same as people want it: outlines, numbers, notes; by ascending id.
+    provenance
+        How it came about.
+    notes
+        Remarks on the whole result.
+    """
+
+    image: Image
+    detector: DetectorIdentity
+    output: Output
+    findings: tuple[Finding, ...]
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+
+def structures(delineation: Delineation) -> tuple[Structure, ...]:
+    """The findings as numbered structures with contours, for formats that know nothing else.
+
+    Those found as points, boxes or classes have no outline and are left out; those looked for and
+    not found stay in, without contours.
+    """
+    outlined = delineation.detector.gives in ("labelmap", "masks", "field")
+    return tuple(
+        Structure(finding.id, finding.category, finding.contours)
+        for finding in delineation.findings
+        if outlined or finding.contours
+    )

@@ -1,0 +1,129 @@
+"""The one use case: an image goes through a detector."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from delineate import __version__
+from delineate.delineation.findings import findings
+from delineate.delineation.fit import demand_suitable, prepare, restore
+from delineate.delineation.result import Delineation, DetectorIdentity, Provenance
+from delineate.imaging import Image
+from delineate.plugins import DetectorSpec, Monitor, Options, registry
+from delineate.plugins.options import parse
+from delineate.plugins.runner import InProcess, Runner
+
+__all__ = ["delineate"]
+
+_PREPARED, _DETECTED, _RESTORED = 0.03, 0.9, 0.94  # how far each stage brings the whole
+
+
+def delineate(
+    image: Image,
+    detector: str | DetectorSpec,
+    options: Options | Mapping[str, object] | None = None,
+    monitor: Monitor | None = None,
+    runner: Runner | None = None,
+) -> Delineation:
+    """Find things in an image.
+
+    The image is brought to the orientation and spacing that the detector wants; what it finds is
+    brought back, checked against what it declares, outlined and measured.
+
+    Parameters
+    ----------
+    image
+        What to look at; stays as it is.
+    detector
+        Id of an installed one, or a spec, installed or not.
+    options
+        Values by name, or an instance of the spec's options.
+    monitor
+        Is told the progress and may cancel.
+    runner
+        Where the detector runs: a :class:`~delineate.plugins.host.Host` of the same detector for
+        a process of its own that stays warm. By default here, loaded anew for this call.
+
+    Raises
+    ------
+    UnknownDetectorError, PluginLoadError, OptionError, UnsuitableImageError
+        Before anything is computed.
+    BadDetectionError, DetectorCrashError, DetectorError
+        If the detector is to blame.
+    Cancelled
+        If ``monitor`` said so.
+    """
+    spec = registry.find(detector) if isinstance(detector, str) else detector
+    chosen = options if isinstance(options, spec.options) else _parsed(spec, options)
+    monitor = monitor if monitor is not None else Monitor()
+    runner = runner if runner is not None else InProcess(spec)
+    if runner.spec.id != spec.id:
+        raise ValueError(f"the runner is for detector {runner.spec.id}, not for {spec.id}")
+    demand_suitable(image, spec)
+
+    started = time.perf_counter()
+    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    monitor.progress(0.0, "preparing")
+    prepared = prepare(image, spec.wants)
+    monitor.checkpoint()
+    monitor.progress(_PREPARED, "detecting")
+    detection = runner.run(prepared, chosen, _Part(monitor, _PREPARED, _DETECTED))
+    monitor.checkpoint()
+    monitor.progress(_DETECTED, "restoring")
+    restored = replace(detection, output=restore(detection.output, image.grid))
+    monitor.checkpoint()
+    monitor.progress(_RESTORED, "outlining")
+    outlining = _Part(monitor, _RESTORED, 1.0)
+    found = findings(restored, image, lambda part: outlining.progress(part, "outlining"))
+    provenance = Provenance(
+        image_hash=image.content_hash,
+        created=created,
+        seconds=round(time.perf_counter() - started, 3),
+        options=chosen.model_dump(mode="json"),
+        device=detection.device,
+        weights=spec.weights,
+        versions=_versions() | dict(detection.versions),
+    )
+    monitor.progress(1.0, "done")
+    return Delineation(
+        image=image,
+        detector=DetectorIdentity.of(spec),
+        output=restored.output,
+        findings=found,
+        provenance=provenance,
+        notes=detection.remarks,
+    )
+
+
+class _Part(Monitor):
+    """Passes progress on as a part of the whole."""
+
+    def __init__(self, whole: Monitor, low: float, high: float) -> None:
+        self._whole, self._low, self._high = whole, low, high
+
+    def progress(self, fraction: float, stage: str = "") -> None:
+        fraction = min(max(float(fraction), 0.0), 1.0)
+        self._whole.progress(self._low + (self._high - self._low) * fraction, stage or "detecting")
+
+    @property
+    def cancelled(self) -> bool:
+        return self._whole.cancelled
+
+
+def _parsed(spec: DetectorSpec, options: Options | Mapping[str, object] | None) -> Options:
+    if isinstance(options, Options):
+        raise TypeError(
+            f"expected options of {spec.id} as {spec.options.__name__} or a mapping, got "
+            f"{type(options).__name__}"
+        )
+    return parse(spec, options or {})
+
+
+def _versions() -> dict[str, str]:
+    return {"delineate": __version__, "python": platform.python_version(), "numpy": np.__version__}

@@ -1,0 +1,97 @@
+"""Keep a result in a folder, and take it up again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from delineate.delineation.document import dumps, from_json, to_json
+from delineate.delineation.result import Delineation
+from delineate.errors import DelineateError, UnreadableFileError
+from delineate.imaging import Image
+from delineate.plugins.wire import Json, pack, unpack
+
+__all__ = ["load", "save"]
+
+_RESULT, _OUTPUT, _ARRAY = "delineation.json", "output.json", "output.npz"
+
+
+def save(delineation: Delineation, folder: Path | str) -> None:
+    """Keep all of a result but its image.
+
+    Writes ``delineation.json`` (the document of the REST interface), ``output.json`` and, for
+    outputs with samples, ``output.npz``. The first is written last: where it is, the rest is.
+
+    Parameters
+    ----------
+    delineation
+        The result. The same one gives the same bytes.
+    folder
+        Made where it is missing; files of the same names are replaced.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    document, array = pack(delineation.output)
+    if array is not None:
+        scratch = folder / f".{os.getpid()}.{_ARRAY}"
+        try:
+            np.savez_compressed(scratch, array=array)
+            scratch.replace(folder / _ARRAY)
+        finally:
+            scratch.unlink(missing_ok=True)
+    _write(folder / _OUTPUT, dumps(document))
+    _write(folder / _RESULT, dumps(to_json(delineation)))
+
+
+def load(folder: Path | str, image: Image) -> Delineation:
+    """Take up a result that :func:`save` has kept.
+
+    Parameters
+    ----------
+    folder
+        Where it is kept.
+    image
+        The image it was found in, read again.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the folder holds no result, a broken one, or that of another image.
+    """
+    folder = Path(folder)
+    try:
+        document = _read(folder / _RESULT)
+        packed = _read(folder / _OUTPUT)
+        array = None
+        if packed["kind"] not in ("instances", "classes"):
+            with np.load(folder / _ARRAY, allow_pickle=False) as stored:
+                array = stored["array"]
+        kept_hash = document["image"]["hash"]
+        if image.content_hash == kept_hash:
+            return from_json(document, image, unpack(packed, array))
+    except DelineateError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise UnreadableFileError(
+            f"expected a kept result in {folder.name}, got {type(error).__name__}: {error}"
+        ) from error
+    raise UnreadableFileError(
+        f"the result in {folder.name} is of the image {kept_hash}, not of {image.content_hash}"
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    scratch = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Json:
+    document: Json = json.loads(path.read_text(encoding="utf-8"))
+    return document
