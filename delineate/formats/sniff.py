@@ -42,6 +42,8 @@ def _head(path: Path) -> bytes:
 def _kind(head: bytes) -> Kind:
     from delineate.formats.dicom.header import is_dicom
 
+    if head[128:132] == b"DICM":  # first: its preamble may be that of a TIFF
+        return "dicom"
     if head[:2] == b"\x1f\x8b":
         return "nifti" if _is_nifti(_inflated(head)) else "other"
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):

@@ -103,7 +103,7 @@ class _FrameReader:
         )
         with one.entry.path.open("rb", buffering=0) as file:
             file.seek(one.offset + one.frame * raw.nbytes)
-            view, done = memoryview(raw.reshape(-1).view(np.uint8)), 0
+            view, done = raw.reshape(-1).view(np.uint8).data, 0
             while done < raw.nbytes and (got := file.readinto(view[done:])):
                 done += got
         if done < raw.nbytes:

@@ -59,13 +59,19 @@ def _series(uid: str, slices: list[Slice]) -> list[Stack]:
     kept, copies, clashes = _without_copies(slices)
     groups = [part for group in _alike(kept) for part in _phases(group)]
     groups.sort(key=lambda group: (-len(group), *_place(group[0])))
-    made = []
-    for index, group in enumerate(groups):
-        stack = _stack(uid if index == 0 else f"{uid}#{index + 1}", group, clashes)
-        if len(group) == 1 and not stack.faults and (len(groups) > 1 or _is_scout(group[0])):
-            stack = replace(stack, grid=None, faults=(_no_volume(group[0], len(groups)),))
-        made.append(stack)
+    singles = [one for group in groups if len(group) == 1 for one in group]
+    if len(groups) > 1:
+        groups = [group for group in groups if len(group) > 1]
+    made = [_stack(_id(uid, index), group, clashes) for index, group in enumerate(groups)]
+    if singles and (len(singles) > 1 or len(made) > 1 or made[0].slices[0] is not singles[0]):
+        made.append(_lone(_id(uid, len(made)), singles))
+    elif singles and not made[0].faults and _is_scout(singles[0]):
+        made = [_lone(uid, singles)]
     return _with_leftovers(made, copies)
+
+
+def _id(uid: str, index: int) -> str:
+    return f"{uid}#{index + 1}" if index else uid
 
 
 def _place(one: Slice) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...], str]:
@@ -73,11 +79,16 @@ def _place(one: Slice) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str,
     return one.orientation or (), one.position or (), one.acquisition, one.sop_instance_uid
 
 
-def _no_volume(one: Slice, groups: int) -> Problem:
-    why = "a localizer" if _is_scout(one) else "a single slice"
-    if groups > 1:
-        why += " of another size or direction than the rest of its series"
-    return Problem("not_a_volume", f"{one.label} is {why}, not a volume")
+def _lone(uid: str, singles: list[Slice]) -> Stack:
+    """Slices of which no two are parallel and of one size: localizers, mostly."""
+    scouts = "a localizer" if all(_is_scout(one) for one in singles) else "a single slice"
+    names = ", ".join(one.label for one in singles[:6])
+    more = f" and {len(singles) - 6} more" if len(singles) > 6 else ""
+    if len(singles) == 1:
+        message = f"{names} is {scouts}, not a volume"
+    else:
+        message = f"{names}{more} differ in size or direction, so each is {scouts}, not a volume"
+    return Stack(uid, tuple(singles), None, (Problem("not_a_volume", message),))
 
 
 def _is_scout(one: Slice) -> bool:
@@ -327,8 +338,10 @@ def _uneven(ordered: Sequence[Slice], places: NDArray[np.float64]) -> list[Probl
     ratio = gaps / usual
     missing = (ratio > 1.5) & (np.abs(gaps - np.rint(ratio) * usual) <= 3 * tolerance)
     odd = (np.abs(gaps - usual) > tolerance) & ~missing & (gaps >= _SAME_POSITION)
+    absent = int(np.rint(ratio[missing] - 1).sum())
+    lost = "a slice is" if absent == 1 else f"{absent} slices are"
     for code, where, why in (
-        ("missing_slice", missing, "a slice is probably missing"),
+        ("missing_slice", missing, f"{lost} probably missing"),
         ("uneven_spacing", odd, "the spacing is uneven"),
     ):
         if where.any():
