@@ -1,0 +1,82 @@
+/** From array indices to the pixels of a canvas: fit, zoom and pan. */
+
+import type { Header } from "./volume";
+import type { Plane } from "./orientation";
+
+/** `[a, b, c, d, e, f]` as a canvas takes it: `x' = a x + c y + e`, `y' = b x + d y + f`. */
+export type Matrix = readonly [number, number, number, number, number, number];
+
+export interface Viewport {
+  /** 1 fits the whole slice. */
+  readonly zoom: number;
+  /** Shift of the slice's centre from the canvas's, in canvas pixels. */
+  readonly x: number;
+  readonly y: number;
+}
+
+export const FITTED: Viewport = { zoom: 1, x: 0, y: 0 };
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Canvas pixels for each millimetre (or picture pixel) at zoom 1. */
+export function fitScale(plane: Plane, header: Header, canvas: Size): number {
+  const [a, b, c, d] = plane.millimetres;
+  const [n, m] = [header.shape[plane.across], header.shape[plane.down]];
+  const width = Math.abs(a) * n + Math.abs(c) * m;
+  const height = Math.abs(b) * n + Math.abs(d) * m;
+  return Math.min(canvas.width / width, canvas.height / height);
+}
+
+/** Map `(across, down)` indices, sample centres at whole numbers, to the canvas. */
+export function indexToCanvas(plane: Plane, header: Header, view: Viewport, canvas: Size): Matrix {
+  const scale = fitScale(plane, header, canvas) * view.zoom;
+  const [a, b, c, d] = plane.millimetres.map((part) => part * scale) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const x = (header.shape[plane.across] - 1) / 2;
+  const y = (header.shape[plane.down] - 1) / 2;
+  return [
+    a,
+    b,
+    c,
+    d,
+    canvas.width / 2 + view.x - a * x - c * y,
+    canvas.height / 2 + view.y - b * x - d * y,
+  ];
+}
+
+export function transform([a, b, c, d, e, f]: Matrix, x: number, y: number): [number, number] {
+  return [a * x + c * y + e, b * x + d * y + f];
+}
+
+export function inverseMatrix([a, b, c, d, e, f]: Matrix): Matrix {
+  const det = a * d - b * c;
+  return [d / det, -b / det, -c / det, a / det, (c * f - d * e) / det, (b * e - a * f) / det];
+}
+
+/** Zoom by a factor and leave the point under the cursor where it is. */
+export function zoomAt(
+  view: Viewport,
+  factor: number,
+  x: number,
+  y: number,
+  canvas: Size,
+): Viewport {
+  const zoom = Math.max(0.5, Math.min(40, view.zoom * factor));
+  const ratio = zoom / view.zoom;
+  const [dx, dy] = [x - canvas.width / 2, y - canvas.height / 2];
+  return { zoom, x: dx - (dx - view.x) * ratio, y: dy - (dy - view.y) * ratio };
+}
+
+/** A round length for a scale bar of at most `limit` canvas pixels: 1, 2 or 5 times a power of 10. */
+export function rulerLength(pixelsPerUnit: number, limit: number): number {
+  const most = limit / pixelsPerUnit;
+  const power = 10 ** Math.floor(Math.log10(most));
+  return power * ([5, 2, 1].find((part) => part * power <= most) ?? 1);
+}

@@ -1,0 +1,336 @@
+/** The course of things: upload, report, job, result. */
+
+import type { Volume } from "../imaging/volume";
+import * as client from "../service/client";
+import { ServiceError } from "../service/client";
+import type { Delineation, Detector, Job, Series, UploadedImage } from "../service/documents";
+import type { Gathered } from "../upload/gather";
+import { fill, h, icon, ICONS } from "./dom";
+import { Progress } from "./progress";
+import { reportView } from "./report";
+import { type Request, setupPage } from "./setup";
+import { acceptDrops, showInstalled, startPage } from "./start";
+import { readAddress, writeAddress } from "./store";
+import { Viewer } from "./viewer";
+
+type State = "idle" | "uploading" | "report" | "running" | "shown" | "error";
+
+const EXPORTS: readonly (readonly [string, string, string])[] = [
+  ["nifti", "NIfTI", "Label map"],
+  ["rtstruct", "RTSTRUCT", "DICOM contours"],
+  ["geojson", "GeoJSON", "Contours"],
+  ["json", "JSON", "Everything"],
+  ["csv", "CSV", "Measurements"],
+  ["png", "PNG", "Picture"],
+];
+const WARNING = "Not for diagnosis.";
+
+export class App {
+  readonly #content = h("div", { class: "content" });
+  readonly #subject = h("span", { class: "subject" });
+  readonly #banner = h("span", {}, "");
+  #detectors: readonly Detector[] = [];
+  #leave = new AbortController();
+
+  constructor(root: HTMLElement) {
+    const again = h("button", { type: "button", on: { click: () => this.idle() } }, "New image");
+    fill(
+      root,
+      h(
+        "header",
+        {},
+        h("a", { class: "brand", href: "#", on: { click: () => this.idle() } }, mark(), "delineate"),
+        this.#subject,
+        h(
+          "span",
+          { class: "banner", role: "note", "data-testid": "banner" },
+          icon(...ICONS.warning),
+          h("strong", {}, WARNING),
+          this.#banner,
+        ),
+        again,
+      ),
+      this.#content,
+    );
+    acceptDrops((files) => void this.upload(files));
+    window.addEventListener("hashchange", () => this.#visit());
+    this.#visit();
+  }
+
+  /** Stop what is under way on the page and show something else. */
+  #enter(state: State, view: Node): AbortSignal {
+    this.#leave.abort();
+    this.#leave = new AbortController();
+    fill(this.#content, view);
+    this.#state = state;
+    return this.#leave.signal;
+  }
+
+  set #state(state: State) {
+    document.body.dataset.state = state;
+  }
+
+  /** What the header tells; the subject stays where none is given. */
+  #about(subject: string | undefined, intendedUse: string): void {
+    if (subject !== undefined) fill(this.#subject, subject);
+    const rest = intendedUse.replace(/\s*not for diagnosis\.?\s*/i, " ").trim();
+    fill(this.#banner, rest);
+  }
+
+  #visit(): void {
+    const address = readAddress(location.hash);
+    if (address) void this.open(address.job, address.slice);
+    else this.idle();
+  }
+
+  idle(): void {
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+    const page = startPage((files) => void this.upload(files));
+    this.#about("", "");
+    const signal = this.#enter("idle", page);
+    client.getDetectors().then(
+      (detectors) => {
+        if (signal.aborted) return;
+        this.#detectors = detectors;
+        showInstalled(page, detectors);
+      },
+      (error: unknown) => {
+        if (!signal.aborted) this.fail(error);
+      },
+    );
+  }
+
+  async upload(files: readonly Gathered[]): Promise<void> {
+    const abort = new AbortController();
+    const progress = new Progress("Uploading", () => abort.abort());
+    const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
+    const amount = `${files.length === 1 ? files[0]!.path : `${files.length} files`}, ${(bytes / 1e6).toFixed(1)} MB`;
+    progress.tell(0, amount);
+    const leave = this.#enter("uploading", h("main", { class: "centre" }, h("div", { class: "card" }, progress.element)));
+    leave.addEventListener("abort", () => abort.abort());
+    try {
+      const tell = (part: number) =>
+        part < 1 ? progress.tell(part, amount) : progress.tell(undefined, "Reading the files");
+      const [image, detectors] = await Promise.all([
+        client.uploadFiles(files, tell, abort.signal),
+        client.getDetectors(),
+      ]);
+      this.#detectors = detectors;
+      this.report(image);
+    } catch (error) {
+      if (leave.aborted) return;
+      if (abort.signal.aborted) this.idle();
+      else this.fail(error);
+    }
+  }
+
+  report(image: UploadedImage): void {
+    this.#about("", "");
+    this.#enter(
+      "report",
+      setupPage(image, this.#detectors, (request) => this.start(image, request)),
+    );
+  }
+
+  async start(image: UploadedImage, { series, detector, options }: Request): Promise<void> {
+    const job = await client.startJob({
+      image_id: image.id,
+      detector: detector.id,
+      series: series.id,
+      options,
+    });
+    history.replaceState(null, "", writeAddress({ job: job.id, slice: undefined }));
+    this.#watch(job, image, undefined);
+  }
+
+  /** Come back to a job by its address. */
+  async open(id: string, slice: number | undefined): Promise<void> {
+    const waiting = h("main", { class: "centre" }, h("p", { class: "muted" }, "Loading"));
+    const leave = this.#enter("running", waiting);
+    try {
+      const job = await client.getJob(id);
+      const [image, detectors] = await Promise.all([
+        client.getImage(job.image_id),
+        client.getDetectors(),
+      ]);
+      if (leave.aborted) return;
+      this.#detectors = detectors;
+      this.#watch(job, image, slice);
+    } catch (error) {
+      if (!leave.aborted) this.fail(error);
+    }
+  }
+
+  /** Show the image while the job runs, and what it found once it has ended. */
+  #watch(job: Job, image: UploadedImage, slice: number | undefined): void {
+    const series = image.report.series.find(({ id }) => id === job.series);
+    const detector = this.#detectors.find(({ id }) => id === job.detector);
+    this.#about(subjectOf(series), detector?.intended_use ?? "");
+    const progress = new Progress(detector?.title ?? job.detector, () => {
+      progress.cancelling();
+      client.cancelJob(job.id).catch(() => undefined);
+    });
+    const place = h("main", { class: "work" }, h("div", { class: "centre muted" }, "Loading the image"));
+    const leave = this.#enter("running", place);
+    let viewer: Viewer | undefined;
+    const volume = client.fetchVolume(
+      job.image_id,
+      job.series,
+      (begun) => {
+        if (leave.aborted) return;
+        viewer = new Viewer(begun, slice);
+        fill(viewer.aside, progress.element);
+        fill(place, viewer.element);
+        this.#rememberSlice(job.id, viewer, leave);
+      },
+      (bytes) => viewer?.loaded(bytes),
+      leave,
+    );
+    const end = (last: Job) => {
+      if (leave.aborted) return;
+      if (last.state === "done") {
+        this.#finish(last, volume, () => viewer!, leave).catch((error: unknown) => {
+          if (!leave.aborted) this.fail(error, image);
+        });
+      } else if (last.state === "failed") {
+        this.fail(new ServiceError(last.error?.code ?? "Error", last.error?.message ?? "", 0), image);
+      } else this.report(image);
+    };
+    volume.catch((error: unknown) => {
+      if (!leave.aborted) this.fail(error, image);
+    });
+    const tell = (heard: Job) => {
+      if (heard.state === "queued") progress.tell(undefined, "Waiting for its turn");
+      else progress.tell(heard.progress, sentence(heard.stage));
+    };
+    tell(job);
+    if (["done", "failed", "cancelled"].includes(job.state)) return end(job);
+    const stop = client.followJob(
+      job.id,
+      (heard) => {
+        tell(heard);
+        if (["done", "failed", "cancelled"].includes(heard.state)) end(heard);
+      },
+      (error) => this.fail(error, image),
+    );
+    leave.addEventListener("abort", stop);
+  }
+
+  async #finish(
+    job: Job,
+    volume: Promise<Volume>,
+    viewer: () => Viewer,
+    leave: AbortSignal,
+  ): Promise<void> {
+    const [result] = await Promise.all([client.getResult(job.id), volume]);
+    if (leave.aborted) return;
+    this.#about(undefined, result.detector.intended_use);
+    viewer().show(result, downloads(job), provenance(result));
+    this.#state = "shown";
+  }
+
+  #rememberSlice(job: string, viewer: Viewer, leave: AbortSignal): void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let last = -1;
+    viewer.store.listen(({ at }) => {
+      if (at[0] === last || viewer.loadedSlices < viewer.volume.shape[0]) return;
+      last = at[0];
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (!leave.aborted) history.replaceState(null, "", writeAddress({ job, slice: last }));
+      }, 300);
+    });
+  }
+
+  /** Tell what went wrong and what can be done; with an image, another try is offered. */
+  fail(error: unknown, image?: UploadedImage): void {
+    const told = error instanceof Error ? error : new Error(String(error));
+    const title = told instanceof ServiceError ? told.title : "Error";
+    const report = told instanceof ServiceError ? told.report : undefined;
+    this.#about("", "");
+    this.#enter(
+      "error",
+      h(
+        "main",
+        { class: "centre" },
+        h(
+          "div",
+          { class: "card failure", role: "alert", "data-testid": "error" },
+          h("h1", {}, heading(title)),
+          h("p", { "data-testid": "error-message" }, told.message || "The service gave no reason."),
+          report && reportView(report),
+          h(
+            "div",
+            { class: "actions" },
+            image &&
+              h(
+                "button",
+                { type: "button", class: "primary", on: { click: () => this.#retry(image) } },
+                "Try again",
+              ),
+            h("button", { type: "button", on: { click: () => this.idle() } }, "Choose another image"),
+          ),
+          h("p", { class: "muted code" }, title),
+        ),
+      ),
+    );
+  }
+
+  #retry(image: UploadedImage): void {
+    history.replaceState(null, "", location.pathname + location.search);
+    this.report(image);
+  }
+}
+
+function heading(title: string): string {
+  const known: Record<string, string> = {
+    GeometryError: "This image cannot be used as it is",
+    InputError: "This image cannot be used as it is",
+    UnsuitableImageError: "This detector does not read this image",
+    DetectorCrashError: "The detector stopped unexpectedly",
+    DetectorError: "The detector failed",
+  };
+  return known[title] ?? "That did not work";
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function subjectOf(series: Series | undefined): string {
+  if (!series) return "";
+  const size = series.slices > 1 ? `${series.slices} slices` : series.shape.slice(1).join(" × ");
+  return [series.description, series.modality, size].filter(Boolean).join(" · ");
+}
+
+function downloads(job: Job): HTMLElement {
+  return h(
+    "section",
+    { class: "downloads", "data-testid": "downloads" },
+    h("h2", {}, "Download"),
+    h(
+      "div",
+      {},
+      ...EXPORTS.map(([format, label, about]) =>
+        h(
+          "a",
+          { href: client.exportAddress(job.id, format), download: true, title: about, "data-format": format },
+          label,
+        ),
+      ),
+    ),
+  );
+}
+
+function provenance({ detector, provenance: { seconds, device }, notes }: Delineation): HTMLElement {
+  return h(
+    "section",
+    { class: "provenance" },
+    ...notes.map((note) => h("p", { class: "note" }, note)),
+    h("p", { class: "muted" }, `${detector.title}, version ${detector.version}; ${seconds.toFixed(1)} s on ${device}`),
+  );
+}
+
+function mark(): SVGSVGElement {
+  return icon("M12 3.5c5.5-1 9 3 8.500 8s-3.500 9-8.500 8.500S3 16 3.500 11 7 4.500 12 3.500z", "M11 9c2.500-1 5 .5 4.500 3s-3 4-5 3-2-5 .5-6z");
+}

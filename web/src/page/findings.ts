@@ -1,0 +1,196 @@
+/** The list of what was found, and of what was not. */
+
+import { countOn, type Layer, middleOf, summaryOf } from "../imaging/layer";
+import type { Volume } from "../imaging/volume";
+import { clampIndex } from "../imaging/volume";
+import type { Vec3 } from "../imaging/affine";
+import { h, icon, ICONS } from "./dom";
+import type { Store, ViewState } from "./store";
+
+const MANY = 20;
+
+export class FindingList {
+  readonly element: HTMLElement;
+  readonly #rows = new Map<string, { row: HTMLElement; toggle: HTMLInputElement; layer: Layer }>();
+
+  constructor(
+    layers: readonly Layer[],
+    readonly volume: Volume,
+    readonly store: Store<ViewState>,
+  ) {
+    const found = layers.filter((layer) => layer.found);
+    const missing = layers.filter((layer) => !layer.found);
+    const list = h("ul", { class: "findings", "data-testid": "findings" });
+    for (const layer of found) list.append(this.#row(layer));
+    const absent = h("ul", { class: "findings missing" });
+    for (const layer of missing) absent.append(missingRow(layer));
+    this.element = h(
+      "div",
+      { class: "finding-list" },
+      h(
+        "div",
+        { class: "list-head" },
+        h("h2", {}, found.length === 1 ? "1 structure" : `${found.length} structures`),
+        button("Show all", "show-all", () => this.#hide([])),
+        button("Hide all", "hide-all", () => this.#hide(found.map(({ name }) => name))),
+      ),
+      found.length + missing.length > MANY && this.#filter(),
+      found.length ? list : h("p", { class: "muted" }, "Nothing was found."),
+      missing.length > 0 && h("h3", {}, "Not found"),
+      missing.length > 0 && absent,
+    );
+    this.#found = found;
+  }
+
+  readonly #found: readonly Layer[];
+
+  draw(): void {
+    const { hidden, at } = this.store.value;
+    for (const { row, toggle, layer } of this.#rows.values()) {
+      const shown = !hidden.has(layer.name);
+      const drawn = countOn(layer, at[0]);
+      toggle.checked = shown;
+      row.classList.toggle("hidden-layer", !shown);
+      row.classList.toggle("on-slice", drawn > 0);
+      row.dataset.drawn = String(shown ? drawn : 0);
+    }
+  }
+
+  /** Mark the rows of what is under the cursor. */
+  highlight(names: readonly string[]): void {
+    for (const [name, { row }] of this.#rows) row.classList.toggle("hovered", names.includes(name));
+  }
+
+  solo(name: string): void {
+    const others = this.#found.map((layer) => layer.name).filter((other) => other !== name);
+    const { hidden } = this.store.value;
+    const already = !hidden.has(name) && others.every((other) => hidden.has(other));
+    this.#hide(already ? [] : others);
+  }
+
+  /** Hide all, or show all if all are hidden. */
+  toggleAll(): void {
+    const { hidden } = this.store.value;
+    this.#hide(hidden.size < this.#found.length ? this.#found.map(({ name }) => name) : []);
+  }
+
+  #hide(names: readonly string[]): void {
+    this.store.update({ hidden: new Set(names) });
+  }
+
+  #row(layer: Layer): HTMLElement {
+    const { name } = layer;
+    const { volume_ml, mean_hu, score, notes } = summaryOf(layer);
+    const toggle = h("input", {
+      type: "checkbox",
+      checked: true,
+      "aria-label": `Show ${name}`,
+      on: { change: () => this.#toggle(name) },
+    });
+    const swatch = h("span", { class: "swatch" }, toggle);
+    swatch.style.setProperty("--colour", layer.colour);
+    const several = layer.findings.length > 1;
+    const figures = [
+      several && `${layer.findings.length} found`,
+      volume_ml ? volume(volume_ml) : undefined,
+      mean_hu !== undefined && this.volume.modality === "CT" && `${Math.round(mean_hu)} HU`,
+      score !== undefined && `score ${score.toFixed(2)}`,
+    ].filter((text) => typeof text === "string");
+    const row = h(
+      "li",
+      {
+        "data-testid": "finding",
+        "data-name": name,
+        "data-contours": layer.contours,
+        "data-findings": layer.findings.length,
+        "data-drawn": 0,
+      },
+      swatch,
+      h(
+        "button",
+        {
+          type: "button",
+          class: "go",
+          title: "Go to its middle slice",
+          on: { click: () => this.#go(layer) },
+        },
+        h("span", { class: "name" }, name, chip(layer)),
+        h("span", { class: "figures" }, figures.join(" · ")),
+        ...notes.map((note) => h("span", { class: "note" }, note)),
+      ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "data-testid": "solo",
+          title: "Show only this; again for all",
+          "aria-label": `Show only ${name}`,
+          on: { click: () => this.solo(name) },
+        },
+        icon(...ICONS.solo),
+      ),
+    );
+    this.#rows.set(name, { row, toggle, layer });
+    return row;
+  }
+
+  #toggle(name: string): void {
+    const hidden = new Set(this.store.value.hidden);
+    if (!hidden.delete(name)) hidden.add(name);
+    this.store.update({ hidden });
+  }
+
+  #go(layer: Layer): void {
+    const middle = middleOf(layer);
+    if (!middle) return;
+    const hidden = new Set(this.store.value.hidden);
+    hidden.delete(layer.name);
+    const at = [0, 1, 2].map((axis) => clampIndex(this.volume, axis as 0 | 1 | 2, middle[axis]!));
+    this.store.update({ at: at as unknown as Vec3, hidden });
+  }
+
+  #filter(): HTMLElement {
+    const entry = h("input", {
+      type: "search",
+      placeholder: "Filter",
+      "aria-label": "Filter the list by name",
+    });
+    entry.addEventListener("input", () => {
+      const wanted = entry.value.trim().toLowerCase();
+      for (const [name, { row }] of this.#rows) row.hidden = !name.toLowerCase().includes(wanted);
+    });
+    return entry;
+  }
+}
+
+function missingRow(layer: Layer): HTMLElement {
+  const notes = summaryOf(layer).notes;
+  return h(
+    "li",
+    { "data-testid": "missing", "data-name": layer.name, "data-contours": 0 },
+    h("span", { class: "swatch" }),
+    h(
+      "span",
+      { class: "go" },
+      h("span", { class: "name" }, layer.name, chip(layer)),
+      ...notes.map((note) => h("span", { class: "note" }, note)),
+    ),
+  );
+}
+
+/** The side, unless the name tells it. */
+function chip(layer: Layer): HTMLElement | undefined {
+  const { laterality, name } = layer;
+  if (!laterality || name.toLowerCase().includes(laterality)) return undefined;
+  return h("span", { class: "chip" }, laterality);
+}
+
+function volume(millilitres: number): string {
+  const digits = millilitres < 10 ? 2 : millilitres < 100 ? 1 : 0;
+  return `${millilitres.toLocaleString("en", { maximumFractionDigits: digits })} ml`;
+}
+
+function button(label: string, test: string, click: () => void): HTMLElement {
+  return h("button", { type: "button", class: "quiet", "data-testid": test, on: { click } }, label);
+}

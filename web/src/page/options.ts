@@ -1,0 +1,92 @@
+/** A form for a detector's options, built from their JSON schema. */
+
+import { entryOf, type Field, fieldsOf, valueOf } from "../service/schema";
+import { h } from "./dom";
+
+export interface OptionForm {
+  readonly element: HTMLElement;
+  /** What differs from the defaults; throws an `EntryError` for what cannot be read. */
+  read(): Record<string, unknown>;
+}
+
+export function optionForm(schema: unknown): OptionForm {
+  const entries = fieldsOf(schema).map((field) => ({ field, ...entry(field) }));
+  return {
+    element: h(
+      "div",
+      { class: "options", "data-testid": "options" },
+      ...entries.map(({ field, element }) =>
+        h(
+          "div",
+          { class: `option ${field.kind}`, "data-name": field.name },
+          element,
+          field.description !== "" && h("p", { class: "muted" }, field.description),
+        ),
+      ),
+    ),
+    read: () =>
+      Object.fromEntries(
+        entries
+          .map(({ field, read }) => [field, read()] as const)
+          .filter(([field, value]) => value !== undefined && !same(value, field.initial))
+          .map(([field, value]) => [field.name, value]),
+      ),
+  };
+}
+
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+
+function entry(field: Field): { element: HTMLElement; read: () => unknown } {
+  switch (field.kind) {
+    case "boolean": {
+      const box = h("input", { type: "checkbox", checked: field.initial === true });
+      return { element: h("label", {}, box, field.title), read: () => box.checked };
+    }
+    case "choice": {
+      const choices = field.optional ? [null, ...field.choices] : field.choices;
+      const select = h(
+        "select",
+        {},
+        ...choices.map((choice, i) =>
+          h("option", { value: i, selected: same(choice, field.initial) }, choice === null ? "–" : String(choice)),
+        ),
+      );
+      return { element: labelled(field, select), read: () => choices[select.selectedIndex] };
+    }
+    case "choices": {
+      const initial = Array.isArray(field.initial) ? field.initial : [];
+      const boxes = field.choices.map((choice) => ({
+        choice,
+        box: h("input", { type: "checkbox", checked: initial.includes(choice) }),
+      }));
+      const element = h(
+        "fieldset",
+        {},
+        h("legend", {}, field.title),
+        ...boxes.map(({ choice, box }) => h("label", {}, box, choice)),
+      );
+      const read = () => {
+        const picked = boxes.filter(({ box }) => box.checked).map(({ choice }) => choice);
+        return field.optional && !picked.length ? null : picked;
+      };
+      return { element, read };
+    }
+    default: {
+      const number = field.kind === "number";
+      const input = h("input", {
+        type: number ? "number" : "text",
+        value: entryOf(field),
+        step: number ? (field.whole ? 1 : "any") : undefined,
+        min: number ? field.min : undefined,
+        max: number ? field.max : undefined,
+        placeholder: field.kind === "list" ? "separated by commas" : undefined,
+        spellcheck: "false",
+      });
+      return { element: labelled(field, input), read: () => valueOf(field, input.value) };
+    }
+  }
+}
+
+function labelled(field: Field, input: HTMLElement): HTMLElement {
+  return h("label", {}, h("span", {}, field.title), input);
+}

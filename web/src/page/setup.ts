@@ -1,0 +1,90 @@
+/** After the upload: choose a series, a detector and its options, and start. */
+
+import { type Detector, mismatch, type Series, suited, type UploadedImage } from "../service/documents";
+import { fill, h } from "./dom";
+import { type OptionForm, optionForm } from "./options";
+import { reportView } from "./report";
+
+export interface Request {
+  readonly series: Series;
+  readonly detector: Detector;
+  readonly options: Record<string, unknown>;
+}
+
+export function setupPage(
+  image: UploadedImage,
+  detectors: readonly Detector[],
+  start: (request: Request) => Promise<void>,
+): HTMLElement {
+  let series: Series | undefined;
+  let detector: Detector | undefined;
+  let form: OptionForm | undefined;
+  const select = h("select", { "data-testid": "detector", "aria-label": "Detector" });
+  const about = h("p", { class: "muted" });
+  const options = h("div", {});
+  const fault = h("p", { class: "fault", role: "alert" });
+  const run = h("button", { type: "submit", class: "primary", "data-testid": "start" }, "Find structures");
+
+  const chooseDetector = () => {
+    detector = detectors.find(({ id }) => id === select.value);
+    if (!detector || !series) return;
+    const reason = mismatch(detector, series);
+    fill(about, reason ? `This detector ${reason}.` : `${detector.intended_use}`);
+    form = optionForm(detector.options_schema);
+    fill(options, form.element);
+    run.disabled = reason !== undefined;
+  };
+  const chooseSeries = (chosen: Series) => {
+    series = chosen;
+    fill(
+      select,
+      ...suited(detectors, chosen).map((candidate) => {
+        const reason = mismatch(candidate, chosen);
+        const title = reason ? `${candidate.title} (${reason})` : candidate.title;
+        return h("option", { value: candidate.id, disabled: reason !== undefined }, title);
+      }),
+    );
+    chooseDetector();
+  };
+  select.addEventListener("change", chooseDetector);
+
+  const panel = h(
+    "form",
+    { class: "card setup" },
+    h("label", {}, h("span", {}, "Detector"), select),
+    about,
+    options,
+    fault,
+    run,
+  );
+  panel.noValidate = true;
+  panel.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!series || !detector || !form) return;
+    fill(fault);
+    run.disabled = true;
+    const request = { series, detector };
+    Promise.resolve()
+      .then(() => start({ ...request, options: form!.read() }))
+      .catch((error: unknown) => {
+        fill(fault, error instanceof Error ? error.message : String(error));
+        run.disabled = false;
+      });
+  });
+
+  const report = reportView(image.report, chooseSeries);
+  const first = image.report.series.find(({ verdict }) => verdict !== "refused");
+  if (first) chooseSeries(first);
+  const pick = report.querySelector<HTMLInputElement>("input[type=radio]:not(:disabled)");
+  if (pick) pick.checked = true;
+  if (!detectors.length) fill(about, "No detector is installed; install a package that brings one.");
+  const files = image.files === 1 ? "1 file" : `${image.files} files`;
+  const size = `${(image.bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+  return h(
+    "main",
+    { class: "setup-page" },
+    h("h1", {}, "Received"),
+    h("p", { class: "muted" }, `${files}, ${size}`),
+    h("div", { class: "columns" }, report, panel),
+  );
+}

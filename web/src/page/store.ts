@@ -1,0 +1,92 @@
+/** What the viewer shows, in one value; everything on the page is drawn from it. */
+
+import type { Vec3 } from "../imaging/affine";
+import type { Axis } from "../imaging/orientation";
+import { FITTED, type Viewport } from "../imaging/viewport";
+import type { Window } from "../imaging/window";
+
+export interface ViewState {
+  /** Index of the crosshair, whole numbers. */
+  readonly at: Vec3;
+  readonly window: Window;
+  /** One for each array axis. */
+  readonly viewports: readonly [Viewport, Viewport, Viewport];
+  /** Array axis of the large pane. */
+  readonly main: Axis;
+  /** Names of layers that are not drawn. */
+  readonly hidden: ReadonlySet<string>;
+  readonly outline: boolean;
+  /** Opacity of the areas, 0 to 1. */
+  readonly fill: number;
+  readonly smooth: boolean;
+  readonly crosshair: boolean;
+}
+
+export const INITIAL: ViewState = {
+  at: [0, 0, 0],
+  window: { centre: 40, width: 400 },
+  viewports: [FITTED, FITTED, FITTED],
+  main: 0,
+  hidden: new Set(),
+  outline: true,
+  fill: 0.15,
+  smooth: true,
+  crosshair: true,
+};
+
+/** Holds a value and tells of changes, at most once a frame. */
+export class Store<T extends object> {
+  #listeners: ((value: T) => void)[] = [];
+  #pending = false;
+
+  constructor(public value: T) {}
+
+  update(change: Partial<T>): void {
+    this.value = { ...this.value, ...change };
+    this.tell();
+  }
+
+  tell(): void {
+    if (this.#pending) return;
+    this.#pending = true;
+    requestAnimationFrame(() => {
+      this.#pending = false;
+      for (const listener of this.#listeners) listener(this.value);
+    });
+  }
+
+  listen(listener: (value: T) => void): void {
+    this.#listeners.push(listener);
+  }
+}
+
+/** With one of three replaced. */
+export function replaced<A, B, C>(
+  triple: readonly [A, B, C],
+  axis: Axis,
+  value: A & B & C,
+): readonly [A, B, C] {
+  const copy = [...triple] as [A, B, C];
+  copy[axis] = value;
+  return copy;
+}
+
+export interface Address {
+  readonly job: string;
+  readonly slice: number | undefined;
+}
+
+/** Read `#job=ID&slice=N`; `slice` is the index, from 0. */
+export function readAddress(hash: string): Address | undefined {
+  const parts = new URLSearchParams(hash.replace(/^#/, ""));
+  const job = parts.get("job");
+  if (!job) return undefined;
+  const slice = Number(parts.get("slice") ?? NaN);
+  return { job, slice: Number.isInteger(slice) && slice >= 0 ? slice : undefined };
+}
+
+export function writeAddress({ job, slice }: Address): string {
+  const parts = new URLSearchParams({ job });
+  if (slice !== undefined) parts.set("slice", String(slice));
+  return `#${parts}`;
+}

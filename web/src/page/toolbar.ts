@@ -1,0 +1,106 @@
+/** Windows, outline and area, view. */
+
+import { FITTED } from "../imaging/viewport";
+import type { Preset } from "../imaging/window";
+import { fill, h } from "./dom";
+import type { Store, ViewState } from "./store";
+
+export class Toolbar {
+  readonly element: HTMLElement;
+  readonly #presets = h("div", { class: "segments", role: "group", "aria-label": "Window" });
+  readonly #window = h("output", { class: "window", "data-testid": "window" });
+  readonly #outline = toggle("Outlines", "outline", () => this.#flip("outline"));
+  readonly #crosshair = toggle("Crosshair", "crosshair", () => this.#flip("crosshair"));
+  readonly #smooth = toggle("Smooth", "smooth", () => this.#flip("smooth"));
+  readonly #fill = h("input", {
+    type: "range",
+    min: 0,
+    max: 100,
+    "data-testid": "fill",
+    "aria-label": "Opacity of the areas",
+  });
+  #offered: readonly Preset[] = [];
+
+  constructor(
+    readonly store: Store<ViewState>,
+    volumetric: boolean,
+    help: () => void,
+  ) {
+    this.#fill.addEventListener("input", () =>
+      store.update({ fill: Number(this.#fill.value) / 100 }),
+    );
+    this.element = h(
+      "div",
+      { class: "toolbar", role: "toolbar", "aria-label": "View" },
+      this.#presets,
+      this.#window,
+      h("span", { class: "space" }),
+      this.#outline,
+      h("label", { class: "fill" }, "Fill", this.#fill),
+      volumetric && this.#crosshair,
+      this.#smooth,
+      h("button", { type: "button", "data-testid": "reset", on: { click: () => this.reset() } }, "Reset"),
+      h(
+        "button",
+        { type: "button", "aria-label": "Keyboard and mouse", title: "Keyboard and mouse (?)", on: { click: help } },
+        "?",
+      ),
+    );
+  }
+
+  set presets(presets: readonly Preset[]) {
+    this.#offered = presets;
+    fill(
+      this.#presets,
+      ...presets.map((preset, i) =>
+        h(
+          "button",
+          {
+            type: "button",
+            "data-testid": "preset",
+            "data-name": preset.name,
+            title: `Centre ${Math.round(preset.centre)}, width ${Math.round(preset.width)} (F${i + 1})`,
+            on: { click: () => this.choose(i) },
+          },
+          preset.name,
+        ),
+      ),
+    );
+  }
+
+  choose(number: number): void {
+    const preset = this.#offered[number];
+    if (preset) this.store.update({ window: { centre: preset.centre, width: preset.width } });
+  }
+
+  reset(): void {
+    this.store.update({ viewports: [FITTED, FITTED, FITTED] });
+    this.choose(0);
+  }
+
+  draw(): void {
+    const { window, outline, crosshair, smooth, fill: opacity } = this.store.value;
+    const round = (value: number) => Number(value.toPrecision(4)).toLocaleString("en");
+    fill(this.#window, `C ${round(window.centre)}  W ${round(window.width)}`);
+    Array.from(this.#presets.children).forEach((child, i) => {
+      const { centre, width } = this.#offered[i]!;
+      press(child, centre === window.centre && width === window.width);
+    });
+    press(this.#outline, outline);
+    press(this.#crosshair, crosshair);
+    press(this.#smooth, smooth);
+    this.#fill.value = String(Math.round(opacity * 100));
+  }
+
+  #flip(name: "outline" | "crosshair" | "smooth"): void {
+    this.store.update({ [name]: !this.store.value[name] });
+  }
+}
+
+function toggle(label: string, test: string, click: () => void): HTMLElement {
+  return h("button", { type: "button", class: "toggle", "data-testid": test, on: { click } }, label);
+}
+
+function press(button: Element, pressed: boolean): void {
+  button.setAttribute("aria-pressed", String(pressed));
+}

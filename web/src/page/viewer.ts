@@ -1,0 +1,174 @@
+/** Panes, toolbar, slider and the column beside them: one volume and what was found in it. */
+
+import type { Vec3 } from "../imaging/affine";
+import { type Layer, layersOf } from "../imaging/layer";
+import type { Axis } from "../imaging/orientation";
+import { clampIndex, sampleAt, toWorld, type Volume } from "../imaging/volume";
+import { presetsFor } from "../imaging/window";
+import type { Delineation } from "../service/documents";
+import { fill, h } from "./dom";
+import { FindingList } from "./findings";
+import { showHelp } from "./help";
+import { Pane } from "./pane";
+import { INITIAL, replaced, Store, type ViewState } from "./store";
+import { Toolbar } from "./toolbar";
+
+export class Viewer {
+  readonly element: HTMLElement;
+  /** The column at the right: progress first, then what was found. */
+  readonly aside = h("aside", { class: "aside", "aria-label": "Findings" });
+  readonly store: Store<ViewState>;
+  readonly #panes: readonly Pane[];
+  readonly #toolbar: Toolbar;
+  readonly #slider = h("input", { type: "range", min: 0, "data-testid": "slice", "aria-label": "Slice" });
+  readonly #position = h("output", { class: "position", "data-testid": "position" });
+  readonly #loading = h("div", { class: "loading", "data-testid": "loading" });
+  #list: FindingList | undefined;
+  #loadedBytes = 0;
+  #followsLoading = true;
+
+  constructor(
+    readonly volume: Volume,
+    slice: number | undefined,
+  ) {
+    const { shape } = volume;
+    const volumetric = shape[0] > 1;
+    const middle = shape.map((count) => Math.floor((count - 1) / 2)) as [number, number, number];
+    if (slice !== undefined) middle[0] = clampIndex(volume, 0, slice);
+    this.#goal = middle[0];
+    this.store = new Store<ViewState>({ ...INITIAL, at: middle, crosshair: volumetric });
+    const axes: Axis[] = volumetric ? [0, 1, 2] : [0];
+    this.#panes = axes.map((axis) => new Pane(volume, axis, this.store, () => this.loadedSlices));
+    for (const pane of this.#panes) pane.onHover = this.#hover;
+    this.#toolbar = new Toolbar(this.store, volumetric, showHelp);
+    this.#slider.addEventListener("input", () => this.#slide(Number(this.#slider.value)));
+    const grid = h("div", { class: volumetric ? "panes" : "panes single" });
+    grid.append(...this.#panes.map((pane) => pane.element), this.#loading);
+    this.element = h(
+      "div",
+      { class: "viewer" },
+      h(
+        "div",
+        { class: "stage" },
+        this.#toolbar.element,
+        grid,
+        volumetric && h("div", { class: "slider" }, this.#slider, this.#position),
+      ),
+      this.aside,
+    );
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+    this.store.listen(() => this.#draw());
+    if (volume.modality === "CT") this.#toolbar.presets = presetsFor("CT", volume.dtype, [0, 1]);
+    this.store.tell();
+  }
+
+  readonly #goal: number;
+
+  get loadedSlices(): number {
+    const { samples, shape } = this.volume;
+    return Math.floor((this.#loadedBytes / samples.byteLength) * shape[0]);
+  }
+
+  /** Tell how many bytes of the samples are there; slices show as they come. */
+  loaded(bytes: number): void {
+    const before = this.loadedSlices;
+    this.#loadedBytes = bytes;
+    const slices = this.loadedSlices;
+    if (slices === before) return;
+    if (this.#followsLoading && slices > 0) {
+      const at = Math.min(this.#goal, slices - 1);
+      this.store.update({ at: replaced(this.store.value.at, 0, at) });
+    }
+    this.store.tell();
+    fill(this.#loading, `Loading slices: ${slices} of ${this.volume.shape[0]}`);
+    if (slices < this.volume.shape[0]) return;
+    this.#loading.remove();
+    this.#toolbar.presets = presetsFor(this.volume.modality, this.volume.dtype, this.volume.samples);
+    this.#toolbar.choose(0);
+    this.#panes[0]!.focus();
+  }
+
+  /** Show what was found; `footer` goes below the list. */
+  show(result: Delineation, ...footer: Node[]): void {
+    const layers: readonly Layer[] = layersOf(result.findings, this.volume.inverse);
+    for (const pane of this.#panes) pane.layers = layers;
+    this.#list = new FindingList(layers, this.volume, this.store);
+    fill(this.aside, this.#list.element, ...footer);
+    this.store.tell();
+  }
+
+  #draw(): void {
+    const { at, main } = this.store.value;
+    for (const pane of this.#panes) pane.draw();
+    this.#toolbar.draw();
+    this.#list?.draw();
+    const count = this.volume.shape[main];
+    this.#slider.max = String(count - 1);
+    this.#slider.value = String(at[main]);
+    this.#slider.setAttribute("aria-valuetext", `${at[main] + 1} of ${count}`);
+    fill(this.#position, `${at[main] + 1} / ${count}`);
+  }
+
+  #hover = (pane: Pane, index: Vec3 | undefined, names: readonly string[]): void => {
+    for (const other of this.#panes) if (other !== pane) other.readout = [];
+    this.#list?.highlight(names);
+    const values = index && sampleAt(this.volume, index);
+    if (!index || !values) {
+      pane.readout = [];
+      return;
+    }
+    const { modality, unit } = this.volume;
+    const round = (value: number) => Number(value.toFixed(Number.isInteger(value) ? 0 : 2));
+    const place = toWorld(this.volume, index).map((part) => part.toFixed(unit === "mm" ? 1 : 0));
+    pane.readout = [
+      `${values.map(round).join(", ")}${modality === "CT" ? " HU" : ""}`,
+      unit === "mm" ? `${place.join(", ")} mm` : `${place[0]}, ${place[1]} px`,
+      ...names,
+    ];
+  };
+
+  #slide(to: number): void {
+    this.#followsLoading = false;
+    const { at, main } = this.store.value;
+    this.store.update({ at: replaced(at, main, clampIndex(this.volume, main, to)) });
+  }
+
+  #key(event: KeyboardEvent): void {
+    const entering = event.target instanceof HTMLInputElement;
+    if (event.ctrlKey || event.metaKey || event.altKey || entering) return;
+    const { at, main } = this.store.value;
+    const here = at[main];
+    const pane = this.#panes[main]!;
+    const { store } = this;
+    const flip = (name: "outline" | "crosshair" | "smooth") => () =>
+      store.update({ [name]: !store.value[name] });
+    const actions: Record<string, () => void> = {
+      ArrowUp: () => this.#slide(here - 1),
+      ArrowLeft: () => this.#slide(here - 1),
+      ArrowDown: () => this.#slide(here + 1),
+      ArrowRight: () => this.#slide(here + 1),
+      PageUp: () => this.#slide(here - 10),
+      PageDown: () => this.#slide(here + 10),
+      Home: () => this.#slide(0),
+      End: () => this.#slide(this.volume.shape[main]),
+      "+": () => pane.zoom(1.25),
+      "=": () => pane.zoom(1.25),
+      "-": () => pane.zoom(0.8),
+      "0": () => this.#toolbar.reset(),
+      o: flip("outline"),
+      f: () => store.update({ fill: store.value.fill > 0 ? 0 : INITIAL.fill }),
+      x: flip("crosshair"),
+      s: flip("smooth"),
+      h: () => this.#list?.toggleAll(),
+      "?": showHelp,
+    };
+    for (const other of this.#panes) {
+      actions[String(other.axis + 1)] = () => store.update({ main: other.axis });
+    }
+    for (let i = 0; i < 5; i++) actions[`F${i + 1}`] = () => this.#toolbar.choose(i);
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+}

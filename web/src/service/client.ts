@@ -1,0 +1,172 @@
+/** Calls to the service; addresses are relative to the page. */
+
+import { emptyVolume, readHeader, type Volume } from "../imaging/volume";
+import type { Delineation, Detector, Job, Report, Series, UploadedImage } from "./documents";
+import { ended } from "./documents";
+
+/** An answer that is an error, told in the service's words. */
+export class ServiceError extends Error {
+  constructor(
+    readonly title: string,
+    detail: string,
+    readonly status: number,
+    readonly report?: Report,
+    readonly series?: readonly Series[],
+  ) {
+    super(detail);
+  }
+}
+
+const UNREACHABLE =
+  "No answer came from the service. See that it is running and that the connection holds, then try again.";
+
+/** Read `application/problem+json`, or make the best of another body. */
+export function problem(status: number, body: string): ServiceError {
+  try {
+    const { title, detail, report, series } = JSON.parse(body);
+    const told = typeof detail === "string" ? detail : JSON.stringify(detail);
+    return new ServiceError(String(title ?? "Error"), told || UNREACHABLE, status, report, series);
+  } catch {
+    return new ServiceError("Error", status ? `The service answered ${status}.` : UNREACHABLE, status);
+  }
+}
+
+async function call(path: string, init?: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw problem(0, "");
+  }
+  if (!response.ok) throw problem(response.status, await response.text());
+  return response;
+}
+
+async function json<T>(path: string, init?: RequestInit): Promise<T> {
+  return (await call(path, init)).json() as Promise<T>;
+}
+
+const at = (...parts: string[]) => ["v1", ...parts.map(encodeURIComponent)].join("/");
+
+export const getDetectors = () => json<Detector[]>(at("detectors"));
+export const getImage = (id: string) => json<UploadedImage>(at("images", id));
+export const getJob = (id: string) => json<Job>(at("jobs", id));
+export const getResult = (id: string) => json<Delineation>(at("jobs", id, "result"));
+export const cancelJob = (id: string) => json<Job>(at("jobs", id), { method: "DELETE" });
+export const exportAddress = (id: string, format: string) => at("jobs", id, "exports", format);
+
+export function startJob(request: {
+  image_id: string;
+  detector: string;
+  series: string;
+  options: Record<string, unknown>;
+}): Promise<Job> {
+  return json<Job>(at("jobs"), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(request),
+  });
+}
+
+/** Upload everything in one request; `told` hears the part that is sent, 0 to 1. */
+export function uploadFiles(
+  files: readonly { readonly file: File; readonly path: string }[],
+  told: (part: number) => void,
+  signal: AbortSignal,
+): Promise<UploadedImage> {
+  const form = new FormData();
+  for (const { file, path } of files) form.append("files", file, path);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", at("images"));
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) told(event.loaded / event.total);
+    };
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText));
+      else reject(problem(request.status, request.responseText));
+    };
+    request.onerror = () => reject(problem(0, ""));
+    request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+}
+
+/**
+ * Follow a job until it ends; the answer stops it.
+ *
+ * A broken stream reconnects by itself; where the browser gives up, the job is asked for instead.
+ */
+export function followJob(
+  id: string,
+  heard: (job: Job) => void,
+  failed: (error: unknown) => void,
+): () => void {
+  let stopped = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const events = new EventSource(at("jobs", id, "events"));
+  const stop = () => {
+    stopped = true;
+    clearTimeout(timer);
+    events.close();
+  };
+  const hear = (job: Job) => {
+    if (stopped) return;
+    if (ended(job)) stop();
+    heard(job);
+  };
+  const ask = async () => {
+    try {
+      hear(await getJob(id));
+    } catch (error) {
+      if (stopped) return;
+      if (error instanceof ServiceError && error.status > 0) {
+        stop();
+        return failed(error);
+      }
+    }
+    if (!stopped && events.readyState === EventSource.CLOSED) timer = setTimeout(ask, 2000);
+  };
+  events.addEventListener("job", (event) => hear(JSON.parse((event as MessageEvent).data)));
+  events.onerror = () => void ask();
+  return stop;
+}
+
+/**
+ * Fetch the samples of a series.
+ *
+ * `begun` gets the volume as soon as its shape is known, its samples still zero; they are filled
+ * in from the first slice on, and `told` hears how many bytes are there.
+ */
+export async function fetchVolume(
+  imageId: string,
+  series: string,
+  begun: (volume: Volume) => void,
+  told: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<Volume> {
+  const path = `${at("images", imageId, "volume")}?series=${encodeURIComponent(series)}`;
+  const response = await call(path, { signal });
+  const volume = emptyVolume(readHeader((name) => response.headers.get(name)));
+  begun(volume);
+  const { buffer, byteLength } = volume.samples;
+  const bytes = new Uint8Array(buffer);
+  const reader = response.body!.getReader();
+  let filled = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (filled + value.length > byteLength) throw truncated(byteLength, filled + value.length);
+    bytes.set(value, filled);
+    filled += value.length;
+    told(filled);
+  }
+  if (filled !== byteLength) throw truncated(byteLength, filled);
+  return volume;
+}
+
+function truncated(expected: number, got: number): Error {
+  return new Error(`expected ${expected} bytes of samples, got ${got}; load the page again`);
+}

@@ -1,0 +1,130 @@
+/** What the service answers; docs/rest.md has it in words. */
+
+import type { Vec3 } from "../imaging/affine";
+
+export type Verdict = "usable" | "corrected" | "refused";
+
+export interface Series {
+  readonly id: string;
+  readonly format: string;
+  readonly modality: string;
+  readonly description: string;
+  readonly slices: number;
+  readonly shape: readonly number[];
+  readonly spacing_mm: readonly number[];
+  readonly orientation: string;
+  readonly tilt_degrees: number;
+  readonly unit: string;
+  readonly field_of_view_mm: readonly number[];
+  readonly verdict: Verdict;
+  readonly advice: string;
+  readonly problems: readonly { readonly code: string; readonly message: string }[];
+}
+
+export interface Report {
+  readonly verdict: Verdict;
+  readonly advice: string;
+  readonly series: readonly Series[];
+  readonly ignored: readonly { readonly name: string; readonly reason: string }[];
+}
+
+export interface UploadedImage {
+  readonly id: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly report: Report;
+}
+
+export interface Detector {
+  readonly id: string;
+  readonly title: string;
+  readonly version: string;
+  readonly task: string;
+  readonly gives: string;
+  readonly intended_use: string;
+  readonly wants: {
+    readonly modalities: readonly string[];
+    readonly unit: string | null;
+    readonly dimensions: number | null;
+    readonly min_slices: number;
+  };
+  /** JSON schema of an object. */
+  readonly options_schema: unknown;
+}
+
+export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
+
+export interface Job {
+  readonly id: string;
+  readonly state: JobState;
+  readonly stage: string;
+  readonly progress: number;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly image_id: string;
+  readonly series: string;
+  readonly detector: string;
+}
+
+export interface Contour {
+  readonly slice: number;
+  readonly hole: boolean;
+  readonly points: readonly Vec3[];
+}
+
+export interface Finding {
+  readonly id: number;
+  readonly category: {
+    readonly name: string;
+    readonly colour: string;
+    readonly laterality: string | null;
+  };
+  readonly score: number | null;
+  readonly measurements: {
+    readonly volume_ml?: number | null;
+    readonly mean_hu?: number | null;
+    readonly area_mm2?: number | null;
+  };
+  readonly notes: readonly string[];
+  readonly contours: readonly Contour[];
+  readonly point: Vec3 | null;
+  /** Opposite corners in the world. */
+  readonly box: readonly [Vec3, Vec3] | null;
+}
+
+export interface Delineation {
+  readonly image: { readonly modality: string; readonly grid: { readonly unit: string } };
+  readonly detector: {
+    readonly id: string;
+    readonly title: string;
+    readonly version: string;
+    readonly task: string;
+    readonly gives: string;
+    readonly intended_use: string;
+  };
+  readonly provenance: { readonly seconds: number; readonly device: string };
+  readonly findings: readonly Finding[];
+  readonly notes: readonly string[];
+}
+
+export function ended(job: Job): boolean {
+  return job.state === "done" || job.state === "failed" || job.state === "cancelled";
+}
+
+/** Why a detector does not read a series; nothing where it does. */
+export function mismatch(detector: Detector, series: Series): string | undefined {
+  const { modalities, unit, dimensions, min_slices } = detector.wants;
+  if (modalities.length && !modalities.includes(series.modality)) {
+    return `reads ${modalities.join(", ")}, this is ${series.modality}`;
+  }
+  if (unit && unit !== series.unit) return `needs an image in ${unit}, this one is in ${series.unit}`;
+  if (dimensions === 2 && series.slices > 1) return "reads single pictures, not volumes";
+  if (dimensions === 3 && series.slices < 2) return "reads volumes, not single pictures";
+  if (series.slices < min_slices) return `needs at least ${min_slices} slices`;
+  return undefined;
+}
+
+/** Those that read the series first, each group in the order given. */
+export function suited(detectors: readonly Detector[], series: Series): Detector[] {
+  const fits = (detector: Detector) => !mismatch(detector, series);
+  return [...detectors.filter(fits), ...detectors.filter((detector) => !fits(detector))];
+}
