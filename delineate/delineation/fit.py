@@ -132,7 +132,8 @@ def _restored_labels(labels: LabelMap, source: Grid) -> LabelMap:
         array = _turned(labels.array, labels.grid.orientation, source.orientation)
         return LabelMap(array, source, labels.categories)
     # A resampled grid may end up to half a step before the image does: the border is repeated.
-    wide = LabelMap(np.pad(labels.array, 1, "edge"), _widened(labels.grid), labels.categories)
+    padded: NDArray[Any] = np.pad(labels.array, 1, "edge")
+    wide = LabelMap(padded, _widened(labels.grid), labels.categories)
     return resample_labels(wide, source, "majority")
 
 
