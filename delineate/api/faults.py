@@ -1,0 +1,133 @@
+"""Every HTTP code there is: which error is answered by which, as ``application/problem+json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from delineate.errors import (
+    ConflictError,
+    DelineateError,
+    InputError,
+    MissingExtraError,
+    NotFoundError,
+    SeriesChoiceError,
+    StorageFullError,
+    TooLargeError,
+)
+
+__all__ = ["STATUS", "Problem", "RefusedUploadError", "documented", "install", "problem"]
+
+# The nearest ancestor decides, so that a new error has a code the day it is written.
+STATUS: Mapping[type[Exception], int] = {
+    NotFoundError: 404,
+    ConflictError: 409,
+    TooLargeError: 413,
+    InputError: 422,
+    DelineateError: 500,
+    MissingExtraError: 503,
+    OperationalError: 503,
+    InterfaceError: 503,
+    StorageFullError: 507,
+    Exception: 500,
+}
+_MEANING = {
+    403: "The request comes from another site.",
+    404: "No such image, job or detector.",
+    409: "The job is in no state for this.",
+    413: "A limit on size is exceeded.",
+    422: "The input cannot be used as it is.",
+    500: "A fault of the service.",
+    503: "The service is not ready.",
+    507: "No room is left.",
+}
+
+
+class RefusedUploadError(InputError):
+    """An upload without any usable series; ``report`` says why."""
+
+    def __init__(self, message: str, report: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def status_of(error: BaseException) -> int:
+    """The code for an error."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
+    """The answer that tells an error."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    headers = {"Cache-Control": "no-store"}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route's OpenAPI entry says of its errors; some may come from every route."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    every = sorted({*statuses, 403, 422, 500, 503})
+    return {code: {"description": _MEANING[code], "content": content} for code in every}
+
+
+def install(app: FastAPI) -> None:
+    """Have an application answer all errors so."""
+    app.add_exception_handler(DelineateError, _known)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(InterfaceError, _database)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _known(_request: Request, error: Exception) -> JSONResponse:
+    more: dict[str, Any] = {}
+    if isinstance(error, SeriesChoiceError):
+        more["series"] = list(error.series)
+    if isinstance(error, RefusedUploadError):
+        more["report"] = error.report
+    return problem(status_of(error), _title(error), str(error), **more)
+
+
+def _title(error: Exception) -> str:
+    return "UploadError" if isinstance(error, RefusedUploadError) else type(error).__name__
+
+
+async def _database(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(503, "NotReady", "the database does not answer; try again in a moment")
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    told = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+    return problem(422, "InvalidRequest", "; ".join(told[:10]))
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    detail = {
+        404: "there is nothing at this address; /docs lists the calls",
+        405: f"{request.method} is not possible here; /docs lists the calls",
+    }.get(error.status_code, str(error.detail))
+    answer = problem(error.status_code, title, detail)
+    answer.headers.update(error.headers or {})
+    return answer

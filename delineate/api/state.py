@@ -1,0 +1,41 @@
+"""What the routes share, for the life of the API process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from delineate.jobs.assistant import Assistant
+from delineate.jobs.engine import Engine
+from delineate.jobs.settings import Settings
+from delineate.jobs.store import Store
+from delineate.jobs.table import JobTable
+
+__all__ = ["Service", "State"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The service's parts.
+
+    ``reader`` looks into uploads, ``writer`` makes files that somebody asked for, ``librarian``
+    knows the plugins. Three, so that none of these waits for another.
+    """
+
+    settings: Settings
+    store: Store
+    table: JobTable
+    engine: Engine
+    reader: Assistant
+    writer: Assistant
+    librarian: Assistant
+
+
+def _state(request: Request) -> State:
+    state: State = request.app.state.service
+    return state
+
+
+Service = Annotated[State, Depends(_state)]

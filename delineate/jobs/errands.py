@@ -1,0 +1,234 @@
+"""What the API has done in a process of its own: reading strangers' files, importing plugins.
+
+Run as ``python -m delineate.jobs.errands PARENT``: a JSON object a line on stdin, ``{"errand":
+NAME, "with": {...}}``, is answered by a line ``{"answer": ...}`` or ``{"error": {...}}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delineate import errors
+from delineate.errors import DelineateError, UnreadableFileError, UploadError
+from delineate.imaging import Grid, Image
+from delineate.jobs.lifeline import die_with
+from delineate.jobs.log import configure
+from delineate.jobs.upload import Part, arranged, base_name, image_id, suffix
+
+__all__ = ["main"]
+
+_BLOCK = 2**22
+
+
+def look(folder: str, names: list[str], max_bytes: int, max_files: int) -> dict[str, Any]:
+    """Unpack an upload, number its files and inspect them.
+
+    Parameters
+    ----------
+    folder
+        With ``parts``, the files in the order of ``names``; gets ``files``.
+    names
+        What their sender calls them.
+    max_bytes, max_files
+        Limits once unpacked.
+
+    Returns
+    -------
+    dict
+        ``id``, ``files``, ``bytes`` and ``report``.
+    """
+    from delineate import formats
+
+    place = Path(folder)
+    paths = sorted((place / "parts").iterdir())
+    parts: list[Part] = []
+    for number, (path, name) in enumerate(zip(paths, names, strict=True)):
+        if _is_zip(path):
+            parts += _unpacked(path, place / f"unpacked{number}", max_bytes, max_files)
+        else:
+            parts.append(Part(path, name))
+    if not parts:
+        raise UploadError("the upload holds no file; send DICOM files, a zip of them, or a NIfTI")
+    kept = list(arranged(parts, place / "files"))
+    report = formats.inspect([part.path for part, _ in kept]).to_json()
+    names_kept = {part.path.name: part.name for part, _ in kept}
+    for ignored in report["ignored"]:
+        ignored["name"] = names_kept.get(ignored["name"], ignored["name"])
+    return {
+        "id": image_id([digest for _, digest in kept]),
+        "files": len(kept),
+        "bytes": sum(part.path.stat().st_size for part, _ in kept),
+        "report": report,
+    }
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _unpacked(path: Path, folder: Path, max_bytes: int, max_files: int) -> list[Part]:
+    from delineate.formats import archive
+
+    limits = archive.Limits(entries=max_files, total_bytes=max_bytes)
+    folder.mkdir()
+    files = archive.extract(path, folder, limits)
+    names = archive.original_names(path, limits)
+    path.unlink()
+    parts = []
+    for file, name in zip(files, names, strict=True):
+        named = file.with_name(file.name + suffix(name))
+        file.rename(named)
+        parts.append(Part(named, base_name(name)))
+    return parts
+
+
+def volume(paths: list[str], series: str, target: str) -> None:
+    """Write the samples of a series, gzipped, to ``target`` and what they are beside it."""
+    from isal import igzip
+
+    from delineate import formats
+
+    image = formats.read([Path(path) for path in paths], series)
+    array = _plain(image.array, image.modality)
+    head = {
+        "X-Shape": ",".join(map(str, array.shape)),
+        "X-Dtype": array.dtype.name,
+        "X-Affine": ",".join(f"{value:.10g}" for value in image.grid.affine.ravel()),
+        "X-Unit": image.grid.unit,
+        "X-Modality": image.modality,
+    }
+    body = Path(target)
+    body.parent.mkdir(exist_ok=True)
+    partial = body.with_suffix(".part")
+    with igzip.open(partial, "wb", compresslevel=1) as file:
+        samples = memoryview(array.data).cast("B")
+        for start in range(0, len(samples), _BLOCK):
+            file.write(samples[start : start + _BLOCK])
+    body.with_suffix(".json").write_text(json.dumps(head))
+    partial.rename(body)
+
+
+def _plain(array: np.ndarray[Any, Any], modality: str) -> np.ndarray[Any, Any]:
+    """Samples in a dtype that every reader has: int16 for CT, else the nearest that holds all."""
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    elif modality == "CT" and array.dtype.itemsize > 1:
+        array = np.clip(np.rint(array), -32768, 32767).astype(np.int16)
+    elif array.dtype.kind == "f" or array.dtype.itemsize > 4:
+        array = array.astype(np.float32)
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def detectors() -> list[dict[str, Any]]:
+    """What is installed."""
+    from delineate.plugins import registry
+
+    return [registry.describe(spec) for spec in registry.installed().specs]
+
+
+def check(detector: str, options: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
+    """Check that a detector exists, its options and, from its report, the series.
+
+    Returns
+    -------
+    dict
+        All options with their values.
+    """
+    from delineate.delineation.fit import demand_suitable
+    from delineate.plugins import options as plugin_options
+    from delineate.plugins import registry
+
+    spec = registry.installed().find(detector)
+    parsed = plugin_options.parse(spec, options)
+    # How many channels there are is known only once it is read.
+    demand_suitable(_pretended(series), replace(spec, wants=replace(spec.wants, channels=None)))
+    return parsed.model_dump(mode="json")
+
+
+def _pretended(series: dict[str, Any]) -> Image:
+    """An image of the shape, orientation and modality that a report states, without samples."""
+    affine = np.eye(4)
+    if series["unit"] == "mm":
+        for axis, (letter, step) in enumerate(
+            zip(series["orientation"], series["spacing_mm"], strict=True)
+        ):
+            world = ("RL", "AP", "IS").index(next(p for p in ("RL", "AP", "IS") if letter in p))
+            affine[:3, axis] = 0.0
+            affine[world, axis] = step if letter in "LPS" else -step
+    grid = Grid(tuple(series["shape"]), affine, series["unit"])
+    return Image(np.broadcast_to(np.int16(0), grid.shape), grid, series["modality"])
+
+
+def export(result: str, paths: list[str], series: str, format: str) -> str:  # noqa: A002
+    """Write a result in another format.
+
+    Returns
+    -------
+    str
+        Folder of the one file, ``exports/FORMAT`` beside the result.
+    """
+    from delineate import delineation, formats
+
+    known = ", ".join(delineation.EXPORTS)
+    if format not in delineation.EXPORTS:
+        raise errors.ExportError(f"expected one of the formats {known}, got {format[:40]!r}")
+    image = formats.read([Path(path) for path in paths], series)
+    found = delineation.load(Path(result), image)
+    exports = Path(result) / "exports"
+    exports.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=exports) as scratch:
+        written = delineation.export(found, [format], Path(scratch))[format]
+        folder = Path(scratch) / "one"
+        folder.mkdir()
+        written.rename(folder / written.name)
+        with suppress(OSError):  # not empty: somebody else was faster
+            folder.rename(exports / format)
+    return str(exports / format)
+
+
+_ERRANDS: dict[str, Callable[..., Any]] = {
+    one.__name__: one for one in (look, volume, detectors, check, export)
+}
+
+
+def _answer(line: str) -> dict[str, Any]:
+    request = json.loads(line)
+    try:
+        return {"answer": _ERRANDS[request["errand"]](**request["with"])}
+    except DelineateError as error:
+        extra = (
+            {"series": list(error.series)} if isinstance(error, errors.SeriesChoiceError) else {}
+        )
+        return {"error": {"name": type(error).__name__, "message": str(error), **extra}}
+    except MemoryError:
+        return {"error": {"name": "UnreadableFileError", "message": "too large for the memory"}}
+    except Exception as error:  # whatever a parser makes of a broken file
+        name = UnreadableFileError.__name__ if request["errand"] == "look" else "DelineateError"
+        message = f"these files cannot be read ({type(error).__name__})"
+        return {"error": {"name": name, "message": message}}
+
+
+def main(parent: int) -> None:
+    """Answer until stdin ends."""
+    die_with(parent)
+    configure("errands")
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no answer
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(line)) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,90 @@
+"""Mends what a dead process leaves behind: jobs that nobody works on any more."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from dbos import DBOS
+
+from delineate.errors import DelineateError
+from delineate.jobs.engine import Engine
+from delineate.jobs.liveness import held
+from delineate.jobs.settings import Settings
+from delineate.jobs.table import JobTable
+
+__all__ = ["JobLostError", "Reaper"]
+
+_log = logging.getLogger(__name__)
+
+
+class JobLostError(DelineateError):
+    """The engine gave a job up: it took down worker after worker."""
+
+
+class Reaper:
+    """Looks after the other workers' jobs; one runs in each worker.
+
+    Open-source DBOS takes up a worker's jobs when a worker of the same name starts again, and
+    never notices the death of another.
+    """
+
+    def __init__(self, settings: Settings, table: JobTable, engine: Engine, name: str) -> None:
+        self._settings, self._table, self._engine = settings, table, engine
+        self._name = name
+        self._suspects: frozenset[str] = frozenset()
+
+    def start(self, seconds: float = 1.0) -> None:
+        """Look around every so many seconds, in a thread, until the process ends."""
+        threading.Thread(target=self._run, args=(seconds,), daemon=True, name="reaper").start()
+
+    def bury(self) -> tuple[str, ...]:
+        """Give the jobs of dead workers back to the queue.
+
+        Returns
+        -------
+        tuple of str
+            The workers seen without their lock now and the time before: a worker that is just
+            starting has none either.
+        """
+        pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        owners = {one.executor_id for one in pending if one.executor_id}
+        silent = frozenset(
+            owner for owner in owners - {self._name} if not held(self._settings.workers, owner)
+        )
+        dead = tuple(sorted(silent & self._suspects))
+        self._suspects = silent
+        if dead:
+            # DBOS has no public call for this; a test holds it to what is expected here.
+            DBOS._recover_pending_workflows(list(dead))
+        return dead
+
+    def sweep(self, older_than: float = 5.0) -> None:
+        """Bring our table and the engine together where they disagree about a job."""
+        jobs = self._table.open(older_than)
+        ended = self._engine.ended([job.id for job in jobs])
+        for job in jobs:
+            if job.id not in ended:
+                job_id = job.id
+                self._table.transaction(lambda c, i=job_id: self._engine.enqueue(c, i))  # type: ignore[misc]
+            elif ended[job.id]:
+                self._table.settle(
+                    job.id,
+                    JobLostError(
+                        f"given up after {job.attempts} attempts that ended without a result; "
+                        "the worker's log says how each ended"
+                    ),
+                )
+
+    def _run(self, seconds: float) -> None:
+        swept = time.monotonic()
+        while True:
+            time.sleep(seconds)
+            try:
+                self.bury()
+                if time.monotonic() - swept > 5 * seconds:
+                    swept = time.monotonic()
+                    self.sweep()
+            except Exception as error:  # the database may be away; it is asked again
+                _log.warning("reaper: %s", type(error).__name__)

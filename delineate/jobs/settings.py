@@ -1,0 +1,72 @@
+"""What a service is told when it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["Settings"]
+
+_VARIABLE = "DELINEATE_SERVICE"
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where a service keeps things and how much it takes.
+
+    Parameters
+    ----------
+    data
+        Folder of images, results and, by default, the database.
+    database
+        SQLAlchemy URL; SQLite in ``data`` if empty.
+    max_upload_bytes
+        Largest request, and largest sum of the files in it once unpacked.
+    max_files
+        Most files in one upload.
+    min_free_bytes
+        Room to leave on the disk; an upload that would go below it is refused.
+    stall_seconds
+        Longest silence of a client in the middle of an upload.
+    inspect_seconds, export_seconds, detect_seconds
+        Longest time to look into an upload, to write a file asked for, and to run a detector.
+    max_attempts
+        How often a job may lose its worker before it counts as failed.
+    max_crashes
+        How often a detector may crash on a job before that counts as failed.
+    """
+
+    data: Path
+    database: str = ""
+    max_upload_bytes: int = 8192 * _MIB
+    max_files: int = 20_000
+    min_free_bytes: int = 512 * _MIB
+    stall_seconds: float = 60.0
+    inspect_seconds: float = 300.0
+    export_seconds: float = 300.0
+    detect_seconds: float = 3600.0
+    max_attempts: int = 20
+    max_crashes: int = 2
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in effect."""
+        return self.database or f"sqlite:///{self.data.resolve() / 'delineate.db'}"
+
+    @property
+    def workers(self) -> Path:
+        """Folder of the locks that live workers hold."""
+        return self.data / "workers"
+
+    def to_environment(self) -> dict[str, str]:
+        """The variable through which child processes learn these settings."""
+        return {_VARIABLE: json.dumps({**asdict(self), "data": str(self.data.resolve())})}
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Settings of the parent process; a folder beside the working one where it set none."""
+        fields = json.loads(os.environ.get(_VARIABLE, "{}"))
+        return cls(**{**fields, "data": Path(fields.get("data", "delineate-data"))})

@@ -1,0 +1,185 @@
+"""Images and results on disk.
+
+::
+
+    DATA/
+        delineate.db                the job table and the engine's
+        incoming/RANDOM/            uploads that are not complete; emptied at every start
+        images/ID/                  ID is a hash over the hashes of its files
+            image.json              what GET /v1/images/ID answers
+            files/0001.dcm ...      in the order of their hashes
+            volumes/HASH.gz, .json  samples of a series, as the page asks for them
+        jobs/ID/N/                  result of attempt N; the job table says which one counts
+            delineation.json, delineation.json.gz, ...
+            exports/FORMAT/         made when first asked for
+        workers/NAME.lock           held by a live worker
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delineate.errors import (
+    SeriesChoiceError,
+    StorageFullError,
+    UnknownImageError,
+    UnsuitableImageError,
+)
+from delineate.jobs.settings import Settings
+from delineate.jobs.table import Job
+
+__all__ = ["Store", "StoredImage", "room", "sync"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An upload that was kept: its folder and what ``image.json`` says of it."""
+
+    folder: Path
+    document: dict[str, Any]
+
+    @property
+    def files(self) -> list[Path]:
+        """The files, in the order of their contents' hashes."""
+        return sorted((self.folder / "files").iterdir())
+
+    def series(self, chosen: str | None) -> dict[str, Any]:
+        """Report of the series of that id, or of the only usable one.
+
+        Raises
+        ------
+        SeriesChoiceError
+            If there are several and none was chosen, or none has that id.
+        UnsuitableImageError
+            If the series was refused.
+        """
+        reports = self.document["report"]["series"]
+        usable = [one for one in reports if one["verdict"] != "refused"]
+        if chosen is None and len(usable) == 1:
+            return dict(usable[0])
+        found = [one for one in reports if one["id"] == chosen]
+        if not found:
+            asked = "choose one" if chosen is None else "the one asked for is not among them"
+            raise SeriesChoiceError(
+                f"this image has {len(usable)} usable series: {asked}, by its id as 'series'",
+                usable,
+            )
+        if found[0]["verdict"] == "refused":
+            problems = " ".join(problem["message"] for problem in found[0]["problems"][:3])
+            raise UnsuitableImageError(
+                f"series {chosen} was refused: {problems} {found[0]['advice']}".strip()
+            )
+        return dict(found[0])
+
+
+class Store:
+    """The folder of one service."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._images = settings.data / "images"
+        self._incoming = settings.data / "incoming"
+        self._jobs = settings.data / "jobs"
+
+    def open(self) -> None:
+        """Make the folders and drop what a killed process left in ``incoming``."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        for folder in (self._images, self._incoming, self._jobs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """A new folder for an upload; gone after the block, whatever happened."""
+        folder = self._incoming / secrets.token_hex(12)
+        with room():
+            (folder / "parts").mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def check_room(self, coming: int = 0) -> None:
+        """Refuse what would fill the disk.
+
+        Raises
+        ------
+        StorageFullError
+            If less than the room to leave were left after ``coming`` more bytes.
+        """
+        free = shutil.disk_usage(self._settings.data).free
+        if free - coming < self._settings.min_free_bytes:
+            raise StorageFullError(
+                f"{free // 2**20} MiB are free, and {self._settings.min_free_bytes // 2**20} MiB "
+                "have to stay so; remove results or images, or ask who runs this service"
+            )
+
+    def keep(self, folder: Path, document: dict[str, Any]) -> StoredImage:
+        """Move an upload that was looked into to its place.
+
+        Parameters
+        ----------
+        folder
+            Made by :meth:`incoming`; its ``files`` hold the image.
+        document
+            With ``id``, ``files``, ``bytes`` and ``report``. If the same image is there already,
+            that one stays as it is.
+        """
+        ready = folder / "image"
+        with room():
+            ready.mkdir()
+            (folder / "files").rename(ready / "files")
+            (ready / "image.json").write_text(json.dumps(document))
+            with suppress(OSError):  # not empty: the same files were sent before
+                ready.rename(self._images / document["id"])
+        return self.image(document["id"])
+
+    def image(self, image_id: str) -> StoredImage:
+        """The image of that id."""
+        if re.fullmatch(r"[0-9a-f]{64}", image_id):
+            folder = self._images / image_id
+            with suppress(FileNotFoundError):
+                return StoredImage(folder, json.loads((folder / "image.json").read_text()))
+        raise UnknownImageError("no image has this id; POST /v1/images answers the id of yours")
+
+    def attempt(self, job: Job) -> Path:
+        """Folder for the result of one attempt; it counts once the job table says so."""
+        return self._jobs / job.id / str(job.attempts)
+
+    def drop_others(self, job: Job) -> None:
+        """Remove what other attempts at a finished job left."""
+        for folder in (self._jobs / job.id).iterdir():
+            if folder.name != str(job.attempts):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Say that the disk is full as `StorageFullError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError(
+                "the disk is full; remove results or images, or ask who runs this service"
+            ) from error
+        raise
+
+
+def sync(folder: Path) -> None:
+    """Have the files of a folder reach the disk before anything refers to them."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

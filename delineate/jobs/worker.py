@@ -1,0 +1,225 @@
+"""The worker process: takes a job, reads its image, runs the detector, keeps the result."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import OrderedDict
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from delineate import delineation, formats
+from delineate.errors import Cancelled, DelineateError, DetectorCrashError
+from delineate.jobs import engine
+from delineate.jobs.database import patiently
+from delineate.jobs.lifeline import die_with
+from delineate.jobs.liveness import hold
+from delineate.jobs.log import configure, log
+from delineate.jobs.reaper import Reaper
+from delineate.jobs.settings import Settings
+from delineate.jobs.store import Store, room, sync
+from delineate.jobs.table import Job, JobTable
+from delineate.plugins import registry
+from delineate.plugins.contract import DetectorSpec, Monitor
+from delineate.plugins.host import Host
+from delineate.plugins.options import parse
+
+__all__ = ["Worker", "main"]
+
+_TELL_SECONDS = 0.5
+_WARM = 3
+
+
+class RowMonitor(Monitor):
+    """Tells a job's progress to its row and learns from there that it should stop.
+
+    The database is asked in a thread, twice a second: while it is away the detector runs on.
+    """
+
+    def __init__(self, table: JobTable, job: Job) -> None:
+        self._table, self._job = table, job
+        self._latest: tuple[str, float] = ("starting", 0.0)
+        self._ended = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True, name="monitor")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+
+    def progress(self, fraction: float, stage: str = "") -> None:
+        """See `Monitor`."""
+        self._latest = (stage or self._latest[0], fraction)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop, or a later attempt has begun."""
+        return self._stop.is_set()
+
+    def _tell(self) -> None:
+        told: tuple[str, float] | None = None
+        while not self._ended.wait(_TELL_SECONDS if told else 0.0):
+            latest = self._latest
+            try:
+                if latest == told:
+                    wanted = self._table.wanted(self._job)
+                else:
+                    wanted = self._table.report(self._job, *latest)
+            except SQLAlchemyError:
+                continue
+            finally:
+                told = latest
+            if not wanted:
+                self._stop.set()
+
+
+class Worker:
+    """Does jobs, one at a time, with a warm process for each detector used lately."""
+
+    def __init__(self, settings: Settings, table: JobTable, store: Store) -> None:
+        self._settings, self._table, self._store = settings, table, store
+        self._hosts: OrderedDict[str, Host] = OrderedDict()
+        self._registry = registry.installed()
+
+    def perform(self, job_id: str) -> None:
+        """Do a job; called again for one that has ended, it does nothing.
+
+        Whatever comes of it stands in the job table, also that it failed. Raises only if the
+        table cannot be written.
+        """
+        while (job := patiently(lambda: self._table.begin(job_id))) is not None:
+            began = time.monotonic()
+            error = self._attempt(job)
+            facts = {"job": job.id, "detector": job.detector, "attempt": job.attempts}
+            log.info(
+                "attempt ended",
+                **facts,
+                error=type(error).__name__ if error else None,
+                seconds=round(time.monotonic() - began, 3),
+            )
+            if not isinstance(error, DetectorCrashError):
+                return
+            crashes = patiently(lambda j=job: self._table.crashed(j))  # type: ignore[misc]
+            if crashes is None:
+                return
+            if crashes >= self._settings.max_crashes:
+                patiently(lambda j=job, e=error: self._table.finish(j, "failed", e))  # type: ignore[misc]
+                return
+
+    def close(self) -> None:
+        """End the detectors' processes."""
+        while self._hosts:
+            self._hosts.popitem()[1].close()
+
+    def _attempt(self, job: Job) -> Exception | None:
+        """Try once; what went wrong. A crash is left to the caller to write down."""
+        error: Exception | None
+        try:
+            self._store.check_room()
+            self._detect(job)
+        except DetectorCrashError as crash:
+            return crash
+        except Cancelled as cancelled:
+            self._end(job, "cancelled", None)
+            return cancelled
+        except DelineateError as expected:
+            error = expected
+        except MemoryError:
+            error = DelineateError("there is not enough memory for this image")
+        except Exception as unexpected:
+            name, where = type(unexpected).__name__, _where(unexpected)
+            log.error("attempt broke", job=job.id, error=name, where=where)
+            error = DelineateError(f"an unexpected {name} at {where}; please report it")
+        else:
+            if self._end(job, "done", None):
+                self._store.drop_others(job)
+            return None
+        self._end(job, "failed", error)
+        return error
+
+    def _detect(self, job: Job) -> None:
+        folder = self._store.attempt(job)
+        shutil.rmtree(folder, ignore_errors=True)
+        with RowMonitor(self._table, job) as monitor:
+            monitor.progress(0.0, "reading")
+            spec = self._registry.find(job.detector)
+            options = parse(spec, job.options)
+            image = formats.read(self._store.image(job.image_id).files, job.series)
+            monitor.checkpoint()
+            found = delineation.delineate(
+                image, spec, options, monitor=monitor, runner=self._host(spec)
+            )
+            monitor.progress(1.0, "saving")
+            with room():
+                folder.mkdir(parents=True)
+                delineation.save(found, folder)
+                document = (folder / "delineation.json").read_bytes()
+                (folder / "delineation.json.gz").write_bytes(gzip.compress(document, 5, mtime=0))
+                sync(folder)
+            monitor.checkpoint()
+
+    def _end(self, job: Job, state: str, error: Exception | None) -> bool:
+        ended = patiently(lambda: self._table.finish(job, state, error))  # type: ignore[arg-type]
+        if state != "done" or not ended:
+            shutil.rmtree(self._store.attempt(job), ignore_errors=True)
+        return ended
+
+    def _host(self, spec: DetectorSpec) -> Host:
+        if spec.id not in self._hosts:
+            self._hosts[spec.id] = Host(spec, time_limit=self._settings.detect_seconds)
+        self._hosts.move_to_end(spec.id)
+        while len(self._hosts) > _WARM:
+            self._hosts.popitem(last=False)[1].close()
+        return self._hosts[spec.id]
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+
+
+def main(name: str, parent: int) -> None:
+    """Run a worker until it is told to stop.
+
+    Stopping is like dying: the job in hand stays open and is taken up again by the next worker.
+    """
+    die_with(parent)
+    configure(name)
+    settings = Settings.from_environment()
+    with hold(settings.workers, name):
+        database = engine.prepare(settings)
+        table, store = JobTable(database), Store(settings)
+        worker = Worker(settings, table, store)
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        queue = engine.DurableQueue(database)
+        engine.launch(settings, database, name, worker.perform)
+        Reaper(settings, table, queue, name).start()
+        log.info("ready", worker=name, pid=os.getpid())
+        stop.wait()
+        worker.close()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
