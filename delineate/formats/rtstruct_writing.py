@@ -1,0 +1,341 @@
+"""Write an RT Structure Set (PS3.3 A.19), byte by byte where it is large.
+
+ContourData is decimal text in an element that outgrows the 64 KiB which explicit value
+representations allow, so the transfer syntax is implicit VR little endian. The contours are
+encoded by hand in :mod:`delineate.formats.rtstruct_contours`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from delineate.contour import Structure
+from delineate.errors import ExportError
+from delineate.formats.dicom import DicomSource
+from delineate.formats.rtstruct_contours import SEQUENCE, Holes, encode_contours
+from delineate.imaging import Category, Image
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["Holes", "write"]
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
+_STUDY = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, retired; what the field asks for
+_IMPLICIT = "1.2.840.10008.1.2"
+
+# Of the patient and the study, copied as they are. The first are required, if only empty.
+_REQUIRED = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+_OPTIONAL = (
+    "IssuerOfPatientID",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "StudyDescription",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PositionReferenceIndicator",
+)
+_SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
+
+
+def write(
+    structures: Sequence[Structure],
+    image: Image,
+    path: Path | str,
+    *,
+    label: str = "delineate",
+    description: str = "",
+    algorithm: str = "",
+    holes: Holes = "rings",
+    created: datetime | None = None,
+) -> None:
+    """Write structures as an RT Structure Set of the series that an image was read from.
+
+    The same structures, image and arguments give the same file, UIDs included.
+
+    Parameters
+    ----------
+    structures
+        Their numbers become ROI numbers. One without contours becomes an ROI without contours.
+    image
+        Read from DICOM; the contours lie in its slices.
+    path
+        The file to write.
+    label
+        Name of the set, at most 16 characters.
+    description
+        Of the series that the set makes.
+    algorithm
+        What drew the contours, at most 64 characters.
+    holes
+        ``"rings"``: rings within rings, of type CLOSED_PLANAR, which nearly every program fills
+        by the even-odd rule. ``"xor"``: the same as CLOSEDPLANAR_XOR where a slice has holes, as
+        the standard has it since 2018; not every program knows it. ``"keyhole"``: one ring with
+        a channel of no width to each hole.
+    created
+        When; left empty if not given.
+
+    Raises
+    ------
+    ExportError
+        If the image does not come from DICOM, lacks identifiers, or two structures have the same
+        number.
+    GeometryError
+        If a contour lies in no slice of the image.
+    """
+    source = _series_of(image)
+    numbers = [structure.number for structure in structures]
+    if len(set(numbers)) != len(numbers):
+        raise ExportError(f"expected structures with different numbers, got {sorted(numbers)}")
+    if not structures:
+        raise ExportError("expected at least one structure; DICOM has no empty structure set")
+    frame = source.frame_of_reference_uid or _uid(source.series_uid.encode(), b"frame of reference")
+    dataset = _dataset(structures, source, frame, label, algorithm, created)
+    dataset.SeriesDescription = description[:64]
+    contours = encode_contours(structures, image, source, holes)
+    dataset.SOPInstanceUID = dataset.SeriesInstanceUID = "2.25.0"
+    content = _encoded(dataset) + contours
+    dataset.SOPInstanceUID = _uid(content, b"instance")
+    dataset.SeriesInstanceUID = _uid(content, b"series")
+    _save(dataset, contours, Path(path))
+
+
+def _series_of(image: Image) -> DicomSource:
+    source = image.source
+    if not isinstance(source, DicomSource):
+        raise ExportError(
+            f"an RTSTRUCT refers to the slices of a DICOM series, but the image was read from "
+            f"{source.format}; delineate the DICOM series itself, or export NIfTI or GeoJSON"
+        )
+    missing = [
+        name
+        for name, value in (
+            ("StudyInstanceUID", source.study_uid),
+            ("SeriesInstanceUID", source.series_uid),
+            ("SOPInstanceUID", all(source.sop_instance_uids) and source.sop_instance_uids),
+        )
+        if not value
+    ]
+    if missing:
+        raise ExportError(
+            f"the DICOM series lacks {' and '.join(missing)}, which an RTSTRUCT must refer to; "
+            "export the series again from its archive"
+        )
+    if len(source.sop_instance_uids) != image.grid.shape[0]:
+        raise ExportError(
+            f"the image has {image.grid.shape[0]} slices, its series "
+            f"{len(source.sop_instance_uids)}; write the contours on the image as it was read"
+        )
+    return source
+
+
+def _dataset(
+    structures: Sequence[Structure],
+    source: DicomSource,
+    frame: str,
+    label: str,
+    algorithm: str,
+    created: datetime | None,
+) -> Dataset:
+    """All but the contours."""
+    from pydicom import Dataset
+
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    for name in _REQUIRED:
+        setattr(dataset, name, _text(source.header, name))
+    for name in _OPTIONAL:
+        if name in source.header:
+            setattr(dataset, name, _text(source.header, name))
+    if source.header.get("DeidentificationMethodCodeSequence"):
+        codes = source.header.DeidentificationMethodCodeSequence
+        dataset.DeidentificationMethodCodeSequence = [
+            _coded(
+                *(
+                    _text(code, name)
+                    for name in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
+                )
+            )
+            for code in codes
+        ]
+    dataset.SOPClassUID = _STORAGE
+    dataset.Modality = "RTSTRUCT"
+    dataset.Manufacturer = dataset.ManufacturerModelName = "delineate"
+    dataset.SoftwareVersions = _version()
+    dataset.StudyInstanceUID = source.study_uid
+    dataset.SeriesNumber = None
+    dataset.OperatorsName = ""
+    dataset.FrameOfReferenceUID = frame
+    if "PositionReferenceIndicator" not in dataset:
+        dataset.PositionReferenceIndicator = ""
+    dataset.StructureSetLabel = _line(label, 16) or "delineate"
+    dataset.StructureSetDate = created.strftime("%Y%m%d") if created else ""
+    dataset.StructureSetTime = created.strftime("%H%M%S") if created else ""
+    dataset.ReferencedFrameOfReferenceSequence = [_referenced(source, frame)]
+    rois, observations = [], []
+    names = _names(structures)
+    for structure, name in zip(structures, names, strict=True):
+        roi = Dataset()
+        roi.ROINumber = structure.number
+        roi.ReferencedFrameOfReferenceUID = frame
+        roi.ROIName = name
+        roi.ROIGenerationAlgorithm = "AUTOMATIC"
+        if algorithm:
+            roi.ROIGenerationDescription = _line(algorithm, 64)
+        rois.append(roi)
+        observations.append(_observation(structure))
+    dataset.StructureSetROISequence = rois
+    dataset.RTROIObservationsSequence = observations
+    dataset.ApprovalStatus = "UNAPPROVED"
+    return dataset
+
+
+def _text(header: Dataset, name: str) -> str:
+    from pydicom.multival import MultiValue
+
+    value = header.get(name)
+    parts = value if isinstance(value, MultiValue) else ["" if value is None else value]
+    return "\\".join(str(part) for part in parts)
+
+
+def _line(text: str, length: int) -> str:
+    """One line of at most ``length`` characters; a backslash would part it in two."""
+    return " ".join(text.replace("\\", "/").split())[:length].strip()
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("delineate")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _names(structures: Sequence[Structure]) -> list[str]:
+    """Names of the ROIs: with their side, unique, at most 64 characters."""
+    names: list[str] = []
+    for structure in structures:
+        category = structure.category
+        name = category.name
+        if category.laterality and category.laterality not in name.lower():
+            name = f"{name} {category.laterality}"
+        name = _line(name, 64)
+        if name in names:
+            suffix = f" ({structure.number})"
+            name = name[: 64 - len(suffix)] + suffix
+        names.append(name)
+    return names
+
+
+def _observation(structure: Structure) -> Dataset:
+    from pydicom import Dataset
+
+    item = Dataset()
+    item.ObservationNumber = item.ReferencedROINumber = structure.number
+    item.RTROIInterpretedType = ""
+    item.ROIInterpreter = ""
+    if structure.category.code:
+        item.RTROIIdentificationCodeSequence = [_code(structure.category)]
+    return item
+
+
+def _code(category: Category) -> Dataset:
+    code = category.code
+    assert code is not None
+    item = _coded(code.value, code.scheme, code.meaning)
+    if category.laterality:
+        value, meaning = _SIDES[category.laterality]
+        modifiers = [_coded(value, "SCT", meaning)]
+        item.SegmentedPropertyTypeModifierCodeSequence = modifiers
+    return item
+
+
+def _coded(value: str, scheme: str, meaning: str) -> Dataset:
+    from pydicom import Dataset
+
+    item = Dataset()
+    if len(value) > 16:
+        item.LongCodeValue = value
+    else:
+        item.CodeValue = value
+    item.CodingSchemeDesignator = scheme
+    item.CodeMeaning = _line(meaning, 64)
+    return item
+
+
+def _referenced(source: DicomSource, frame: str) -> Dataset:
+    """Which images the contours were drawn on: every slice of the series."""
+    from pydicom import Dataset
+
+    images = []
+    for index in range(len(source.sop_instance_uids)):
+        image = Dataset()
+        image.ReferencedSOPClassUID = source.sop_class_uids[index]
+        image.ReferencedSOPInstanceUID = source.sop_instance_uids[index]
+        if source.frame_numbers[index]:
+            image.ReferencedFrameNumber = source.frame_numbers[index]
+        images.append(image)
+    series = Dataset()
+    series.SeriesInstanceUID = source.series_uid
+    series.ContourImageSequence = images
+    study = Dataset()
+    study.ReferencedSOPClassUID = _STUDY
+    study.ReferencedSOPInstanceUID = source.study_uid
+    study.RTReferencedSeriesSequence = [series]
+    item = Dataset()
+    item.FrameOfReferenceUID = frame
+    item.RTReferencedStudySequence = [study]
+    return item
+
+
+def _uid(content: bytes, purpose: bytes) -> str:
+    digest = hashlib.sha256(purpose + b"\0" + content).digest()
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
+
+
+def _encoded(dataset: Dataset, tags: Any = slice(None)) -> bytes:
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_dataset
+
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    write_dataset(buffer, dataset[tags], "utf-8")
+    return bytes(buffer.getvalue())
+
+
+def _save(dataset: Dataset, contours: bytes, path: Path) -> None:
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UID(_STORAGE)
+    meta.MediaStorageSOPInstanceUID = UID(str(dataset.SOPInstanceUID))
+    meta.TransferSyntaxUID = UID(_IMPLICIT)
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
+    head = io.BytesIO()
+    write_file_meta_info(head, meta)
+    with path.open("wb") as file:
+        file.write(b"\0" * 128 + b"DICM")
+        file.write(head.getvalue())
+        file.write(_encoded(dataset, slice(None, SEQUENCE)))
+        file.write(contours)
+        file.write(_encoded(dataset, slice(SEQUENCE, None)))
