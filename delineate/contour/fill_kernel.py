@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,15 +78,15 @@ def _flip(
     if r0 > r1:  # so that an edge crosses at the same place whichever way it runs
         r0, c0, r1, c1 = r1, c1, r0, c0
     rows, columns = flips.shape
-    first = int(min(max(math.ceil(r0), 0.0), float(rows)))
-    last = int(min(max(math.ceil(r1), 0.0), float(rows))) - 1
+    first = int(min(max(np.ceil(r0), 0.0), float(rows)))
+    last = int(min(max(np.ceil(r1), 0.0), float(rows))) - 1
     if first > last:
         return
     box[0] = min(box[0], first)
     box[1] = max(box[1], last)
     for r in range(first, last + 1):
-        crossing = math.ceil(c0 + (r - r0) * (c1 - c0) / (r1 - r0))
-        if crossing >= columns:
+        crossing = np.ceil(c0 + (r - r0) * (c1 - c0) / (r1 - r0))
+        if not crossing < columns:  # NaN too, of coordinates near the end of what a float holds
             box[3] = columns - 1
             continue
         c = int(max(crossing, 0.0))

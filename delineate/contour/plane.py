@@ -84,17 +84,18 @@ def slice_rings(
         return SliceRings(lengths, starts, np.empty((0, 2)))
     world = np.concatenate([contour.points for contour in contours])
     inverse = grid.inverse
-    index = np.stack(
-        [
-            world[:, 0] * row[0] + world[:, 1] * row[1] + world[:, 2] * row[2] + row[3]
-            for row in inverse[:3]
-        ],
-        axis=1,
-    )
-    index = np.round(index, _DECIMALS) + 0.0  # + 0.0: no negative zero
-    low = np.minimum.reduceat(index[:, 0], starts[:-1])
-    high = np.maximum.reduceat(index[:, 0], starts[:-1])
-    slices = np.floor((low + high) / 2 + 0.5).astype(np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):  # absurdly far is refused below
+        index = np.stack(
+            [
+                world[:, 0] * row[0] + world[:, 1] * row[1] + world[:, 2] * row[2] + row[3]
+                for row in inverse[:3]
+            ],
+            axis=1,
+        )
+        index = np.round(index, _DECIMALS) + 0.0  # + 0.0: no negative zero
+        low = np.minimum.reduceat(index[:, 0], starts[:-1])
+        high = np.maximum.reduceat(index[:, 0], starts[:-1])
+        slices = np.floor((low + high) / 2 + 0.5).astype(np.int64)
     _check_planes(low, high, slices, grid, plane_tolerance_mm)
     return SliceRings(slices, starts, np.ascontiguousarray(index[:, 1:]))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from delineate.contour.ring import Contour
 from delineate.contour.structure import Structure
-from delineate.imaging import Category, Grid, LabelMap
+from delineate.imaging import Category, LabelMap
 
 __all__ = ["trace", "trace_all"]
 
@@ -93,25 +93,23 @@ def trace_all(labelmap: LabelMap) -> tuple[Structure, ...]:
 
 
 def _rings(labelmap: LabelMap, only: int) -> dict[int, tuple[Contour, ...]]:
-    from delineate.contour.trace_kernel import crack_rings  # numba is slow to import
+    from delineate.contour.trace_kernel import crack_rings, to_world  # numba is slow to import
 
-    labels: NDArray[Any] = np.ascontiguousarray(labelmap.array).view()
-    labels.setflags(write=False)  # as all label maps are: one compiled version less
-    corners, table = crack_rings(labels, only)
-    label, component, is_hole, number, start, stop = table.T
-    points = _world(labelmap.grid, np.repeat(number, stop - start), corners)
+    labels, words = _labels_and_words(labelmap.array)
+    corners, table = crack_rings(labels, words, only)
+    points = to_world(corners, table, np.ascontiguousarray(labelmap.grid.affine))
     rings: dict[int, list[Contour]] = {}
-    for i in np.lexsort((is_hole, component, label)).tolist():
-        contour = Contour(points[start[i] : stop[i]], bool(is_hole[i]))
-        rings.setdefault(int(label[i]), []).append(contour)
-    return {key: tuple(contours) for key, contours in rings.items()}
+    for label, _, is_hole, _, start, stop in table[np.lexsort(table.T[2::-1])].tolist():
+        rings.setdefault(label, []).append(Contour(points[start:stop], bool(is_hole)))
+    return {label: tuple(contours) for label, contours in rings.items()}
 
 
-def _world(
-    grid: Grid, slices: NDArray[np.int64], corners: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    indices = np.empty((len(corners), 3))
-    indices[:, 0] = slices
-    indices[:, 1:] = corners
-    indices[:, 1:] -= 0.5
-    return grid.to_world(indices)
+def _labels_and_words(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+    """One memory as labels and as words of eight bytes, in the layout that is compiled for."""
+    labels = np.ascontiguousarray(array)
+    if labels.ctypes.data % 8:
+        labels = labels.copy()
+    labels = labels.view()
+    labels.setflags(write=False)
+    flat = labels.reshape(-1)
+    return labels, flat[: flat.nbytes // 8 * 8 // flat.itemsize].view(np.uint64)

@@ -16,23 +16,25 @@ from numpy.typing import NDArray
 
 from delineate.contour.compiled import kernel
 
-__all__ = ["crack_rings"]
+__all__ = ["crack_rings", "to_world"]
 
 Integers = NDArray[np.int32]
 Table = NDArray[np.int64]
 Labels = NDArray[np.uint8] | NDArray[np.uint16]
 
-_BLOCK = 64  # samples that are compared at once; a constant, so that the loop becomes SIMD
-
 
 @kernel
-def crack_rings(labels: Labels, only: int) -> tuple[Integers, Table]:
+def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[Integers, Table]:
     """All rings of all labels, or of ``only`` one if it is not 0.
 
     Parameters
     ----------
     labels
         ``(slice, row, column)``, C order.
+    words
+        The same memory, eight bytes at a time: where a word equals itself moved on by one sample,
+        no sample in it differs from the one before, and all are passed over at once. What is left
+        over at the end of ``labels`` is no word.
     only
         Label to trace; 0 for every label but background.
 
@@ -45,6 +47,9 @@ def crack_rings(labels: Labels, only: int) -> tuple[Integers, Table]:
         Components are numbered through the volume, in the order of their first sample.
     """
     slices, rows, columns = labels.shape
+    flat = labels.reshape(slices * rows * columns)
+    each = 8 // labels.itemsize
+    one, rest = np.uint64(64 // each), np.uint64(64 - 64 // each)
     # A west edge was passed in the present slice if its owner is greater than the number of
     # components in the slices before: nothing has to be cleared between slices.
     owner = np.zeros(rows * columns, np.int32)
@@ -53,49 +58,44 @@ def crack_rings(labels: Labels, only: int) -> tuple[Integers, Table]:
     corners = np.empty((4096, 2), np.int32)
     rings = np.empty((256, 6), np.int64)
     used = np.zeros(2, np.int64)  # corners and rings so far
-    components = 0
-    for k in range(slices):
-        plane = labels[k].reshape(rows * columns)
-        before = components
-        for r in range(rows):
-            first = r * columns
-            low = 0
-            while low < columns:
-                high = min(low + _BLOCK, columns)
-                if low == 0:
-                    high = 1
-                elif high - low == _BLOCK:
-                    changed = plane[first + low] ^ plane[first + low - 1]
-                    for i in range(first + low + 1, first + low + _BLOCK):
-                        changed |= plane[i] ^ plane[i - 1]
-                    if changed == 0:
-                        low = high
-                        continue
-                for c in range(low, high):
-                    at = first + c
-                    label = int(plane[at])
-                    if label == 0 or (c > 0 and plane[at - 1] == label) or owner[at] > before:
-                        continue
-                    if only != 0 and only != label:
-                        continue
-                    is_hole = r > 0 and plane[at - columns] == label
-                    if is_hole:
-                        west = at - columns
-                        while west > first - columns and plane[west - 1] == label:
-                            west -= 1
-                        component = owner[west]
-                    else:
-                        components += 1
-                        component = components
-                    count, pinches = _follow(plane, rows, columns, r, c, owner, component, walk)
-                    head = (label, component, k)
-                    if pinches < 2:
-                        corners, rings = _keep(walk, 0, count, head, is_hole, corners, rings, used)
-                    else:
-                        corners, rings = _split(
-                            walk, count, columns + 1, head, place, corners, rings, used
-                        )
-                low = high
+    head = np.zeros(4, np.int64)  # the first columns of a row of rings
+    components = before = 0
+    for row in range(slices * rows):
+        k, r = row // rows, row % rows
+        if r == 0:
+            before = components
+        first = row * columns
+        plane = flat[k * rows * columns : (k + 1) * rows * columns]
+        low, end = first, first + columns
+        while low < end:
+            high = min((low // each + 1) * each, end)
+            if low > first:
+                w = low // each
+                while high - low == each and words[w] == (
+                    (words[w] << one) | (words[w - 1] >> rest)
+                ):
+                    low = high
+                    high = min(high + each, end)
+                    w += 1
+            for i in range(low, high):
+                label, c = int(flat[i]), i - first
+                if label == 0 or (c > 0 and flat[i - 1] == label):
+                    continue
+                at = r * columns + c
+                if owner[at] > before or (only != 0 and only != label):
+                    continue
+                if r > 0 and plane[at - columns] == label:  # a hole: whose?
+                    west = at - columns
+                    while west > (r - 1) * columns and plane[west - 1] == label:
+                        west -= 1
+                    component = int(owner[west])
+                else:
+                    components += 1
+                    component = components
+                count = _follow(plane, rows, columns, r, c, owner, component, walk)
+                head[0], head[1], head[3] = label, component, k
+                corners, rings = _keep(walk, count, place, columns + 1, head, corners, rings, used)
+            low = high
     return corners[: used[0]].copy(), rings[: used[1]].copy()
 
 
@@ -109,15 +109,15 @@ def _follow(
     owner: Integers,
     component: int,
     walk: Integers,
-) -> tuple[int, int]:
-    """Walk round one ring; gives the number of turns, and of turns at ambiguous corners.
+) -> int:
+    """Walk round one ring; gives the number of corners where it turns.
 
-    ``walk`` receives row, column and whether ambiguous of each corner where the ring turns.
+    ``walk`` receives row, column and whether ambiguous of each.
     """
     label = plane[first_row * columns + first_column]
     owner[first_row * columns + first_column] = component
     r, c, heading = first_row, first_column, 0  # 0 up, 1 right, 2 down, 3 left
-    count = pinches = 0
+    count = 0
     while True:
         if heading == 0:
             right_row, right_column, left_row, left_column = r - 1, c, r - 1, c - 1
@@ -138,18 +138,16 @@ def _follow(
             and plane[left_row * columns + left_column] == label
         )
         if left or not right:
-            pinch = left and not right  # two samples meet at this corner only: stay with one
-            pinches += pinch
             walk[count, 0] = r
             walk[count, 1] = c
-            walk[count, 2] = pinch
+            walk[count, 2] = left and not right  # two samples meet at this corner: stay with one
             count += 1
             heading = (heading + (3 if right else 1)) & 3
         if heading == 0:
             r -= 1
             owner[r * columns + c] = component
             if r == first_row and c == first_column:
-                return count, pinches
+                return count
         elif heading == 1:
             c += 1
         elif heading == 2:
@@ -159,84 +157,78 @@ def _follow(
 
 
 @kernel
-def _split(
-    walk: Integers,
-    count: int,
-    width: int,
-    head: tuple[int, int, int],
-    place: Integers,
-    corners: Integers,
-    rings: Table,
-    used: Table,
-) -> tuple[Integers, Table]:
-    """Cut a ring that passes a corner twice into rings that do not; keep each.
-
-    ``place`` holds, for each corner of the lattice, one more than its place on the stack (which is
-    the beginning of ``walk``); all 0 before and after.
-    """
-    top = 0
-    for i in range(count):
-        r, c, pinch = walk[i, 0], walk[i, 1], walk[i, 2]
-        at = r * width + c
-        if pinch and place[at] > 0:
-            start = place[at] - 1
-            corners, rings = _keep(
-                walk, start, top, head, _is_negative(walk, start, top), corners, rings, used
-            )
-            for j in range(start + 1, top):
-                place[walk[j, 0] * width + walk[j, 1]] = 0
-            top = start + 1
-            continue
-        walk[top, 0], walk[top, 1], walk[top, 2] = r, c, pinch
-        top += 1
-        if pinch:
-            place[at] = top
-    for j in range(top):
-        place[walk[j, 0] * width + walk[j, 1]] = 0
-    return _keep(walk, 0, top, head, _is_negative(walk, 0, top), corners, rings, used)
-
-
-@kernel
-def _is_negative(walk: Integers, start: int, stop: int) -> bool:
-    """Whether the signed area in the (column, row) plane is negative: the ring bounds a hole."""
-    area = 0
-    j = stop - 1
-    for i in range(start, stop):
-        area += np.int64(walk[j, 1]) * walk[i, 0] - np.int64(walk[i, 1]) * walk[j, 0]
-        j = i
-    return area < 0
-
-
-@kernel
 def _keep(
     walk: Integers,
-    start: int,
-    stop: int,
-    head: tuple[int, int, int],
-    is_hole: bool,
+    count: int,
+    place: Integers,
+    width: int,
+    head: Table,
     corners: Integers,
     rings: Table,
     used: Table,
 ) -> tuple[Integers, Table]:
-    """Append one ring; gives the tables, which are new ones when they had to grow."""
-    n, m = used[0], used[1]
-    end = n + stop - start
-    if end > len(corners):
-        larger = np.empty((max(end, 2 * len(corners)), 2), np.int32)
-        larger[:n] = corners[:n]
-        corners = larger
-    if m == len(rings):
-        longer = np.empty((2 * m, 6), np.int64)
-        longer[:m] = rings
-        rings = longer
-    for i in range(start, stop):
-        corners[n + i - start, 0] = walk[i, 0]
-        corners[n + i - start, 1] = walk[i, 1]
-    rings[m, 0] = head[0]
-    rings[m, 1] = head[1]
-    rings[m, 2] = is_hole
-    rings[m, 3] = head[2]
-    rings[m, 4] = n
-    rings[m, 5] = end
-    used[0], used[1] = end, m + 1
+    """Append a ring, cut into several where it passes a corner twice.
+
+    The corners go onto a stack (the beginning of ``walk``, which is overwritten). When one comes
+    that is on it already, all since then are a ring. ``place`` holds, for each ambiguous corner of
+    the lattice, one more than its place on the stack; all 0 before and after. Gives the tables,
+    which are new ones when they had to grow.
+    """
+    top = 0
+    for i in range(count + 1):
+        at, start = 0, -1
+        if i == count:
+            start = 0
+        elif walk[i, 2]:
+            at = walk[i, 0] * width + walk[i, 1]
+            start = place[at] - 1
+        if start < 0:
+            walk[top, 0], walk[top, 1], walk[top, 2] = walk[i, 0], walk[i, 1], walk[i, 2]
+            top += 1
+            if walk[i, 2]:
+                place[at] = top
+            continue
+        n, m = used[0], used[1]
+        end = n + top - start
+        if end > len(corners):
+            larger = np.empty((2 * end, 2), np.int32)
+            larger[:n] = corners[:n]
+            corners = larger
+        if m == len(rings):
+            longer = np.empty((2 * m, 6), np.int64)
+            longer[:m] = rings
+            rings = longer
+        area = 0  # twice the signed one in the (column, row) plane; that of a hole is negative
+        before = top - 1
+        for j in range(start, top):
+            r, c = walk[j, 0], walk[j, 1]
+            area += np.int64(walk[before, 1]) * r - np.int64(c) * walk[before, 0]
+            before = j
+            corners[n + j - start, 0] = r
+            corners[n + j - start, 1] = c
+            if walk[j, 2] and (j > start or i == count):
+                place[r * width + c] = 0
+        head[2] = area < 0
+        rings[m, :4] = head
+        rings[m, 4], rings[m, 5] = n, end
+        used[0], used[1] = end, m + 1
+        top = start + 1
     return corners, rings
+
+
+@kernel
+def to_world(corners: Integers, rings: Table, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """World positions ``(n, 3)`` of the corners of rings, by a grid's ``(4, 4)`` affine."""
+    points = np.empty((len(corners), 3))
+    for m in range(len(rings)):
+        k = float(rings[m, 3])
+        for n in range(rings[m, 4], rings[m, 5]):
+            r, c = corners[n, 0] - 0.5, corners[n, 1] - 0.5
+            for axis in range(3):
+                points[n, axis] = (
+                    affine[axis, 0] * k
+                    + affine[axis, 1] * r
+                    + affine[axis, 2] * c
+                    + affine[axis, 3]
+                )
+    return points

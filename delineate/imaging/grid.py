@@ -51,7 +51,7 @@ class Grid:
             raise GeometryError(
                 f"expected a shape of three positive sizes (slice, row, column), got {self.shape}"
             )
-        affine = np.array(self.affine, dtype=np.float64)
+        affine = np.array(self.affine, dtype=np.float64, order="C")
         if affine.shape != (4, 4):
             raise GeometryError(f"expected an affine of shape (4, 4), got {affine.shape}")
         if not np.isfinite(affine).all():
@@ -107,7 +107,8 @@ class Grid:
     @property
     def voxel_size(self) -> float:
         """Volume of one sample."""
-        return abs(float(np.linalg.det(self.affine[:3, :3])))
+        slice_step, row_step, column_step = self.affine[:3, :3].T
+        return abs(float(slice_step @ np.cross(row_step, column_step)))
 
     @property
     def inverse(self) -> NDArray[np.float64]:
@@ -199,9 +200,7 @@ class Grid:
         return Grid(shape, affine, self.unit)
 
 
-def axis_order(
-    current: str, wanted: str
-) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
+def axis_order(current: str, wanted: str) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """Axis order and flips that bring orientation ``current`` to ``wanted``.
 
     ``array.transpose(order)`` and then a flip of each axis whose flag is true.
