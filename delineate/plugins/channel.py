@@ -60,7 +60,7 @@ class Channel:
         while (message := self._parse()) is None:
             try:
                 data, files, _, _ = socket.recv_fds(self._socket, 1 << 16, 8)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 return None
             except OSError as error:
                 raise EOFError(str(error)) from error
