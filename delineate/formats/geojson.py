@@ -1,0 +1,195 @@
+"""Outlines as GeoJSON (RFC 7946), for pathology viewers, GIS and everything that reads JSON.
+
+The coordinates are *not* longitude and latitude. They are plane coordinates ``[x, y]`` within a
+slice, in millimetres (pixels for a picture without scale): ``x`` along the rows towards greater
+column indices, ``y`` along the columns towards greater row indices, from the centre of the first
+sample of the slice. On an axial CT this is what a screen shows: x to the right, y downwards. RFC
+7946 leaves such use to prior agreement; this is stated in the foreign members
+``coordinate_system`` and ``slices``, whose ``plane`` (4 x 4, row by row) maps ``[x, y, 0, 1]`` to the patient's LPS frame
+in mm.
+
+Each feature is one structure in one slice: a MultiPolygon, whose polygons are an outer ring
+and its holes. Outer rings run counter-clockwise in ``[x, y]``, holes clockwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delineate.contour import Contour, Structure
+from delineate.contour.plane import slice_rings
+from delineate.errors import UnreadableFileError
+from delineate.imaging import Category, Code, Grid
+
+__all__ = ["read", "write"]
+
+_SCHEMA = "delineate/contours/1"
+_DECIMALS = 6
+_NOTE = (
+    "Plane coordinates within a slice, not longitude and latitude: x along the rows, y along the "
+    "columns, from the centre of the first sample. 'plane' maps [x, y, 0, 1] to the patient's LPS "
+    "frame (x left, y back, z head) in mm."
+)
+
+
+def write(structures: Sequence[Structure], grid: Grid, path: Path | str) -> None:
+    """Write structures; the same ones give the same bytes.
+
+    Parameters
+    ----------
+    structures
+        Each contour in a slice of ``grid``. One without contours is listed without features.
+    grid
+        The grid of the image.
+    path
+        The file to write.
+
+    Raises
+    ------
+    GeometryError
+        If a contour lies in no slice of the grid.
+    """
+    features, used = [], set()
+    for structure in structures:
+        for number, polygons in _polygons(structure.contours, grid):
+            used.add(number)
+            features.append(_feature(structure, number, polygons))
+    document = {
+        "type": "FeatureCollection",
+        "schema": _SCHEMA,
+        "coordinate_system": {"unit": grid.unit, "note": _NOTE},
+        "slices": [
+            {"slice": number, "plane": _plane(grid, number).tolist()} for number in sorted(used)
+        ],
+        "structures": [_properties(structure) for structure in structures],
+        "features": features,
+    }
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def read(path: Path | str) -> tuple[Structure, ...]:
+    """Read what :func:`write` has written.
+
+    Returns
+    -------
+    tuple of Structure
+        In the order of the file; contours in the world, from the first slice to the last.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is no such file. GeoJSON of other programs does not say where its slices lie.
+    """
+    name = Path(path).name
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
+            raise UnreadableFileError(
+                f"{name} does not say where its slices lie in the patient; expected GeoJSON of "
+                f"schema {_SCHEMA!r}, as delineate writes it"
+            )
+        planes = {entry["slice"]: np.array(entry["plane"]) for entry in document["slices"]}
+        rings: dict[int, list[Contour]] = {}
+        for feature in document["features"]:
+            properties = feature["properties"]
+            plane = planes[properties["slice"]]
+            for polygon in feature["geometry"]["coordinates"]:
+                rings.setdefault(properties["number"], []).extend(
+                    Contour(_world(np.array(ring[:-1]), plane), index > 0)
+                    for index, ring in enumerate(polygon)
+                )
+        return tuple(
+            Structure(entry["number"], _category(entry), tuple(rings.get(entry["number"], ())))
+            for entry in document["structures"]
+        )
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        if isinstance(error, UnreadableFileError):
+            raise
+        raise UnreadableFileError(
+            f"{name} is broken: {type(error).__name__}, {error}; export it again"
+        ) from error
+
+
+def _feature(structure: Structure, number: int, polygons: list[Any]) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "id": f"{structure.number}/{number}",
+        "geometry": {"type": "MultiPolygon", "coordinates": polygons},
+        "properties": {"slice": number, **_properties(structure)},
+    }
+
+
+def _properties(structure: Structure) -> dict[str, Any]:
+    category = structure.category
+    code = category.code
+    return {
+        "number": structure.number,
+        "name": category.name,
+        "colour": category.hex_colour,
+        "laterality": category.laterality,
+        "code": {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
+        if code
+        else None,
+    }
+
+
+def _category(entry: dict[str, Any]) -> Category:
+    colour = bytes.fromhex(entry["colour"].removeprefix("#"))
+    code = Code(**entry["code"]) if entry["code"] else None
+    return Category(entry["name"], (colour[0], colour[1], colour[2]), code, entry["laterality"])
+
+
+def _polygons(contours: Sequence[Contour], grid: Grid) -> list[tuple[int, list[Any]]]:
+    """Slice number and its polygons, slice by slice."""
+    placed = slice_rings(contours, grid)
+    planes: dict[int, NDArray[np.float64]] = {}
+    found: dict[int, list[Any]] = {}
+    for index, contour in enumerate(contours):
+        number = int(placed.slices[index])
+        if number not in planes:
+            planes[number] = np.asarray(np.linalg.inv(_plane(grid, number)), np.float64)
+        inverse = planes[number]
+        flat = contour.points @ inverse[:2, :3].T + inverse[:2, 3]
+        ring = _ring(flat, clockwise=contour.is_hole)
+        polygons = found.setdefault(number, [])
+        if contour.is_hole and polygons:
+            polygons[-1].append(ring)
+        else:
+            polygons.append([ring])
+    return sorted(found.items())
+
+
+def _plane(grid: Grid, number: int) -> NDArray[np.float64]:
+    """``(4, 4)``: from ``[x, y, distance, 1]`` of a slice to the world.
+
+    The axes are those of the grid, which are at right angles but for a shear within the slice.
+    """
+    plane = np.eye(4)
+    plane[:3, 0] = grid.affine[:3, 2] / grid.spacing[2]
+    plane[:3, 1] = grid.affine[:3, 1] / grid.spacing[1]
+    normal = np.cross(plane[:3, 0], plane[:3, 1])
+    plane[:3, 2] = normal / np.linalg.norm(normal)
+    plane[:3, 3] = grid.to_world((number, 0, 0))
+    return plane
+
+
+def _ring(flat: NDArray[np.float64], clockwise: bool) -> list[list[float]]:
+    """Closed, in the sense that RFC 7946 asks for."""
+    x, y = flat[:, 0], flat[:, 1]
+    twice = float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
+    if (twice < 0) != clockwise:
+        flat = np.concatenate((flat[:1], flat[:0:-1]))  # the same first point
+    points: list[list[float]] = (np.round(flat, _DECIMALS) + 0.0).tolist()
+    return [*points, points[0]]
+
+
+def _world(flat: NDArray[np.float64], plane: NDArray[np.float64]) -> NDArray[np.float64]:
+    points: NDArray[np.float64] = flat @ plane[:3, :2].T + plane[:3, 3]
+    return points
