@@ -62,10 +62,10 @@ export function layersOf(findings: readonly Finding[], inverse: Affine): Layer[]
   });
 }
 
-/** A structure that was looked for and not found has no place and no volume. */
+/** A structure that was looked for and not found has no place and not a single sample. */
 function isFound({ contours, point, box, measurements }: Finding): boolean {
   if (contours.length || point || box) return true;
-  return measurements.volume_ml === undefined || measurements.volume_ml === null;
+  return (measurements.voxels ?? measurements.volume_ml ?? 1) > 0;
 }
 
 function boxOf(box: readonly [Vec3, Vec3], inverse: Affine): Box {
@@ -78,9 +78,10 @@ function boxOf(box: readonly [Vec3, Vec3], inverse: Affine): Box {
   return { low: pick(Math.min), high: pick(Math.max) };
 }
 
-/** Whether a box, which ends on the faces of samples, reaches into a slice. */
+/** Whether a box reaches into a slice. */
 export function boxMeets(box: Box, slice: number): boolean {
-  return box.low[0] - 0.5 <= slice && slice <= box.high[0] + 0.5;
+  const rounding = 1e-3;
+  return box.low[0] - rounding <= slice && slice <= box.high[0] + rounding;
 }
 
 /** Slices on which there is something of a layer, ascending. */

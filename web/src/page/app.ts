@@ -3,7 +3,15 @@
 import type { Volume } from "../imaging/volume";
 import * as client from "../service/client";
 import { ServiceError } from "../service/client";
-import type { Delineation, Detector, Job, Series, UploadedImage } from "../service/documents";
+import {
+  type Delineation,
+  type Detector,
+  ended,
+  formatsOf,
+  type Job,
+  type Series,
+  type UploadedImage,
+} from "../service/documents";
 import type { Gathered } from "../upload/gather";
 import { fill, h, icon, ICONS } from "./dom";
 import { Progress } from "./progress";
@@ -15,14 +23,15 @@ import { Viewer } from "./viewer";
 
 type State = "idle" | "uploading" | "report" | "running" | "shown" | "error";
 
-const EXPORTS: readonly (readonly [string, string, string])[] = [
-  ["nifti", "NIfTI", "Label map"],
-  ["rtstruct", "RTSTRUCT", "DICOM contours"],
-  ["geojson", "GeoJSON", "Contours"],
-  ["json", "JSON", "Everything"],
-  ["csv", "CSV", "Measurements"],
-  ["png", "PNG", "Picture"],
-];
+const EXPORTS: Readonly<Record<string, readonly [string, string]>> = {
+  nifti: ["NIfTI", "Label map"],
+  rtstruct: ["RTSTRUCT", "DICOM contours"],
+  seg: ["SEG", "DICOM segmentation"],
+  geojson: ["GeoJSON", "Contours"],
+  json: ["JSON", "Everything"],
+  csv: ["CSV", "Measurements"],
+  png: ["PNG", "Contours drawn on some slices"],
+};
 const WARNING = "Not for diagnosis.";
 
 export class App {
@@ -204,12 +213,12 @@ export class App {
       else progress.tell(heard.progress, sentence(heard.stage));
     };
     tell(job);
-    if (["done", "failed", "cancelled"].includes(job.state)) return end(job);
+    if (ended(job)) return end(job);
     const stop = client.followJob(
       job.id,
       (heard) => {
         tell(heard);
-        if (["done", "failed", "cancelled"].includes(heard.state)) end(heard);
+        if (ended(heard)) end(heard);
       },
       (error) => this.fail(error, image),
     );
@@ -225,7 +234,7 @@ export class App {
     const [result] = await Promise.all([client.getResult(job.id), volume]);
     if (leave.aborted) return;
     this.#about(undefined, result.detector.intended_use);
-    viewer().show(result, downloads(job), provenance(result));
+    viewer().show(result, downloads(job, result), provenance(result));
     this.#state = "shown";
   }
 
@@ -303,7 +312,7 @@ function subjectOf(series: Series | undefined): string {
   return [series.description, series.modality, size].filter(Boolean).join(" · ");
 }
 
-function downloads(job: Job): HTMLElement {
+function downloads(job: Job, result: Delineation): HTMLElement {
   return h(
     "section",
     { class: "downloads", "data-testid": "downloads" },
@@ -311,13 +320,11 @@ function downloads(job: Job): HTMLElement {
     h(
       "div",
       {},
-      ...EXPORTS.map(([format, label, about]) =>
-        h(
-          "a",
-          { href: client.exportAddress(job.id, format), download: true, title: about, "data-format": format },
-          label,
-        ),
-      ),
+      ...formatsOf(result).map((format) => {
+        const [label, title] = EXPORTS[format] ?? [format, ""];
+        const href = client.exportAddress(job.id, format);
+        return h("a", { href, title, download: true, "data-format": format }, label);
+      }),
     ),
   );
 }

@@ -80,9 +80,9 @@ export interface Finding {
   };
   readonly score: number | null;
   readonly measurements: {
+    readonly voxels?: number | null;
     readonly volume_ml?: number | null;
     readonly mean_hu?: number | null;
-    readonly area_mm2?: number | null;
   };
   readonly notes: readonly string[];
   readonly contours: readonly Contour[];
@@ -92,7 +92,11 @@ export interface Finding {
 }
 
 export interface Delineation {
-  readonly image: { readonly modality: string; readonly grid: { readonly unit: string } };
+  readonly image: {
+    readonly modality: string;
+    readonly grid: { readonly unit: string };
+    readonly source: { readonly format: string };
+  };
   readonly detector: {
     readonly id: string;
     readonly title: string;
@@ -127,4 +131,21 @@ export function mismatch(detector: Detector, series: Series): string | undefined
 export function suited(detectors: readonly Detector[], series: Series): Detector[] {
   const fits = (detector: Detector) => !mismatch(detector, series);
   return [...detectors.filter(fits), ...detectors.filter((detector) => !fits(detector))];
+}
+
+/** Export formats that a result has; those of DICOM need an image that came as DICOM. */
+export function formatsOf({ detector, image, findings }: Delineation): string[] {
+  const outlined = findings.some(({ contours }) => contours.length > 0);
+  const volumes = ["labelmap", "masks", "field"].includes(detector.gives);
+  const dicom = image.source.format === "dicom";
+  if (detector.gives === "image") return ["nifti", "json"];
+  return [
+    ...(volumes ? ["nifti"] : []),
+    ...(dicom && (outlined || volumes) ? ["rtstruct"] : []),
+    ...(dicom && volumes ? ["seg"] : []),
+    ...(outlined || volumes ? ["geojson"] : []),
+    "json",
+    "csv",
+    ...(outlined || volumes ? ["png"] : []),
+  ];
 }

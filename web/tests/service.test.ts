@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { readAddress, writeAddress } from "../src/page/store";
+import { problem } from "../src/service/client";
+import { type Delineation, type Detector, formatsOf, mismatch, type Series, suited } from "../src/service/documents";
+import { children } from "../src/upload/gather";
+
+const detector = (id: string, modalities: string[], extra = {}): Detector =>
+  ({ id, wants: { modalities, unit: null, dimensions: null, min_slices: 1, ...extra } }) as unknown as Detector;
+const CT = { modality: "CT", unit: "mm", slices: 41 } as Series;
+
+test("detectors that read the series come first", () => {
+  const all = [detector("bees", ["photo"]), detector("organs", ["CT"]), detector("any", [])];
+  expect(suited(all, CT).map(({ id }) => id)).toEqual(["organs", "any", "bees"]);
+});
+
+test("why a detector does not read a series is told", () => {
+  expect(mismatch(detector("bees", ["photo"]), CT)).toMatch(/reads photo, this is CT/);
+  expect(mismatch(detector("flat", [], { dimensions: 2 }), CT)).toMatch(/single pictures/);
+  expect(mismatch(detector("long", [], { min_slices: 50 }), CT)).toMatch(/at least 50/);
+  expect(mismatch(detector("px", [], { unit: "px" }), CT)).toMatch(/needs an image in px/);
+});
+
+test("problem+json keeps its words, and anything else is still told", () => {
+  const told = problem(422, JSON.stringify({ title: "GeometryError", detail: "a slice is missing" }));
+  expect([told.title, told.message, told.status]).toEqual(["GeometryError", "a slice is missing", 422]);
+  expect(problem(502, "<html>Bad gateway</html>").message).toBe("The service answered 502.");
+  expect(problem(0, "").message).toMatch(/No answer came/);
+});
+
+test("an address brings back job and slice", () => {
+  const address = { job: "01J a&b", slice: 12 };
+  expect(readAddress(writeAddress(address))).toEqual(address);
+  expect(readAddress("#job=x")).toEqual({ job: "x", slice: undefined });
+  expect(readAddress("#job=x&slice=-3")).toEqual({ job: "x", slice: undefined });
+  expect(readAddress("")).toBeUndefined();
+});
+
+test("a folder is read until it hands out nothing more", async () => {
+  const batches = [Array.from({ length: 100 }, (_, i) => i), [100, 101], []] as unknown as FileSystemEntry[][];
+  const folder = {
+    createReader: () => ({ readEntries: (done: (some: FileSystemEntry[]) => void) => done(batches.shift()!) }),
+  } as unknown as FileSystemDirectoryEntry;
+  expect(await children(folder)).toHaveLength(102);
+});
+
+test("only formats that a result has are offered", () => {
+  const result = (gives: string, format: string, contours: unknown[] = []) =>
+    formatsOf({ detector: { gives }, image: { source: { format } }, findings: [{ contours }] } as unknown as Delineation);
+  expect(result("labelmap", "dicom")).toEqual(["nifti", "rtstruct", "seg", "geojson", "json", "csv", "png"]);
+  expect(result("labelmap", "nifti")).toEqual(["nifti", "geojson", "json", "csv", "png"]);
+  expect(result("instances", "photo")).toEqual(["json", "csv"]);
+  expect(result("instances", "photo", [{}])).toEqual(["geojson", "json", "csv", "png"]);
+});
