@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,14 @@ class FrameValues:
 
 def frame_values(dataset: Dataset, frames: int) -> tuple[FrameValues, ...]:
     """Per-frame over shared functional groups (PS3.3 C.7.6.16); empty where there are none."""
-    shared = dataset.get("SharedFunctionalGroupsSequence") or ()
-    each = dataset.get("PerFrameFunctionalGroupsSequence") or ()
-    if not shared and not each:
-        return ()
-    common = _values(shared[0]) if shared else FrameValues()
-    own = [_values(item) for item in each[:frames]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shared = dataset.get("SharedFunctionalGroupsSequence") or ()
+        each = dataset.get("PerFrameFunctionalGroupsSequence") or ()
+        if not shared and not each:
+            return ()
+        common = _values(shared[0]) if shared else FrameValues()
+        own = [_values(item) for item in each[:frames]]
     own += [FrameValues()] * (frames - len(own))
     return tuple(values.over(common) for values in own)
 
