@@ -5,8 +5,8 @@ slice, in millimetres (pixels for a picture without scale): ``x`` along the rows
 column indices, ``y`` along the columns towards greater row indices, from the centre of the first
 sample of the slice. On an axial CT this is what a screen shows: x to the right, y downwards. RFC
 7946 leaves such use to prior agreement; this is stated in the foreign members
-``coordinate_system`` and ``slices``, whose ``plane`` (4 x 4, row by row) maps ``[x, y, 0, 1]`` to the patient's LPS frame
-in mm.
+``coordinate_system`` and ``slices``, whose ``plane`` (4 x 4, row by row) maps ``[x, y, 0, 1]`` to
+the patient's LPS frame in mm.
 
 Each feature is one structure in one slice: a MultiPolygon, whose polygons are an outer ring
 and its holes. Outer rings run counter-clockwise in ``[x, y]``, holes clockwise.
