@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import DelineateError, PluginLoadError
+from delineate.errors import BadDetectionError, DelineateError, PluginLoadError
 from delineate.imaging import Image
 from delineate.plugins.channel import Channel
 from delineate.plugins.contract import Detector, Monitor, Options
@@ -149,7 +149,12 @@ def _run(
     )
     chosen = options.model_validate(message["options"])
     detection = detect(detector, identifier, image, chosen, monitor)
-    document, array = pack_detection(detection)
+    try:
+        document, array = pack_detection(detection)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadDetectionError(
+            f"what detector {identifier} returned holds what it must not: {error}", identifier
+        ) from error
     written = None if array is None else write_array(result, array)
     return {"type": "done", "detection": document, "array": written}
 

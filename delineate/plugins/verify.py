@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from delineate.errors import BadDetectionError
 from delineate.imaging import Category, Grid, Image, LabelMap
@@ -13,6 +14,8 @@ from delineate.plugins.outputs import Classes, Detection, Field, Instances, Mask
 from delineate.plugins.wire import kind_of
 
 __all__ = ["verify"]
+
+_SAME_SLICE = 1e-6  # of a slice
 
 
 def verify(detection: Detection, spec: DetectorSpec, image: Image) -> None:
@@ -81,24 +84,33 @@ def _field(spec: DetectorSpec, output: Field, grid: Grid) -> None:
 
 def _instances(spec: DetectorSpec, output: Instances) -> None:
     for number, item in enumerate(output.items, 1):
-        parts = {"point": (item.point, (3,)), "box": (item.box, (2, 3))}
-        for name, (value, shape) in parts.items():
-            if value is None:
-                continue
-            numbers = np.asarray(value, dtype=np.float64)
-            if numbers.shape != shape or not np.isfinite(numbers).all():
-                _refuse(spec, f"returned instance {number} with the {name} {value}")
+        for name, value, shape in (("point", item.point, (3,)), ("box", item.box, (2, 3))):
+            if value is not None and _finite(value).shape != shape:
+                _refuse(
+                    spec,
+                    f"returned instance {number} with the {name} {value}; expected finite indices "
+                    f"of shape {shape}",
+                )
         if item.polygon is None:
             continue
-        ring = np.asarray(item.polygon, dtype=np.float64)
-        if ring.ndim != 2 or ring.shape[1] != 3 or len(ring) < 3 or not np.isfinite(ring).all():
+        ring = _finite(item.polygon)
+        if ring.ndim != 2 or ring.shape[1] != 3 or len(ring) < 3:
             _refuse(
                 spec,
-                f"returned instance {number} with a polygon that is not (n, 3), n >= 3, of "
-                f"finite indices; its shape is {ring.shape}",
+                f"returned instance {number} with a polygon of shape {np.shape(item.polygon)}; "
+                "expected finite indices of shape (n, 3), n >= 3",
             )
-        if np.ptp(ring[:, 0]) > 1e-6:
+        if np.ptp(ring[:, 0]) > _SAME_SLICE:
             _refuse(spec, f"returned instance {number} with a polygon that is not in one slice")
+
+
+def _finite(values: ArrayLike) -> NDArray[np.float64]:
+    """Values as an array; an empty one if they are ragged or not finite."""
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)
+    return numbers if np.isfinite(numbers).all() else np.empty(0)
 
 
 def _grid(spec: DetectorSpec, came: Grid, expected: Grid) -> None:
