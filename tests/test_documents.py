@@ -1,0 +1,47 @@
+"""Documents that must keep step with the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from delineate import errors
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_tree_of_errors_shows_every_error() -> None:
+    assert errors.__doc__ is not None
+    drawn = set(re.findall(r"\b(\w+Error|Cancelled)\b", errors.__doc__))
+    assert drawn == set(errors.__all__)
+    for name in errors.__all__:
+        assert issubclass(getattr(errors, name), errors.DelineateError)
+
+
+def test_rest_md_has_every_route_of_the_service() -> None:
+    app = pytest.importorskip("delineate.api.app")
+    paths = {path for path in app.openapi_document()["paths"]}
+    written = (ROOT / "docs" / "rest.md").read_text()
+    missing = [path for path in paths if re.sub(r"\{\w+\}", "{", path) not in normal(written)]
+    assert not missing
+
+
+def normal(text: str) -> str:
+    return re.sub(r"\{\w+\}", "{", text)
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text()))
+    assert listed == {path.name for path in folder.glob("0*.md")}
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text()):
+            if not (document.parent / link).exists():
+                broken.append(f"{document.relative_to(ROOT)}: {link}")
+    assert not broken
