@@ -107,7 +107,7 @@ def draw_attenuation(
         hu[tissue] = rng.uniform(*by_phase[phase])
     hu[Tissue.SPONGY_BONE] = rng.uniform(150, 340) - 90 * osteopenia
     hu[Tissue.CORTICAL_BONE] = rng.uniform(450, 950) - 180 * osteopenia
-    lung = rng.uniform(-920, -690)
+    lung = rng.uniform(-965, -680)
     hu[Tissue.LUNG_LEFT] = lung + rng.uniform(-15, 15)
     hu[Tissue.LUNG_RIGHT] = lung + rng.uniform(-15, 15)
     blood = {Phase.NONE: (25, 55), Phase.ARTERIAL: (60, 300), Phase.PORTAL: (80, 170)}

@@ -43,7 +43,7 @@ class Recipe:
     rotation_sd_deg: float = 9.0
     elastic_mm: tuple[float, float] = (13.0, 5.0)
     slab_share: float = 0.38
-    field_share: float = 0.15
+    field_share: float = 0.22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +62,7 @@ def draw_patch(case: Case, recipe: Recipe, rng: np.random.Generator) -> Patch:
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     if isinstance(case, PhantomCase):
         tissue = case.tissue[box]
-        hu = _scan_tissue(tissue, case.osteopenia, rng)
+        hu = _scan_tissue(tissue, case, box, rng)
         labels = STRUCTURE_OF_TISSUE[tissue]
         labels[tissue == Tissue.KIDNEY_CYST] = IGNORED
         known = np.ones(len(STRUCTURES), bool)
@@ -124,7 +124,7 @@ def _centre(case: Case, recipe: Recipe, rng: np.random.Generator) -> NDArray[np.
     if isinstance(case, LabelledCase):
         return np.asarray((shape - 1) * rng.uniform(0.2, 0.8, 3))
     low, high = case.grid.affine[2, 3], case.grid.affine[2, 3] + shape[0] * case.grid.spacing[0]
-    z = rng.uniform(max(low, -400), min(high, 230)) if rng.random() < 0.88 else rng.uniform(low, high)
+    z = rng.uniform(max(low, -400), min(high, 230)) if rng.random() < 0.82 else rng.uniform(low, high)
     x, y = rng.uniform(-75, 75), rng.uniform(-50, 50)
     return case.grid.to_index([x, y, z])
 
@@ -146,13 +146,44 @@ def _bounds(points: torch.Tensor, shape: Sequence[int]) -> tuple[list[int], list
 
 
 def _scan_tissue(
-    tissue: NDArray[np.uint8], osteopenia: float, rng: np.random.Generator
+    tissue: NDArray[np.uint8],
+    case: PhantomCase,
+    box: tuple[slice, ...],
+    rng: np.random.Generator,
 ) -> torch.Tensor:
-    table = draw_attenuation(rng, draw_phase(rng), osteopenia)
+    table = draw_attenuation(rng, draw_phase(rng), case.osteopenia)
+    table[Tissue.AIR] = rng.uniform(-1024, -985)
     hu = torch.from_numpy(table[tissue])
+    if rng.random() < 0.7:
+        _lay_on_table(hu, tissue, case, box, rng)
     uneven = np.exp(rng.uniform(np.log(2), np.log(14)))
     noise = torch.from_numpy(rng.standard_normal(tissue.shape, dtype=np.float32))
     return hu + noise * float(uneven)
+
+
+def _lay_on_table(
+    hu: torch.Tensor,
+    tissue: NDArray[np.uint8],
+    case: PhantomCase,
+    box: tuple[slice, ...],
+    rng: np.random.Generator,
+) -> None:
+    """Draw one to three curved plates into the air below the back."""
+    step_y, step_x = case.grid.spacing[1:]
+    filled = np.flatnonzero((tissue != Tissue.AIR).any(axis=(0, 2)))
+    back = float(filled[-1]) * step_y if filled.size else 0.5 * tissue.shape[1] * step_y
+    y = np.arange(tissue.shape[1]) * step_y
+    x = (np.arange(box[2].start, box[2].stop) - case.grid.shape[2] / 2) * step_x
+    below = back + rng.uniform(-12, 12)
+    curve = rng.uniform(0, 0.0022)
+    for _ in range(int(rng.integers(1, 4))):
+        surface = below - curve * x**2
+        thick = rng.uniform(2.5, 9)
+        plate = (np.abs(y[:, None] - surface) < thick) & (np.abs(x) < rng.uniform(150, 280))
+        where = torch.from_numpy(plate & (tissue == Tissue.AIR))
+        hu[where] = float(rng.uniform(-850, 60))
+        below += rng.uniform(12, 90)
+        curve *= rng.uniform(0.3, 1.3)
 
 
 def _reenhanced(
@@ -220,6 +251,8 @@ def _limited(
         middle = [n / 2 + float(rng.uniform(-5, 5)) for n in hu.shape[1:]]
         rows = (torch.arange(hu.shape[1]) - middle[0])[:, None]
         columns = (torch.arange(hu.shape[2]) - middle[1])[None]
+        if rng.random() < 0.4:
+            return _framed(hu, labels, rng)
         if rng.random() < 0.5:
             outside = rows.square() + columns.square() > radius**2
         else:
@@ -227,6 +260,28 @@ def _limited(
         hu, labels = hu.clone(), labels.clone()
         hu[:, outside] = -1000.0
         labels[:, outside] = 0
+    return hu, labels
+
+
+def _framed(
+    hu: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Repeat the border of a small rectangle of the plane, as small scans are padded."""
+    hidden = torch.zeros(labels.shape, dtype=torch.bool)
+    for axis in (1, 2):
+        size = hu.shape[axis]
+        seen = int(rng.uniform(0.4, 0.9) * size)
+        first = int(rng.integers(0, size - seen + 1))
+        index = torch.arange(size).clamp(first, first + seen - 1)
+        hu, labels = hu.index_select(axis, index), labels.index_select(axis, index)
+        hidden = hidden.index_select(axis, index)
+        edge = [slice(None)] * 3
+        edge[axis] = slice(0, first)
+        hidden[tuple(edge)] = True
+        edge[axis] = slice(first + seen, None)
+        hidden[tuple(edge)] = True
+    if rng.random() < 0.7:
+        labels = labels.masked_fill(hidden, IGNORED)
     return hu, labels
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 
 from delineate.segmentation.cases import IGNORED
 
@@ -26,7 +25,7 @@ def marginal_log_probabilities(logits: torch.Tensor, known: torch.Tensor) -> tor
         exclusion loss for partially supervised multi-organ segmentation", Med. Image Anal. 70,
         2021, doi:10.1016/j.media.2021.101979.
     """
-    logp = F.log_softmax(logits.float(), dim=1)
+    logp = torch.log_softmax(logits.float(), dim=1)
     if bool(known.all()):
         return logp
     unseen = ~known[:, :, None, None, None]
@@ -50,17 +49,21 @@ def segmentation_loss(
         bool, shape (batch, class).
     """
     logp = marginal_log_probabilities(logits, known)
+    classes = logits.shape[1]
     seen = labels != IGNORED
     target = labels.masked_fill(~seen, 0)
+    # The background's own label stands in for ignored samples, so weigh those out by hand.
+    weight = seen.to(logp.dtype)
     picked = logp.gather(1, target[:, None])[:, 0]
-    count = seen.sum().clamp_min(1)
-    cross_entropy = -(picked * seen).sum() / count
-    probability = logp.exp() * seen[:, None]
-    truth = F.one_hot(target, logits.shape[1]).movedim(-1, 1) * seen[:, None]
-    dims = (0, 2, 3, 4)
-    overlap = (probability * truth).sum(dims)
-    total = probability.sum(dims) + truth.sum(dims)
-    present = truth.sum(dims) > 0
+    cross_entropy = -(picked * weight).sum() / weight.sum().clamp_min(1)
+    zeros = logp.new_zeros(classes)
+    flat, shown = target.flatten(), weight.flatten()
+    overlap = zeros.index_add(0, flat, (picked.exp() * weight).flatten())
+    count = zeros.index_add(0, flat, shown)
+    # Samples on the first axis: one matrix product sums the probabilities that are seen.
+    by_sample = logp.exp().movedim(1, -1).reshape(-1, classes)
+    total = shown @ by_sample + count
+    present = count > 0
     present[0] = False
     dice = 1 - (2 * overlap + 1) / (total + 1)
     mean_dice = (dice * present).sum() / present.sum().clamp_min(1)
