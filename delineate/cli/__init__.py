@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from importlib.metadata import entry_points
 
-import click
 import typer
 
 from delineate.cli import demo, detectors, inspect, phantom, run, serve
@@ -77,9 +76,8 @@ def _top(version: bool = typer.Option(False, "--version", help="Print the versio
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit with its code."""
-    command = typer.main.get_command(application())
     try:
-        code = command.main(arguments, prog_name="delineate", standalone_mode=False)
+        application()(arguments, prog_name="delineate")
     except DelineateError as error:
         name = type(error).__name__
         errors.print(f"[bold red]{name}[/]: ", end="")
@@ -89,12 +87,3 @@ def main(arguments: list[str] | None = None) -> None:
                 line = "  ".join(f"{key}={value}" for key, value in series.items())
                 errors.print("  " + line, markup=False, highlight=False)
         sys.exit(exit_code(error))
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        errors.print("interrupted")
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
