@@ -35,6 +35,9 @@ class Contour:
         points.setflags(write=False)
         object.__setattr__(self, "points", points)
 
+    def __reduce__(self) -> tuple[type[Contour], tuple[NDArray[np.float64], bool]]:
+        return Contour, (self.points, self.is_hole)  # read-only after a pickle as well
+
     @property
     def area(self) -> float:
         """Enclosed area, mm² (or px²); positive for holes too."""

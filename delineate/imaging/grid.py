@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from delineate.errors import GeometryError
 
-__all__ = ["Grid", "Unit"]
+__all__ = ["Grid", "Unit", "axis_order"]
 
 Unit = Literal["mm", "px"]
 Triple = tuple[float, float, float]
@@ -47,7 +47,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
-        if len(shape) != 3 or min(shape) < 1:
+        if len(shape) != 3 or min(shape) < 1 or shape != tuple(self.shape):
             raise GeometryError(
                 f"expected a shape of three positive sizes (slice, row, column), got {self.shape}"
             )
@@ -87,6 +87,9 @@ class Grid:
         affine[:3, 3] = origin
         affine[3, 3] = 1.0
         return cls(shape, affine, unit)
+
+    def __reduce__(self) -> tuple[type[Grid], tuple[Any, ...]]:
+        return Grid, (self.shape, self.affine, self.unit)  # read-only after a pickle as well
 
     @property
     def spacing(self) -> Triple:
@@ -149,7 +152,10 @@ class Grid:
         return np.asarray(points, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
 
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
-        """Whether both have the same shape and unit and no corner differs by more (mm or px)."""
+        """Whether both have the same shape and unit and no corner differs by more (mm or px).
+
+        Corners are sample centres: along an axis of one sample the step does not count.
+        """
         return (
             self.shape == other.shape
             and self.unit == other.unit
@@ -165,8 +171,8 @@ class Grid:
     def with_spacing(self, spacing: Triple) -> Grid:
         """Same axes and extent sampled at another ``(slice, row, column)`` spacing.
 
-        The outer *faces* coincide at index -0.5; the last sample may reach beyond the far face
-        by less than half a step.
+        The outer *faces* coincide at index -0.5; the far face may lie beyond the old one, or
+        short of it, by up to half a new step.
         """
         old, new = np.asarray(self.spacing), np.asarray(spacing, dtype=np.float64)
         if not (np.isfinite(new).all() and new.min() > 0):

@@ -62,6 +62,9 @@ class Image:
             raise TypeError(f"expected real samples, got dtype {self.array.dtype}")
         object.__setattr__(self, "array", _read_only(self.array))
 
+    def __reduce__(self) -> tuple[type[Image], tuple[Any, ...]]:
+        return Image, (self.array, self.grid, self.modality, self.channels, self.source)
+
     @property
     def content_hash(self) -> str:
         """``"sha256:..."`` over shape, dtype, affine (to 1e-6), unit, modality and samples.
@@ -107,22 +110,29 @@ class LabelMap:
             )
         if array.dtype.kind not in "bui":
             raise TypeError(f"expected integer labels, got dtype {array.dtype}")
-        if array.dtype not in (np.uint8, np.uint16):
+        if array.dtype != np.uint8:
             low, high = int(array.min()), int(array.max())
             if low < 0 or high > 65535:
                 raise ValueError(f"expected labels from 0 to 65535, got {low} to {high}")
-            array = array.astype(np.uint8 if high < 256 else np.uint16)
-        if any(label < 1 or label > 65535 for label in self.categories):
+            array = array.astype(np.uint8 if high < 256 else np.uint16, copy=False)
+        categories = {int(label): category for label, category in self.categories.items()}
+        if any(label < 1 or label > 65535 for label in categories):
             raise ValueError(
-                f"expected categories for labels from 1 to 65535, got {sorted(self.categories)}"
+                f"expected categories for labels from 1 to 65535, got {sorted(categories)}"
             )
         object.__setattr__(self, "array", _read_only(array))
-        object.__setattr__(self, "categories", MappingProxyType(dict(self.categories)))
+        object.__setattr__(self, "categories", MappingProxyType(categories))
+
+    def __reduce__(self) -> tuple[type[LabelMap], tuple[Any, ...]]:
+        return LabelMap, (self.array, self.grid, dict(self.categories))  # a proxy has no pickle
 
     def present(self) -> tuple[int, ...]:
         """Labels with at least one sample, in ascending order."""
-        counts = np.bincount(self.array.ravel(), minlength=1)
-        return tuple(int(label) for label in np.flatnonzero(counts) if label)
+        there = np.zeros(65536, dtype=bool)
+        for plane in self.array:  # one by one: bincount makes eight bytes of each sample
+            counts = np.bincount(plane.ravel())
+            there[: len(counts)] |= counts > 0
+        return tuple(label for label in np.flatnonzero(there).tolist() if label)
 
     def mask(self, label: int) -> NDArray[np.bool_]:
         """Where ``label`` is: ``(slice, row, column)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -39,20 +40,13 @@ def resample(image: Image, grid: Grid, outside: float | None = None) -> Image:
     _same_unit(image.grid, grid)
     fill = (-1024.0 if image.modality == "CT" else 0.0) if outside is None else float(outside)
     matrix = image.grid.inverse @ grid.affine
+    beyond = ~_inside(image.grid, grid)
     planes = [image.array[..., c] for c in range(len(image.channels))] or [image.array]
     sampled = []
     for plane in planes:
         out = np.empty(grid.shape, np.float32)
-        ndimage.affine_transform(
-            plane.astype(np.float32, copy=False),
-            matrix[:3, :3],
-            matrix[:3, 3],
-            output_shape=grid.shape,
-            output=out,
-            order=1,
-            mode="nearest",
-        )
-        out[~_inside(image.grid, grid)] = fill
+        _interpolate(plane.astype(np.float32, copy=False), matrix, out, order=1)
+        out[beyond] = fill
         sampled.append(out)
     array = np.stack(sampled, axis=-1) if image.channels else sampled[0]
     return Image(array, grid, image.modality, image.channels)
@@ -95,15 +89,8 @@ def _nearest(labelmap: LabelMap, grid: Grid) -> NDArray[Any]:
     out = np.empty(grid.shape, labelmap.array.dtype)
     # Indices land within rounding of k + 0.5 where grids are multiples of each other; the nudge
     # makes that tie fall to the same side for every sample.
-    ndimage.affine_transform(
-        labelmap.array,
-        matrix[:3, :3],
-        matrix[:3, 3] + 1e-9,
-        output_shape=grid.shape,
-        output=out,
-        order=0,
-        mode="nearest",
-    )
+    matrix[:3, 3] += 1e-9
+    _interpolate(labelmap.array, matrix, out, order=0)
     out[~_inside(labelmap.grid, grid)] = 0
     return out
 
@@ -120,17 +107,41 @@ def _majority(labelmap: LabelMap, grid: Grid) -> NDArray[Any]:
         affine = grid.affine.copy()
         affine[:3, 3] = grid.to_world(offset)
         subsamples.append(_nearest(labelmap, Grid(grid.shape, affine, grid.unit)))
-    best = np.zeros(grid.shape, labelmap.array.dtype)
-    votes = np.zeros(grid.shape, np.uint16)
-    present = np.unique(np.concatenate([np.unique(part) for part in subsamples]))
-    for label in present:
-        count = np.zeros(grid.shape, np.uint16)
-        for part in subsamples:
-            count += part == label
-        better = count > votes
-        best[better] = label
-        votes[better] = count[better]
+    stack = np.stack(subsamples)
+    best: NDArray[Any] = stack[0].copy()
+    mixed = (stack != best).any(axis=0)
+    best[mixed] = _most_frequent(stack[:, mixed])
     return best
+
+
+def _most_frequent(columns: NDArray[Any]) -> NDArray[Any]:
+    """Most frequent value of each column ``(n, m)``, the smallest of several: ``(m,)``."""
+    columns = np.sort(columns, axis=0)
+    best: NDArray[Any] = columns[0].copy()
+    votes = np.ones(columns.shape[1], np.uint16)
+    run = votes.copy()
+    for before, here in pairwise(columns):
+        run = np.where(here == before, run + 1, 1).astype(np.uint16)
+        better = run > votes
+        best[better], votes[better] = here[better], run[better]
+    return best
+
+
+def _interpolate(
+    array: NDArray[Any], matrix: NDArray[np.float64], out: NDArray[Any], order: int
+) -> None:
+    """Fill ``out`` from ``array``; ``matrix`` ``(4, 4)`` maps its indices to those of ``array``."""
+    steps = matrix[:3, :3]
+    oblique = np.abs(steps - np.diag(np.diag(steps))) * out.shape
+    ndimage.affine_transform(
+        array,
+        steps if oblique.max() > 1e-9 else np.diag(steps),  # a diagonal is done twice as fast
+        matrix[:3, 3],
+        output_shape=out.shape,
+        output=out,
+        order=order,
+        mode="nearest",
+    )
 
 
 def _inside(old: Grid, new: Grid) -> NDArray[np.bool_]:
@@ -139,12 +150,11 @@ def _inside(old: Grid, new: Grid) -> NDArray[np.bool_]:
     axes = [np.arange(n, dtype=np.float64) for n in new.shape]
     inside = np.ones(new.shape, dtype=bool)
     for axis, size in enumerate(old.shape):
-        index = (
-            matrix[axis, 3]
-            + (matrix[axis, 0] * axes[0])[:, None, None]
-            + (matrix[axis, 1] * axes[1])[None, :, None]
-            + (matrix[axis, 2] * axes[2])[None, None, :]
-        )
+        index = np.full((1, 1, 1), matrix[axis, 3])
+        for along, steps in enumerate(axes):
+            shift = matrix[axis, along] * steps
+            if np.abs(shift).max() > 1e-9:  # on parallel axes one remains, and nothing is large
+                index = index + np.expand_dims(shift, tuple({0, 1, 2} - {along}))
         inside &= (index >= -0.5 - 1e-6) & (index <= size - 0.5 + 1e-6)
     return inside
 
