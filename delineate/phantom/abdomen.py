@@ -155,11 +155,10 @@ def _paint_stomach(
     )
     sag = np.array([rng.uniform(-10, 32), 0.0, -rng.uniform(10, 40)])
     shares = np.linspace(0, 1, 10)
-    points = [
-        tuple(fundus * (1 - t) + antrum * t + sag * np.sin(np.pi * t)) for t in shares
+    points = [tuple(fundus * (1 - t) + antrum * t + sag * np.sin(np.pi * t)) for t in shares]
+    radii = [
+        float(anatomy.stomach_fundus_mm * (1 - t) + anatomy.stomach_antrum_mm * t) for t in shares
     ]
-    radii = [float(anatomy.stomach_fundus_mm * (1 - t) + anatomy.stomach_antrum_mm * t)
-             for t in shares]
     field = canvas.tube(points, radii)
     roof = canvas.z < diaphragm.left - 1.5
     mask = (field < 1) & frame.cavity & roof & ~solid & (canvas.tissue < Tissue.LUNG_LEFT)
@@ -266,9 +265,7 @@ def _paint_pancreas_and_gallbladder(
             anatomy.liver_low_mm + float(rng.uniform(25, 65)),
         )
         box, bag = canvas.ellipsoid(centre, (size * 0.9, size, size * float(rng.uniform(1.2, 2))))
-        open_to = np.isin(
-            canvas.tissue[box], (Tissue.FAT, Tissue.LIVER, Tissue.BOWEL_CONTENT)
-        )
+        open_to = np.isin(canvas.tissue[box], (Tissue.FAT, Tissue.LIVER, Tissue.BOWEL_CONTENT))
         canvas.paint((bag < 1) & frame.cavity[box] & open_to, Tissue.GALLBLADDER, box)
 
 
@@ -302,8 +299,19 @@ def _paint_kidneys(
         hilum = np.square((x + 0.95 * wide) / (0.85 * wide))
         hilum += np.square((y + 8) / (0.6 * deep)) + np.square(z / (0.42 * tall))
         tissue = canvas.tissue[box]
-        soft = np.isin(tissue, (Tissue.FAT, Tissue.MUSCLE, Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT,
-                                Tissue.FAECES, Tissue.BOWEL_GAS, Tissue.LIVER, Tissue.SPLEEN))
+        soft = np.isin(
+            tissue,
+            (
+                Tissue.FAT,
+                Tissue.MUSCLE,
+                Tissue.BOWEL_WALL,
+                Tissue.BOWEL_CONTENT,
+                Tissue.FAECES,
+                Tissue.BOWEL_GAS,
+                Tissue.LIVER,
+                Tissue.SPLEEN,
+            ),
+        )
         wrapped = float(rng.uniform(1.1, 1.9))
         bowel = (tissue >= Tissue.BOWEL_WALL) & (tissue <= Tissue.BOWEL_GAS)
         canvas.paint((field < wrapped) & bowel, Tissue.FAT, box)
@@ -344,10 +352,12 @@ def _paint_vessels(
     points: list[Point] = []
     for share in np.linspace(0, 1, 6):
         z = 20 * (1 - share) + fork * share
-        points.append((12 - 8 * share + bow * np.sin(np.pi * share),
-                       before(z, front + radius * 0.9), z))
-    canvas.paint(canvas.tube(points, [radius * s for s in (1, 0.95, 0.9, 0.85, 0.8)]) < 1,
-                 Tissue.AORTA)
+        points.append(
+            (12 - 8 * share + bow * np.sin(np.pi * share), before(z, front + radius * 0.9), z)
+        )
+    canvas.paint(
+        canvas.tube(points, [radius * s for s in (1, 0.95, 0.9, 0.85, 0.8)]) < 1, Tissue.AORTA
+    )
     cava = float(rng.uniform(9, 13.5))
     atrium = (
         min(diaphragm.heart[0] - 44, -12.0),
@@ -373,10 +383,11 @@ def _paint_vessels(
             (side * 86, -52, -372),
             (side * 92, -44, -520),
         ]
-        for shift, width, tissue in ((0.0, 6.0, Tissue.OTHER_ARTERY),
-                                     (11.0, 7.0, Tissue.OTHER_VEIN)):
-            moved: list[Point] = [(px - 0.3 * shift * side, py + shift, pz)
-                                  for px, py, pz in leg]
+        for shift, width, tissue in (
+            (0.0, 6.0, Tissue.OTHER_ARTERY),
+            (11.0, 7.0, Tissue.OTHER_VEIN),
+        ):
+            moved: list[Point] = [(px - 0.3 * shift * side, py + shift, pz) for px, py, pz in leg]
             free = np.isin(canvas.tissue, (Tissue.FAT, Tissue.MUSCLE))
             canvas.paint((canvas.tube(moved, [width] * 4) < 1) & free, tissue)
     level = anatomy.kidney_level_mm

@@ -99,9 +99,7 @@ def paint_shoulders(canvas: Canvas, anatomy: Anatomy, frame: Frame) -> None:
     """Paint shoulder blades, collar bones and upper arms."""
     for side in (-1.0, 1.0):
         shoulder = side * anatomy.half_width_mm * 0.86
-        box, field = canvas.ellipsoid(
-            (side * 92, 0.7 * anatomy.half_depth_mm, 165), (44, 9, 62)
-        )
+        box, field = canvas.ellipsoid((side * 92, 0.7 * anatomy.half_depth_mm, 165), (44, 9, 62))
         plate = (field < 1) & ~frame.grown_cavity(anatomy.rib_depth_mm)[box] & frame.flesh[box]
         canvas.paint(plate, Tissue.CORTICAL_BONE, box)
         front = -0.42 * anatomy.half_depth_mm

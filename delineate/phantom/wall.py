@@ -145,9 +145,7 @@ def _limbs(canvas: Canvas, anatomy: Anatomy) -> tuple[Bools, Bools]:
     return skin, flesh
 
 
-def _paint_breasts(
-    canvas: Canvas, anatomy: Anatomy, body: Bools, rng: np.random.Generator
-) -> None:
+def _paint_breasts(canvas: Canvas, anatomy: Anatomy, body: Bools, rng: np.random.Generator) -> None:
     size = float(rng.uniform(0.6, 1.2))
     for side in (-1.0, 1.0):
         centre = (side * 78.0, -anatomy.half_depth_mm * 0.86, 65.0)

@@ -124,7 +124,11 @@ def _centre(case: Case, recipe: Recipe, rng: np.random.Generator) -> NDArray[np.
     if isinstance(case, LabelledCase):
         return np.asarray((shape - 1) * rng.uniform(0.2, 0.8, 3))
     low, high = case.grid.affine[2, 3], case.grid.affine[2, 3] + shape[0] * case.grid.spacing[0]
-    z = rng.uniform(max(low, -400), min(high, 230)) if rng.random() < 0.82 else rng.uniform(low, high)
+    z = (
+        rng.uniform(max(low, -400), min(high, 230))
+        if rng.random() < 0.82
+        else rng.uniform(low, high)
+    )
     x, y = rng.uniform(-75, 75), rng.uniform(-50, 50)
     return case.grid.to_index([x, y, z])
 

@@ -93,7 +93,9 @@ def phantom_pool(
         with np.load(path) as stored:
             tissue = stored["tissue"]
             cases.append(
-                PhantomCase(tissue, Grid(tissue.shape, stored["affine"]), float(stored["osteopenia"]))
+                PhantomCase(
+                    tissue, Grid(tissue.shape, stored["affine"]), float(stored["osteopenia"])
+                )
             )
         progress(seed)
     return cases
@@ -109,13 +111,30 @@ _TOTALSEGMENTATOR: dict[str, tuple[str, ...]] = {
     "stomach": ("stomach",),
     "urinary_bladder": ("urinary_bladder",),
     "aorta": ("aorta",),
-    "heart": ("heart", "heart_myocardium", "heart_atrium_left", "heart_ventricle_left",
-              "heart_atrium_right", "heart_ventricle_right", "pulmonary_artery"),
+    "heart": (
+        "heart",
+        "heart_myocardium",
+        "heart_atrium_left",
+        "heart_ventricle_left",
+        "heart_atrium_right",
+        "heart_ventricle_right",
+        "pulmonary_artery",
+    ),
     "vena_cava": ("inferior_vena_cava",),
     "bowel": ("small_bowel", "duodenum", "colon"),
 }
-_BONES = ("vertebrae", "rib_", "sacrum", "hip_", "femur", "humerus", "scapula", "clavicula",
-          "sternum", "skull")
+_BONES = (
+    "vertebrae",
+    "rib_",
+    "sacrum",
+    "hip_",
+    "femur",
+    "humerus",
+    "scapula",
+    "clavicula",
+    "sternum",
+    "skull",
+)
 
 
 def _structure_of(name: str) -> int:

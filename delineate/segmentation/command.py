@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Train the organ model from phantoms and, if given, labelled CTs.")
+__all__ = ["train"]
 
 
-@app.callback(invoke_without_command=True)
 def train(
     out: Annotated[Path, typer.Argument(help="Folder of the run: checkpoint, log and model.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 12_000,

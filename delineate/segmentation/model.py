@@ -92,7 +92,7 @@ def read_model(folder: Path) -> Model:
     except (ValueError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ModelError(f"{path} does not say \"format\": \"{FORMAT}\"; it is no model description")
+        raise ModelError(f'{path} does not say "format": "{FORMAT}"; it is no model description')
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelError(

@@ -44,9 +44,7 @@ class OrganDetector:
         """Segment a CT; see `detect_monitored`."""
         return self.detect_monitored(image, options, Monitor())
 
-    def detect_monitored(
-        self, image: Image, options: OrganOptions, monitor: Monitor
-    ) -> Detection:
+    def detect_monitored(self, image: Image, options: OrganOptions, monitor: Monitor) -> Detection:
         """Segment a CT in HU of any orientation, spacing and extent.
 
         Parameters

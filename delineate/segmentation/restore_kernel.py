@@ -85,9 +85,12 @@ def interpolated_labels(
                 for n in range(classes):
                     value = 0.0
                     for corner in range(8):
-                        value += weight[corner] * logits[
-                            a + (corner >> 2), b + ((corner >> 1) & 1), c + (corner & 1), n
-                        ]
+                        value += (
+                            weight[corner]
+                            * logits[
+                                a + (corner >> 2), b + ((corner >> 1) & 1), c + (corner & 1), n
+                            ]
+                        )
                     if value > best:
                         best = value
                         chosen = n

@@ -56,15 +56,30 @@ def _structure(
 
 
 ORGANS: tuple[Structure, ...] = (
-    _structure("lung_left", (86, 180, 233), ("39607008", "Lung"), "left", min_volume_ml=25, hu_range=_LUNG),
-    _structure("lung_right", (0, 114, 178), ("39607008", "Lung"), "right", min_volume_ml=25, hu_range=_LUNG),
+    _structure(
+        "lung_left", (86, 180, 233), ("39607008", "Lung"), "left", min_volume_ml=25, hu_range=_LUNG
+    ),
+    _structure(
+        "lung_right", (0, 114, 178), ("39607008", "Lung"), "right", min_volume_ml=25, hu_range=_LUNG
+    ),
     _structure("liver", (213, 94, 0), ("10200004", "Liver"), min_volume_ml=25),
     _structure("spleen", (204, 121, 167), ("78961009", "Spleen"), min_volume_ml=8),
     _structure("kidney_left", (230, 159, 0), ("64033007", "Kidney"), "left", min_volume_ml=8),
     _structure("kidney_right", (240, 228, 66), ("64033007", "Kidney"), "right", min_volume_ml=8),
-    _structure("stomach", (0, 158, 115), ("69695003", "Stomach"), min_volume_ml=10, hu_range=(-800, 450)),
-    _structure("urinary_bladder", (170, 120, 255), ("89837001", "Urinary bladder"), min_volume_ml=6),
-    _structure("bones", (245, 235, 200), ("272673000", "Bone"), min_volume_ml=3, single=False, hu_range=(60, 3071)),
+    _structure(
+        "stomach", (0, 158, 115), ("69695003", "Stomach"), min_volume_ml=10, hu_range=(-800, 450)
+    ),
+    _structure(
+        "urinary_bladder", (170, 120, 255), ("89837001", "Urinary bladder"), min_volume_ml=6
+    ),
+    _structure(
+        "bones",
+        (245, 235, 200),
+        ("272673000", "Bone"),
+        min_volume_ml=3,
+        single=False,
+        hu_range=(60, 3071),
+    ),
     _structure("aorta", (220, 30, 40), ("15825003", "Aorta"), min_volume_ml=4, single=False),
     _structure("heart", (255, 140, 150), ("80891009", "Heart"), min_volume_ml=20),
     _structure("vena_cava", (60, 90, 220), ("64131007", "Inferior vena cava"), auxiliary=True),

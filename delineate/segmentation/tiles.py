@@ -87,7 +87,9 @@ def infer(
 
     device = torch.device("cpu") if device is None else device
     corners = list(
-        itertools.product(*(tile_starts(n, t, overlap) for n, t in zip(hu.shape, tile, strict=True)))
+        itertools.product(
+            *(tile_starts(n, t, overlap) for n, t in zip(hu.shape, tile, strict=True))
+        )
     )
     if backwards:
         corners.reverse()

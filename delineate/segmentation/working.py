@@ -118,9 +118,7 @@ def _indices(grid: Grid, source: Grid) -> torch.Tensor:
     return total
 
 
-def _blocks(
-    array: NDArray[np.generic], factors: tuple[int, ...], monitor: Monitor
-) -> torch.Tensor:
+def _blocks(array: NDArray[np.generic], factors: tuple[int, ...], monitor: Monitor) -> torch.Tensor:
     """Means over blocks, float32; blocks at the far ends are averaged over what there is."""
     import torch
     import torch.nn.functional as F  # noqa: N812
@@ -132,8 +130,8 @@ def _blocks(
         monitor.checkpoint()
         slab = torch.from_numpy(array[start : start + thick].astype(np.float32))
         if max(factors) > 1:
-            slab = F.avg_pool3d(
-                slab[None, None], factors, ceil_mode=True, count_include_pad=False
-            )[0, 0]
+            slab = F.avg_pool3d(slab[None, None], factors, ceil_mode=True, count_include_pad=False)[
+                0, 0
+            ]
         slabs.append(slab)
     return torch.cat(slabs).nan_to_num_(-1000.0).clamp_(-1024.0, 3071.0)
