@@ -23,6 +23,7 @@ from delineate.errors import (
     ExportError,
     GeometryError,
     InputError,
+    UnreadableFileError,
 )
 from delineate.formats.geometry import Problem, SeriesReport
 from delineate.formats.labels import whole_labels, with_names
@@ -31,8 +32,10 @@ from delineate.formats.samples import (
     decompressed,
     is_gzip,
     modality_of,
+    most_bytes,
     narrowed,
     read_samples,
+    remarks,
 )
 from delineate.imaging import Category, Grid, Image, LabelMap, Source
 
@@ -94,15 +97,12 @@ def report(path: Path | str) -> SeriesReport:
             code = "four_dimensional" if several else "zero_affine"
         return SeriesReport.refusal([Problem(code, str(error))], id=path.name, format="nifti")
     modality, guessed = modality_of(array, header.hint)
-    if guessed:
-        message = "NIfTI names no modality; the values look like Hounsfield units, so it is a CT"
-        problems += (Problem("modality_assumed", message),)
     return SeriesReport.of_grid(
         grid,
         id=path.name,
         format="nifti",
         modality=modality,
-        problems=problems,
+        problems=(*problems, *remarks(array, guessed)),
         corrections=corrections,
     )
 
@@ -178,8 +178,12 @@ def _load(path: Path) -> tuple[Header, NDArray[Any]]:
                 f"{path.name} holds {header.volumes} volumes, expected one; split it into single "
                 "volumes (fslsplit, or nibabel's four_to_three) and send the one you want"
             )
-        stream.seek(header.offset)
         size = path.stat().st_size
+        if header.offset > most_bytes(size, encoding):
+            raise UnreadableFileError(
+                f"{path.name} is broken: its samples would begin at byte {header.offset}"
+            )
+        stream.seek(header.offset)
         return header, read_samples(stream, header.shape, header.dtype, size, encoding, path.name)
 
 

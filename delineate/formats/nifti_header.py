@@ -97,7 +97,7 @@ class Header:
             forms = [np.diag([scale, scale, scale, 1.0]) @ form for form in forms]
             ras = np.diag([scale, scale, scale, 1.0]) @ ras
         unit_px = '"unit": "px"' in _comment(self.extensions)
-        grid = Grid(self.shape, lps_affine(_with_depth(ras)), "px" if unit_px else "mm")
+        grid = Grid(self.shape, lps_affine(_with_depth(ras, self.shape)), "px" if unit_px else "mm")
         if len(forms) > 1:
             gap = _gap(grid, forms[1])
             if not gap <= 0.1:
@@ -221,9 +221,9 @@ def _from_spacing(raw: Any) -> Affine:
     return np.diag([*steps, 1.0])
 
 
-def _with_depth(ras: Affine) -> Affine:
-    """Give a picture without thickness one of 1 mm, since a grid needs one."""
-    if ras[:3, 2].any() or not np.isfinite(ras).all():
+def _with_depth(ras: Affine, shape: tuple[int, int, int]) -> Affine:
+    """Give a single slice without thickness one of 1 mm, since a grid needs one."""
+    if shape[0] > 1 or ras[:3, 2].any() or not np.isfinite(ras).all():
         return ras
     normal = np.cross(ras[:3, 0], ras[:3, 1])
     length = np.linalg.norm(normal)
@@ -236,7 +236,7 @@ def _with_depth(ras: Affine) -> Affine:
 def _gap(grid: Grid, form: Affine) -> float:
     """Largest distance between the corners that ``grid`` and a RAS affine give."""
     try:
-        other = Grid(grid.shape, lps_affine(_with_depth(form)))
+        other = Grid(grid.shape, lps_affine(_with_depth(form, grid.shape)))
     except GeometryError:
         return float("inf")
     return float(np.linalg.norm(grid.corners - other.corners, axis=1).max())

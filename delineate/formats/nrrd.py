@@ -24,7 +24,7 @@ from delineate.formats.geometry import Problem, SeriesReport
 from delineate.formats.labels import whole_labels, with_names
 from delineate.formats.metaimage_header import parse_metaimage
 from delineate.formats.nrrd_header import Layout, parse_nrrd
-from delineate.formats.samples import decompressed, modality_of, narrowed, read_samples
+from delineate.formats.samples import decompressed, modality_of, narrowed, read_samples, remarks
 from delineate.imaging import Category, Code, Grid, Image, LabelMap, Source
 
 __all__ = ["NrrdSource", "read", "read_labels", "report"]
@@ -80,18 +80,16 @@ def report(path: Path | str) -> SeriesReport:
         code = "zero_affine"
         grid, problems, corrections = _grid(layout)
         code = "unreadable"
-        modality, guessed = modality_of(narrowed(_samples(layout)), _hint(layout))
+        array = _samples(layout)
+        modality, guessed = modality_of(array, _hint(layout))
     except InputError as error:
         return SeriesReport.refusal([Problem(code, str(error))], id=path.name, format=form)
-    if guessed:
-        message = "the file names no modality; the values look like Hounsfield units, so it is a CT"
-        problems += (Problem("modality_assumed", message),)
     return SeriesReport.of_grid(
         grid,
         id=path.name,
         format=form,
         modality=modality,
-        problems=problems,
+        problems=(*problems, *remarks(array, guessed)),
         corrections=corrections,
     )
 

@@ -13,8 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import TooLargeError, UnreadableFileError
+from delineate.formats.geometry import Problem
 
-__all__ = ["MOST_BYTES", "decompressed", "is_gzip", "modality_of", "narrowed", "read_samples"]
+__all__ = [
+    "MOST_BYTES",
+    "decompressed",
+    "is_gzip",
+    "modality_of",
+    "most_bytes",
+    "narrowed",
+    "read_samples",
+    "remarks",
+]
 
 MOST_BYTES = 16 << 30
 # A stream can grow by no more than this: deflate codes at most 258 bytes in two bits, bzip2 a run
@@ -121,7 +131,7 @@ def read_samples(
         If they would take more than 16 GiB.
     """
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if size > stored * _RATIOS[encoding]:
+    if size > most_bytes(stored, encoding):
         raise UnreadableFileError(
             f"{name} is cut short: its header promises {size} bytes of samples, a file of "
             f"{stored} bytes cannot hold them; copy or download it again"
@@ -145,6 +155,11 @@ def read_samples(
     if not dtype.isnative:
         array = array.byteswap(inplace=True).view(dtype.newbyteorder("="))
     return array
+
+
+def most_bytes(stored: int, encoding: str) -> int:
+    """How many bytes a file of ``stored`` bytes can decompress to."""
+    return stored * _RATIOS[encoding]
 
 
 def is_gzip(head: bytes) -> bool:
@@ -178,3 +193,17 @@ def modality_of(array: NDArray[Any], hint: str) -> tuple[str, bool]:
     some = array.ravel()[:: max(1, array.size // 100_000)]
     like_ct = array.min() <= -200 and array.max() > 200 and np.median(some) < 400
     return ("CT", True) if like_ct else ("unknown", False)
+
+
+def remarks(array: NDArray[Any], guessed: bool) -> tuple[Problem, ...]:
+    """What a report says of the samples: a modality that was guessed, values that are no numbers."""
+    found = []
+    if guessed:
+        message = "the file names no modality; the values look like Hounsfield units, so it is a CT"
+        found.append(Problem("modality_assumed", message))
+    if array.dtype.kind == "f":
+        count = int(array.size - np.isfinite(array).sum())
+        if count:
+            message = f"{count} of {array.size} samples are NaN or infinite"
+            found.append(Problem("not_finite", message))
+    return tuple(found)

@@ -28,7 +28,7 @@ _DIM = (150, 156, 163)
 _GAP = 8
 _MARGIN = 16
 _FINE = 3  # contours are drawn this many times finer and then shrunk
-_LINE = 24  # height of a line of the legend
+_LINE = 26  # height of a line of the legend
 _MOST_NAMES = 60
 _FOOTER = "Drawn by software. For research, not for diagnosis."
 
@@ -174,9 +174,9 @@ def _label(pen: ImageDraw, view: View, size: tuple[int, int], caption: str) -> N
         (width / 2, height - 4.0, "mb"),
     )
     for letter, (x, y, anchor) in zip(view.letters, places, strict=False):
-        _write(pen, (x, y), letter, anchor, 16, _TEXT, halo=True)
+        _write(pen, (x, y), letter, anchor, 17, _TEXT, halo=True)
     if caption:
-        _write(pen, (6, 6), caption, "lt", 14, _TEXT, halo=True)
+        _write(pen, (6, 6), caption, "lt", 13, _TEXT, halo=True)
 
 
 def _write(
@@ -229,7 +229,7 @@ def _assembled(
         x, y = _MARGIN + i // names * 380, below + _GAP + i % names * _LINE
         if colour:
             pen.rectangle((x, y + 3, x + 16, y + 15), fill=colour)
-        _write(pen, (x + 26, y + 9), text, "lm", 15, _TEXT if found else _DIM)
+        _write(pen, (x + 26, y + 9), text, "lm", 17, _TEXT if found else _DIM)
     foot = whole - _MARGIN // 2 - _LINE // 2
     _write(pen, (_MARGIN, foot), _FOOTER, "lm", 13, _DIM)
     if image.modality == "CT":
