@@ -22,7 +22,7 @@ def test_the_tree_of_errors_shows_every_error() -> None:
 
 def test_rest_md_has_every_route_of_the_service() -> None:
     app = pytest.importorskip("delineate.api.app")
-    paths = {path for path in app.openapi_document()["paths"]}
+    paths = set(app.openapi_document()["paths"])
     written = (ROOT / "docs" / "rest.md").read_text()
     missing = [path for path in paths if re.sub(r"\{\w+\}", "{", path) not in normal(written)]
     assert not missing
@@ -39,9 +39,10 @@ def test_every_decision_is_listed() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    broken = []
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
-        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text()):
-            if not (document.parent / link).exists():
-                broken.append(f"{document.relative_to(ROOT)}: {link}")
+    broken = [
+        f"{document.relative_to(ROOT)}: {link}"
+        for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text())
+        if not (document.parent / link).exists()
+    ]
     assert not broken

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import entry_points
+from typing import Annotated
 
 import typer
 
@@ -61,17 +62,28 @@ def application() -> typer.Typer:
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):
         try:
             app.command(point.name)(point.load())
-        except Exception as error:  # noqa: BLE001 - one broken plugin must not take the others
+        except Exception as error:  # one broken plugin must not take the others
             errors.print(f"[yellow]the command {point.name} is left out: {error}[/]", style="dim")
     return app
 
 
-def _top(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         from delineate import __version__
 
         sys.stdout.write(f"delineate {__version__}\n")
         raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -39,13 +39,14 @@ def inspect(
 
 
 def _show(series: dict[str, object]) -> None:
-    table = Table(show_header=False, title=f"series {series['id']}", title_justify="left")
-    for key in series:
-        if key not in ("id", "problems"):
-            value = series[key]
-            if isinstance(value, list):
-                value = " x ".join(f"{part:g}" for part in value)
-            table.add_row(key.replace("_", " "), str(value))
+    output.print(f"series {series['id']}", markup=False, highlight=False, soft_wrap=True)
+    table = Table(show_header=False)
+    for key, value in series.items():
+        if key in ("id", "problems"):
+            continue
+        if isinstance(value, list):
+            value = " x ".join(f"{part:g}" for part in value) if any(value) else "unknown"
+        table.add_row(key.replace("_", " "), str(value) or "-")
     problems = series["problems"]
     assert isinstance(problems, list)
     for problem in problems:

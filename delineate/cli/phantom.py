@@ -25,7 +25,9 @@ def phantom(
 ) -> None:
     """Write a generated torso as a DICOM CT series: input to try things on, of no patient."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OptionError(f"expected a new or empty folder, and {out} holds something; name another")
+        raise OptionError(
+            f"expected a new or empty folder, and {out} holds something; name another"
+        )
     with errors.status("generating a torso phantom"):
         files = write_phantom(out, seed)
     output.print(f"wrote {len(files)} slices to {out}", highlight=False, soft_wrap=True)
