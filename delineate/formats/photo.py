@@ -16,7 +16,7 @@ from delineate.imaging import Grid, Image, Source
 __all__ = ["PhotoSource", "read", "report"]
 
 _MAX_PIXELS = 300_000_000
-_KINDS = ("PNG", "JPEG", "MPO", "TIFF")
+_KINDS = ("PNG", "JPEG", "TIFF")
 
 
 class PhotoSource(Source):

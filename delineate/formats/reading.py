@@ -94,10 +94,9 @@ def read(paths: Paths, series: str | None = None) -> Image:
 
 def _choose(found: Sequence[_Found], ignored: Sequence[Ignored], series: str | None) -> _Found:
     if not found:
-        why = f" ({ignored[0].reason})" if len(ignored) == 1 else ""
+        got = ignored[0].reason if len(ignored) == 1 else f"{len(ignored)} files that hold none"
         raise UnreadableFileError(
-            f"expected an image (DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF), got "
-            f"{len(ignored)} files that hold none{why}"
+            f"expected an image (DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF), got {got}"
         )
     if series is not None:
         for one in found:

@@ -45,7 +45,7 @@ def _kind(head: bytes) -> Kind:
     if head[128:132] == b"DICM":  # first: its preamble may be that of a TIFF
         return "dicom"
     if head[:2] == b"\x1f\x8b":
-        return "nifti" if _is_nifti(_inflated(head)) else "other"
+        return "nifti" if _kind(_inflated(head)) == "nifti" else "other"
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return "zip"
     if head[:5] == b"NRRD0":

@@ -29,7 +29,10 @@ def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Igno
             slices += parse(entry)
         except NotASlice as reason:
             ignored.append(Ignored(entry.name, str(reason)))
-    reasons = {syntax: unsupported(syntax) for syntax in {one.transfer_syntax for one in slices}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        syntaxes = {one.transfer_syntax for one in slices}
+        reasons = {syntax: unsupported(syntax) for syntax in syntaxes}
     slices = [
         replace(one, fault=("unsupported_transfer_syntax", reasons[one.transfer_syntax]))
         if reasons[one.transfer_syntax] and not one.fault[0]
