@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -49,7 +50,6 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
             Export("json", "delineation.json", "application/json", "everything found"),
             Export("nifti", "labels.nii.gz", "application/gzip", "labels as NIfTI"),
             Export("rtstruct", "rtstruct.dcm", "application/dicom", "DICOM RT Structure Set"),
-            Export("seg", "seg.dcm", "application/dicom", "DICOM Segmentation"),
             Export("geojson", "contours.geojson", "application/geo+json", "contours as GeoJSON"),
             Export("csv", "measurements.csv", "text/csv", "measurements, one line a finding"),
             Export("png", "sheet.png", "image/png", "contours drawn on some slices"),
@@ -168,13 +168,15 @@ def _nifti(delineation: Delineation, path: Path) -> None:
 def _rtstruct(delineation: Delineation, path: Path) -> None:
     from delineate.formats import rtstruct
 
-    rtstruct.write(structures(delineation), delineation.image, path)
-
-
-def _seg(delineation: Delineation, path: Path) -> None:
-    from delineate.formats import seg
-
-    seg.write(labels(delineation), delineation.image, path)
+    detector = delineation.detector
+    rtstruct.write(
+        structures(delineation),
+        delineation.image,
+        path,
+        description=detector.title,
+        algorithm=f"{detector.id} {detector.version}"[:64],
+        created=datetime.fromisoformat(delineation.provenance.created),
+    )
 
 
 def _geojson(delineation: Delineation, path: Path) -> None:
@@ -199,7 +201,6 @@ _WRITERS: Mapping[str, Callable[[Delineation, Path], None]] = {
     "json": _json,
     "nifti": _nifti,
     "rtstruct": _rtstruct,
-    "seg": _seg,
     "geojson": _geojson,
     "csv": _csv,
     "png": _png,

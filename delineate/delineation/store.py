@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
+from isal import igzip
 
 from delineate.delineation.document import dumps, from_json, to_json
 from delineate.delineation.result import Delineation
@@ -16,14 +19,15 @@ from delineate.plugins.wire import Json, pack, unpack
 
 __all__ = ["load", "save"]
 
-_RESULT, _OUTPUT, _ARRAY = "delineation.json", "output.json", "output.npz"
+_RESULT, _OUTPUT, _ARRAY = "delineation.json", "output.json", "output.npy.gz"
+_LEVEL = 1  # of 0 to 3
 
 
 def save(delineation: Delineation, folder: Path | str) -> None:
     """Keep all of a result but its image.
 
     Writes ``delineation.json`` (the document of the REST interface), ``output.json`` and, for
-    outputs with samples, ``output.npz``. The first is written last: where it is, the rest is.
+    outputs with samples, ``output.npy.gz``. The first is written last: where it is, the rest is.
 
     Parameters
     ----------
@@ -36,14 +40,11 @@ def save(delineation: Delineation, folder: Path | str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     document, array = pack(delineation.output)
     if array is not None:
-        scratch = folder / f".{os.getpid()}.{_ARRAY}"
-        try:
-            np.savez_compressed(scratch, array=array)
-            scratch.replace(folder / _ARRAY)
-        finally:
-            scratch.unlink(missing_ok=True)
-    _write(folder / _OUTPUT, dumps(document))
-    _write(folder / _RESULT, dumps(to_json(delineation)))
+        plain = io.BytesIO()
+        np.lib.format.write_array(plain, np.ascontiguousarray(array), allow_pickle=False)
+        _write(folder / _ARRAY, igzip.compress(plain.getbuffer(), _LEVEL, mtime=0))
+    _write(folder / _OUTPUT, dumps(document).encode())
+    _write(folder / _RESULT, dumps(to_json(delineation)).encode())
 
 
 def load(folder: Path | str, image: Image) -> Delineation:
@@ -67,14 +68,14 @@ def load(folder: Path | str, image: Image) -> Delineation:
         packed = _read(folder / _OUTPUT)
         array = None
         if packed["kind"] not in ("instances", "classes"):
-            with np.load(folder / _ARRAY, allow_pickle=False) as stored:
-                array = stored["array"]
+            plain = io.BytesIO(igzip.decompress((folder / _ARRAY).read_bytes()))
+            array = np.lib.format.read_array(plain, allow_pickle=False)
         kept_hash = document["image"]["hash"]
         if image.content_hash == kept_hash:
             return from_json(document, image, unpack(packed, array))
     except DelineateError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
         raise UnreadableFileError(
             f"expected a kept result in {folder.name}, got {type(error).__name__}: {error}"
         ) from error
@@ -83,10 +84,10 @@ def load(folder: Path | str, image: Image) -> Delineation:
     )
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     scratch = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        scratch.write_text(text, encoding="utf-8")
+        scratch.write_bytes(content)
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)

@@ -1,0 +1,191 @@
+"""Results as files, and results kept and taken up again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from finders import GIVES, spec
+
+from delineate.delineation import (
+    EXPORTS,
+    Delineation,
+    delineate,
+    export,
+    exportable,
+    labels,
+    load,
+    save,
+    structures,
+    to_json,
+)
+from delineate.errors import ExportError, UnreadableFileError
+from delineate.formats import nifti
+from delineate.imaging import Grid, Image
+from delineate.plugins.wire import pack
+
+GRID = Grid.regular((3, 8, 9), (2.0, 1.0, 1.0))
+ARRAY = np.zeros(GRID.shape, np.int16)
+ARRAY[1, 2:5, 3:7] = 1
+IMAGE = Image(ARRAY, GRID, "CT")
+NOT_DICOM = {"rtstruct"}  # needs an image from DICOM: see tests/formats
+
+
+def result(name: str) -> Delineation:
+    return delineate(IMAGE, spec(name))
+
+
+@pytest.fixture(scope="module", params=sorted(GIVES))
+def found(request: pytest.FixtureRequest) -> Delineation:
+    return result(request.param)
+
+
+def test_every_format_has_a_file_of_its_own() -> None:
+    assert list(EXPORTS) == [entry.name for entry in EXPORTS.values()]
+    assert len({entry.file for entry in EXPORTS.values()}) == len(EXPORTS)
+    assert {"json", "nifti", "rtstruct", "geojson", "csv", "png"} <= set(EXPORTS)
+
+
+def test_what_is_exportable_is_written_under_its_name(found: Delineation, tmp_path: Path) -> None:
+    wanted = set(exportable(found)) - NOT_DICOM
+
+    written = export(found, wanted, tmp_path / "new" / "folder")
+
+    assert set(written) == wanted
+    for name, path in written.items():
+        assert path == tmp_path / "new" / "folder" / EXPORTS[name].file
+        assert path.stat().st_size > 0
+    assert sorted(tmp_path.rglob("*.*")) == sorted(written.values())
+
+
+def test_the_same_result_gives_the_same_bytes(found: Delineation, tmp_path: Path) -> None:
+    wanted = set(exportable(found)) - NOT_DICOM
+    one, two = (export(found, wanted, tmp_path / each) for each in "ab")
+
+    for name in wanted:
+        assert one[name].read_bytes() == two[name].read_bytes(), name
+
+
+def test_a_kept_result_comes_back_with_the_same_bytes(found: Delineation, tmp_path: Path) -> None:
+    wanted = set(exportable(found)) - NOT_DICOM
+    save(found, tmp_path / "kept")
+
+    back = load(tmp_path / "kept", IMAGE)
+
+    assert to_json(back) == to_json(found)
+    (packed, array), (expected, samples) = pack(back.output), pack(found.output)
+    assert packed == expected
+    np.testing.assert_array_equal(array, samples)
+    one, two = export(found, wanted, tmp_path / "a"), export(back, wanted, tmp_path / "b")
+    for name in wanted:
+        assert one[name].read_bytes() == two[name].read_bytes(), name
+
+
+def test_keeping_twice_gives_the_same_bytes(found: Delineation, tmp_path: Path) -> None:
+    for folder in "ab":
+        save(found, tmp_path / folder)
+
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert names >= {"delineation.json", "output.json"}
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_json_is_always_written(tmp_path: Path) -> None:
+    found = result("Echo")
+
+    written = export(found, [], tmp_path)
+
+    assert json.loads(written["json"].read_text()) == to_json(found)
+
+
+def test_labels_go_through_nifti_as_they_are(tmp_path: Path) -> None:
+    path = export(result("Echo"), ["nifti"], tmp_path)["nifti"]
+
+    back = nifti.read_labels(path)
+
+    np.testing.assert_array_equal(back.array, ARRAY)
+    assert back.grid.matches(GRID)
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "message"),
+    [
+        ("Guess", "nifti", r"gives \(classes\) cannot be written as nifti; it can as json, csv"),
+        ("Corners", "nifti", "it can as json, rtstruct, geojson, csv, png"),
+        ("Layers", "nifti", "it can as json, rtstruct, geojson, csv, png"),
+        ("Double", "csv", "it can as json, nifti"),
+        ("Echo", "poem", "cannot be written as poem; it can as json, nifti, rtstruct"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    name: str, format_: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        export(result(name), ["json", format_], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failed_export_leaves_what_was_there(tmp_path: Path) -> None:
+    found = result("Echo")
+    before = export(found, ["nifti"], tmp_path)["nifti"].read_bytes()
+
+    with pytest.raises(ExportError, match="DICOM"):
+        export(replace(found, notes=("new",)), ["nifti", "rtstruct"], tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"delineation.json", "labels.nii.gz"}
+    assert (tmp_path / "labels.nii.gz").read_bytes() == before
+    assert "new" not in (tmp_path / "delineation.json").read_text()
+
+
+def test_labels_of_masks_that_lie_apart_are_numbered_as_their_findings() -> None:
+    found = result("Apart")
+
+    numbered = labels(found)
+
+    np.testing.assert_array_equal(numbered.array, np.where(ARRAY > 0, 1, 2))
+    assert [(each.number, each.category) for each in structures(found)] == sorted(
+        numbered.categories.items()
+    )
+
+
+def test_labels_of_anything_else_are_refused() -> None:
+    with pytest.raises(ExportError, match="is no label map; its masks overlap"):
+        labels(result("Layers"))
+    with pytest.raises(ExportError, match=r"gives \(classes\) is no label map"):
+        labels(result("Guess"))
+
+
+def test_the_result_of_another_image_is_refused(tmp_path: Path) -> None:
+    save(result("Echo"), tmp_path)
+
+    with pytest.raises(UnreadableFileError, match="is of the image sha256:"):
+        load(tmp_path, Image(ARRAY + 1, GRID, "CT"))
+
+
+@pytest.mark.parametrize("missing", ["delineation.json", "output.json", "output.npy.gz"])
+@pytest.mark.parametrize("how", ["gone", "empty", "cut"])
+def test_a_broken_result_is_told_as_such(missing: str, how: str, tmp_path: Path) -> None:
+    save(result("Echo"), tmp_path)
+    path = tmp_path / missing
+    content = path.read_bytes()
+    path.unlink()
+    if how != "gone":
+        path.write_bytes(content[: len(content) // 2] if how == "cut" else b"")
+
+    with pytest.raises(UnreadableFileError, match="expected a kept result in"):
+        load(tmp_path, IMAGE)
+
+
+def test_keeping_again_replaces(tmp_path: Path) -> None:
+    save(result("Guess"), tmp_path)
+    shutil.copytree(tmp_path, tmp_path / "copy")
+
+    save(result("Echo"), tmp_path)
+
+    assert load(tmp_path, IMAGE).detector.id == "test.echo"
+    assert load(tmp_path / "copy", IMAGE).detector.id == "test.guess"
