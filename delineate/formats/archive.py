@@ -20,6 +20,17 @@ from delineate.errors import StorageFullError, TooLargeError, UploadError
 __all__ = ["Limits", "extract", "original_names"]
 
 _CHUNK = 1 << 20
+# What zipfile raises on archives that contradict themselves.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +87,8 @@ def extract(path: Path, folder: Path, limits: Limits | None = None) -> list[Path
             one.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError("no room is left to unpack the archive") from error
-        damaged = (
-            zipfile.BadZipFile,
-            zlib.error,
-            struct.error,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            ValueError,
-            LookupError,
-        )
-        if isinstance(error, damaged) and not isinstance(error, UploadError):
+        broken_seek = isinstance(error, OSError) and error.errno == errno.EINVAL
+        if broken_seek or (isinstance(error, _DAMAGED) and not isinstance(error, UploadError)):
             raise UploadError(
                 f"the zip archive is damaged or packed in an unusual way "
                 f"({type(error).__name__}); pack it again"
@@ -140,6 +142,11 @@ def _files(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
         if info.flag_bits & 0x1:
             raise UploadError(
                 f"entry {number} of the zip archive is encrypted; pack it without a password"
+            )
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UploadError(
+                f"entry {number} of the zip archive is packed in an unusual way; pack it again "
+                "as an ordinary zip"
             )
         if not info.is_dir():
             files.append(info)

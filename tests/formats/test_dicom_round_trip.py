@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import grids
 
 from delineate.errors import ExportError
 from delineate.formats import inspect, read
 from delineate.formats.dicom import DicomSource, write_series
 from delineate.imaging import Grid, Image
-from strategies import grids
 
 
 @st.composite
