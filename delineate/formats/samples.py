@@ -196,7 +196,7 @@ def modality_of(array: NDArray[Any], hint: str) -> tuple[str, bool]:
 
 
 def remarks(array: NDArray[Any], guessed: bool) -> tuple[Problem, ...]:
-    """What a report says of the samples: a modality that was guessed, values that are no numbers."""
+    """What a report says of samples: a modality that was guessed, values that are no numbers."""
     found = []
     if guessed:
         message = "the file names no modality; the values look like Hounsfield units, so it is a CT"
