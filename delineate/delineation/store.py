@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
-from isal import igzip
+from isal import igzip, isal_zlib
 
 from delineate.delineation.document import dumps, from_json, to_json
 from delineate.delineation.result import Delineation
@@ -75,7 +74,7 @@ def load(folder: Path | str, image: Image) -> Delineation:
             return from_json(document, image, unpack(packed, array))
     except DelineateError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, isal_zlib.error) as error:
         raise UnreadableFileError(
             f"expected a kept result in {folder.name}, got {type(error).__name__}: {error}"
         ) from error

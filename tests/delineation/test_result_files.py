@@ -168,14 +168,16 @@ def test_the_result_of_another_image_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["delineation.json", "output.json", "output.npy.gz"])
-@pytest.mark.parametrize("how", ["gone", "empty", "cut"])
+@pytest.mark.parametrize("how", ["gone", "empty", "cut", "scrambled"])
 def test_a_broken_result_is_told_as_such(missing: str, how: str, tmp_path: Path) -> None:
     save(result("Echo"), tmp_path)
     path = tmp_path / missing
     content = path.read_bytes()
     path.unlink()
     if how != "gone":
-        path.write_bytes(content[: len(content) // 2] if how == "cut" else b"")
+        middle = len(content) // 2
+        scrambled = content[:middle] + bytes(255 - byte for byte in content[middle:])
+        path.write_bytes({"empty": b"", "cut": content[:middle], "scrambled": scrambled}[how])
 
     with pytest.raises(UnreadableFileError, match="expected a kept result in"):
         load(tmp_path, IMAGE)
