@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import httpx
 import numpy as np
+import pytest
+
 from delineate.formats import dicom
 from delineate.imaging import Grid, Image
 from delineate.jobs import Settings
@@ -34,6 +36,19 @@ def install_detectors(folder: Path) -> str:
     (info / "entry_points.txt").write_text(f"[delineate.detectors]\n{points}")
     places = [str(folder), str(Path(__file__).parent / "jobs"), os.environ.get("PYTHONPATH", "")]
     return os.pathsep.join(place for place in places if place)
+
+
+@pytest.fixture(scope="session")
+def odd_detectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Have the odd detectors installed for processes started from now on."""
+    before = os.environ.get("PYTHONPATH")
+    folder = tmp_path_factory.mktemp("site")
+    os.environ["PYTHONPATH"] = install_detectors(folder)
+    yield folder
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
 
 
 def ct(slices: int = 6, size: int = 24, bright: int = 60, modality: str = "CT") -> Image:

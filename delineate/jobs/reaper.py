@@ -60,7 +60,7 @@ class Reaper:
             DBOS._recover_pending_workflows(list(dead))
         return dead
 
-    def sweep(self, older_than: float = 5.0) -> None:
+    def sweep(self, older_than: float = 2.0) -> None:
         """Bring our table and the engine together where they disagree about a job."""
         jobs = self._table.open(older_than)
         ended = self._engine.ended([job.id for job in jobs])
@@ -83,7 +83,7 @@ class Reaper:
             time.sleep(seconds)
             try:
                 self.bury()
-                if time.monotonic() - swept > 5 * seconds:
+                if time.monotonic() - swept > 3 * seconds:
                     swept = time.monotonic()
                     self.sweep()
             except Exception as error:  # the database may be away; it is asked again

@@ -22,8 +22,9 @@ __all__ = ["Supervisor", "running", "serve"]
 
 _TICK_SECONDS = 0.05
 _GRACE_SECONDS = 6.0
-_STEADY_SECONDS = 20.0
-_HOPELESS = 6
+_STEADY_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 5.0
+_HOPELESS = 5
 
 
 class _Process:
@@ -49,7 +50,7 @@ class _Process:
         if self.running is not None:
             self.running = None
             self.deaths += 1
-            self._again_at = now + min(30.0, 0.1 * 2 ** (self.deaths - 1))
+            self._again_at = now + min(_LONGEST_PAUSE_SECONDS, 0.1 * 2 ** (self.deaths - 1))
         if now >= self._again_at:
             self._started = now
             self.running = subprocess.Popen(
@@ -112,20 +113,19 @@ class Supervisor:
         Raises
         ------
         DelineateError
-            If the API process dies again and again.
+            If the API process dies again and again and never answers.
         """
-        told = on_ready is None
+        answered = False
         try:
             while not stop.wait(_TICK_SECONDS):
                 for process in (self._api, *self._workers):
                     process.tend()
+                if answered:
+                    continue
                 if self._api.deaths >= _HOPELESS:
-                    raise DelineateError(
-                        "the API process does not stay up; what it says stands above"
-                    )
-                if not told and _answers(self.url):
-                    told = True
-                    assert on_ready is not None
+                    raise DelineateError("the API does not start; what it says stands above")
+                answered = _answers(self.url)
+                if answered and on_ready is not None:
                     on_ready(self.url)
         finally:
             self.close()

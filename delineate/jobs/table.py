@@ -240,6 +240,12 @@ class JobTable:
             ).all()
         return [_job(row) for row in rows]
 
+    def all(self) -> Sequence[Job]:
+        """All jobs, the oldest first."""
+        with self._database.connect() as connection:
+            rows = connection.execute(sa.select(_jobs).order_by(_jobs.c.id)).all()
+        return [_job(row) for row in rows]
+
     def transaction(self, work: Callable[[sa.Connection], None]) -> None:
         """Do ``work`` in one transaction of the database that the table lies in."""
         with self._database.begin() as connection:

@@ -1,23 +1,30 @@
-"""Detectors for the service are installed for the whole session."""
+"""One service for all tests of the calls."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service import install_detectors
+from service import Service, odd_detectors, series, service
+
+__all__ = ["odd_detectors"]
 
 
 @pytest.fixture(scope="session")
-def odd_detectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Install the odd detectors for processes started from now on."""
-    folder = tmp_path_factory.mktemp("site")
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = install_detectors(folder)
-    yield folder
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+def running(odd_detectors: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with one worker."""
+    with service(tmp_path_factory.mktemp("service") / "data") as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def ct_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A small CT as DICOM files."""
+    return series(tmp_path_factory.mktemp("ct"))
+
+
+@pytest.fixture(scope="session")
+def ct_id(running: Service, ct_files: list[Path]) -> str:
+    """Id of the small CT, uploaded."""
+    return str(running.upload(ct_files).raise_for_status().json()["id"])
