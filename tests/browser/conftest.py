@@ -1,0 +1,73 @@
+"""A running service with its page, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from looking import Looking
+
+BROWSERS = ("chromium", "chromium-browser")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def page_detectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have the detectors of these tests installed for processes started from now on."""
+    site = tmp_path_factory.mktemp("page-site")
+    info = site / "page_detectors-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: page-detectors\nVersion: 1.0\n")
+    points = "".join(f"page-{name} = page_detectors:{name}\n" for name in ("cube", "blobs"))
+    (info / "entry_points.txt").write_text(f"[delineate.detectors]\n{points}")
+    places = [str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(place for place in places if place))
+        yield
+
+
+@pytest.fixture(scope="session")
+def url(page_detectors: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a service with one worker and the built page."""
+    if not (Path(str(files("delineate.viewers"))) / "web" / "index.html").is_file():
+        pytest.skip("the page is not built; in web/ run: npm ci && npm run build")
+    from delineate.jobs import running
+
+    with running(data=tmp_path_factory.mktemp("page") / "data") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """Debian's chromium, headless."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("chromium is not installed; on Debian: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def look(chromium: object, url: str) -> Iterator[Looking]:
+    """The page, just opened; it must not complain about anything."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})  # type: ignore[attr-defined]
+    looking = Looking(context.new_page(), url)
+    looking.open()
+    yield looking
+    context.close()
+    assert looking.complaints == []
