@@ -160,6 +160,7 @@ def _dataset(path: Path) -> Dataset:
         sop_class = str(dataset.get("SOPClassUID", "") or "")
         modality = str(dataset.get("Modality", "") or "")
         has_rois = "ROIContourSequence" in dataset or "StructureSetROISequence" in dataset
+        cut_short = _cut_short(dataset)
     except FileNotFoundError:
         raise
     except (InvalidDicomError, Exception) as error:
@@ -169,11 +170,23 @@ def _dataset(path: Path) -> Dataset:
     if sop_class != _STORAGE and modality != "RTSTRUCT":
         kind = modality or "another kind of file"
         raise UnreadableFileError(f"expected an RT Structure Set, got {kind} in {path.name}")
-    if not has_rois:
+    if cut_short or not has_rois:
         raise UnreadableFileError(
-            f"{path.name} is an RT Structure Set without any ROI, or cut short; export it again"
+            f"{path.name} is an RT Structure Set without any ROI, or cut short; copy or export it "
+            "again"
         )
     return dataset
+
+
+def _cut_short(dataset: Dataset) -> bool:
+    """Whether the file ends within an element, which pydicom reads as far as it goes."""
+    for tag in dataset.keys():  # noqa: SIM118  (iterating a data set decodes it)
+        element = dataset.get_item(tag)
+        length = getattr(element, "length", 0)
+        value = getattr(element, "value", None)
+        if isinstance(value, bytes) and length != 0xFFFFFFFF and len(value) < length:
+            return True
+    return False
 
 
 def _content(dataset: Dataset) -> RtStruct:
