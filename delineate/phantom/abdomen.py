@@ -217,11 +217,8 @@ def _paint_bowel(
         corner = np.array([rng.uniform(-85, 85), rng.uniform(-70, 30), rng.uniform(-310, -120)])
         points = [tuple(corner)]
         for _ in range(8):
-            corner = np.clip(
-                corner + rng.normal(0, 34, 3),
-                (-100, -frame.cavity_half_depth_mm + 14, -330),
-                (100, 35, -100),
-            )
+            low = (-100, -frame.cavity_half_depth_mm + 14, -330)
+            corner = np.clip(corner + rng.normal(0, 34, 3), low, (100, 35, -100))
             points.append(tuple(corner))
         field = canvas.tube(points, [float(r) for r in rng.uniform(8.5, 15, 8)])
         free &= canvas.tissue == Tissue.FAT

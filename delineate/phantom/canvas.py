@@ -50,7 +50,8 @@ class Bend:
             for axis, (low, high), count in zip(axes, _EXTENT_MM, _KNOTS, strict=True)
         ]
         partly = np.einsum("cijk,zi,yj->czyk", self.values, weights[0], weights[1], optimize=True)
-        return np.einsum("czyk,xk->czyx", partly.astype(np.float32), weights[2].astype(np.float32))
+        last = weights[2].astype(np.float32)
+        return np.asarray(np.einsum("czyk,xk->czyx", partly.astype(np.float32), last))
 
 
 def _spline_weights(
@@ -59,7 +60,7 @@ def _spline_weights(
     step = (high - low) / (count - 3)
     knots = low + step * np.arange(-3, count + 1)
     inside = np.clip(axis, low + 1e-6, high - 1e-6)
-    return interpolate.BSpline.design_matrix(inside, knots, 3).toarray()
+    return np.asarray(interpolate.BSpline.design_matrix(inside, knots, 3).toarray())
 
 
 class Canvas:

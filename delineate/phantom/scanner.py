@@ -69,7 +69,7 @@ class Scanner:
             )
         grain = [0.0, self.grain_mm / spacing_mm[1], self.grain_mm / spacing_mm[2]]
         image += self._noise(hu.shape, grain, rng) * np.float32(self.noise_hu)
-        return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
+        return np.asarray(np.clip(np.rint(image), -1024, 3071), np.int16)
 
     @staticmethod
     def _noise(shape: tuple[int, ...], sigma: list[float], rng: np.random.Generator) -> Floats:

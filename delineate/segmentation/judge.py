@@ -138,7 +138,7 @@ def _drop_pieces(
         return
     sizes = np.bincount(pieces[covered], minlength=count + 1).astype(float)
     sizes[0] = 0
-    means = ndimage.mean(hu, pieces, np.arange(count + 1))
+    means = np.append(0.0, ndimage.mean(hu, pieces, np.arange(1, count + 1)))
     low, high = structure.hu_range
     impossible = (means < low) | (means > high)
     sizes[impossible] = 0

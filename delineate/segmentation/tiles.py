@@ -31,7 +31,7 @@ def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
 
 
 def tile_weights(tile: Triple) -> torch.Tensor:
-    """Gaussian weight of a tile's samples, 1 in the middle, never below 0.001."""
+    """Gaussian weight of a tile's samples, 1 in its very middle, never below 0.001."""
     import torch
 
     total = torch.ones(tile)
@@ -41,7 +41,7 @@ def tile_weights(tile: Triple) -> torch.Tensor:
         shape = [1, 1, 1]
         shape[axis] = count
         total = total * line.reshape(shape)
-    return (total / total.max()).clamp_min(_LEAST_WEIGHT)
+    return total.clamp_min(_LEAST_WEIGHT)
 
 
 def infer(

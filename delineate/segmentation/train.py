@@ -72,7 +72,7 @@ class Plan:
     real_after: int = 0
     real_share: float = 0.25
     seed: int = 1
-    checkpoint_every: int = 250
+    checkpoint_every: int = 100
     recipe: Recipe = field(default_factory=Recipe)
     network: str = "UNet"
     arguments: dict[str, Any] = field(default_factory=unet_arguments)
@@ -212,7 +212,7 @@ def _learn(
     inputs = channels(hu, WINDOWS).contiguous(memory_format=torch.channels_last_3d)
     loss = segmentation_loss(state.network(inputs), labels, known)
     state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
     state.optimiser.step()
     state.step += 1
@@ -294,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pool", type=Path, help="folder of painted phantoms [OUT/pool]")
     parser.add_argument("--phantoms", type=int, default=220)
     parser.add_argument("--data", type=Path, help="folder with abdomen_3mm and chest_cip")
-    parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--real-after", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args(arguments)

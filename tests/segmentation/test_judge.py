@@ -1,0 +1,143 @@
+"""What is believed: small cases by hand, one working sample a cubic centimetre."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from delineate.imaging import Category
+from delineate.segmentation.judge import judge
+from delineate.segmentation.structures import Structure
+
+SPACING = (10.0, 10.0, 10.0)
+STRUCTURES = (
+    Structure(Category("kidney_left"), min_volume_ml=3, hu_range=(-60, 450)),
+    Structure(Category("kidney_right"), min_volume_ml=3, hu_range=(-60, 450)),
+    Structure(Category("bones"), min_volume_ml=3, single=False),
+    Structure(Category("bowel"), auxiliary=True),
+)
+SHAPE = (12, 10, 20)
+
+
+def _logits(labels: np.ndarray, strength: float = 6.0) -> np.ndarray:
+    classes = np.arange(len(STRUCTURES) + 1)[:, None, None, None]
+    return np.where(labels[None] == classes, strength, 0).astype(np.float32)
+
+
+def _judged(labels: np.ndarray, hu: float = 50.0, strength: float = 6.0):  # type: ignore[no-untyped-def]
+    logits = _logits(labels, strength)
+    covered = np.ones(SHAPE, bool)
+    found = judge(logits, np.full(SHAPE, hu, np.float32), STRUCTURES, SPACING, covered)
+    return found, logits.argmax(0)
+
+
+def test_nothing_is_found_in_nothing() -> None:
+    found, labels = _judged(np.zeros(SHAPE, int))
+
+    assert found == []
+    assert not labels.any()
+
+
+def test_a_structure_has_its_volume_and_confidence() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:5, 2:5, 2:5] = 1
+
+    (only,), labels = _judged(drawn)
+
+    assert only.label == 1
+    assert only.volume_ml == 27
+    assert only.confidence == pytest.approx(np.exp(6) / (np.exp(6) + 4))
+    np.testing.assert_array_equal(labels, drawn)
+
+
+def test_pieces_below_a_fifth_of_the_largest_go() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:5, 2:5, 2:5] = 1
+    drawn[8:10, 7:8, 15:17] = 1
+    drawn[8:10, 2:4, 8:10] = 1
+
+    (only,), labels = _judged(drawn)
+
+    assert only.volume_ml == 27 + 8
+    assert not labels[8:10, 7:8, 15:17].any()
+
+
+def test_bones_may_lie_in_many_pieces() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:6, 2:6, 2:6] = 3
+    drawn[8, 7, 15] = 3
+
+    (only,), _ = _judged(drawn)
+
+    assert only.volume_ml == 65
+
+
+def test_a_speck_of_the_other_side_joins_its_kidney() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:6, 2:6, 2:6] = 1
+    drawn[5, 5, 4:6] = 2
+
+    (only,), labels = _judged(drawn)
+
+    assert only.label == 1
+    assert (labels[2:6, 2:6, 2:6] == 1).all()
+
+
+def test_a_horseshoe_keeps_both_sides() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:6, 2:6, 2:6] = 1
+    drawn[2:6, 2:6, 6:10] = 2
+
+    found, labels = _judged(drawn)
+
+    assert [each.label for each in found] == [1, 2]
+    np.testing.assert_array_equal(labels, drawn)
+
+
+def test_too_little_is_not_found() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2, 2, 2:4] = 1
+
+    found, labels = _judged(drawn)
+
+    assert found == []
+    assert not labels.any()
+
+
+def test_an_unsure_structure_is_not_found() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:6, 2:6, 2:6] = 1
+
+    found, _ = _judged(drawn, strength=0.5)
+
+    assert found == []
+
+
+def test_a_kidney_of_air_is_not_believed() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:6, 2:6, 2:6] = 2
+
+    found, labels = _judged(drawn, hu=-1000.0)
+
+    assert found == []
+    assert not labels.any()
+
+
+def test_auxiliary_structures_are_not_given_out() -> None:
+    drawn = np.full(SHAPE, 4)
+
+    found, _ = _judged(drawn)
+
+    assert found == []
+
+
+def test_what_lies_beyond_the_scan_does_not_count() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[:, 2:4, 2:4] = 1
+    logits = _logits(drawn)
+    covered = np.zeros(SHAPE, bool)
+    covered[4:7] = True
+
+    (only,) = judge(logits, np.full(SHAPE, 50.0, np.float32), STRUCTURES, SPACING, covered)
+
+    assert only.volume_ml == 12
