@@ -13,7 +13,7 @@ import pytest
 
 from delineate.errors import GeometryError, SeriesChoiceError, UnreadableFileError
 from delineate.formats import inspect, read
-from delineate.formats.dicom import DicomSource, Entry
+from delineate.formats.dicom import DicomSource, Entry, find_stacks
 from delineate.formats.dicom.header import parse
 from delineate.formats.dicom.pixels import read_samples
 from delineate.formats.dicom.values import Header
@@ -187,13 +187,14 @@ def test_what_cannot_be_decoded_is_refused_with_its_reason(
 ) -> None:
     path = shared_data / "odd_files" / name
 
-    slices = parse(Entry(path, name))
+    found, _ = find_stacks([Entry(path, name)])
+    faults = "".join(problem.message for problem in found[0].faults)
 
-    if slices[0].fault[0]:
-        assert re.search(reason, slices[0].fault[1])
+    if found[0].faults[0].code != "missing_geometry":
+        assert re.search(reason, faults)
     else:
         with pytest.raises(UnreadableFileError, match=reason):
-            read_samples(slices)
+            read_samples(found[0].slices)
 
 
 def test_frames_are_read_though_the_mark_at_their_end_is_missing(shared_data: Path) -> None:

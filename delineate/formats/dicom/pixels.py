@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import UnreadableFileError
+from delineate.formats.dicom import jpeg_lossless
 from delineate.formats.dicom.slices import Slice
 
 __all__ = ["read_samples", "syntax_name", "unsupported"]
@@ -23,6 +24,7 @@ _IMPLICIT, _EXPLICIT, _BIG = (
     "1.2.840.10008.1.2.2",
 )
 _DEFLATED = "1.2.840.10008.1.2.1.99"
+_LOSSY_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _NATIVE = {_IMPLICIT: "<", _EXPLICIT: "<", _BIG: ">"}
 _AIR = -1024
 _INT16 = np.iinfo(np.int16)
@@ -116,11 +118,13 @@ class _FrameReader:
     def _decoded(self, one: Slice) -> NDArray[Any]:
         from pydicom.pixels import get_decoder
 
-        decoder = get_decoder(one.transfer_syntax)
         if self._pixels is None:
             with one.entry.path.open("rb") as file:
                 file.seek(one.offset)
                 self._pixels = file.read(one.length)
+        if one.transfer_syntax in jpeg_lossless.SYNTAXES:
+            return _lossless(self._pixels, one)
+        decoder = get_decoder(one.transfer_syntax)
         _demand_size(self._pixels, one)
         array, _ = decoder.as_array(
             io.BytesIO(self._pixels),
@@ -150,6 +154,18 @@ class _FrameReader:
             self._dataset.PixelData, dtype, count, one.frame * count * dtype.itemsize
         )
         return values.reshape(one.rows, one.columns)
+
+
+def _lossless(pixels: bytes, one: Slice) -> NDArray[Any]:
+    from pydicom.encaps import get_frame
+
+    stream = get_frame(pixels, one.frame, number_of_frames=one.frames)
+    stored, precision = jpeg_lossless.decode(stream, one.rows, one.columns)
+    dtype = np.dtype(f"{'i' if one.signed else 'u'}{max(2, one.bits_allocated // 8)}")
+    if not one.signed:
+        return stored.astype(dtype, copy=False)
+    shift = np.uint16(16 - precision)
+    return ((stored << shift).view(np.int16) >> np.int16(shift)).astype(dtype, copy=False)
 
 
 def _demand_size(pixels: bytes, one: Slice) -> None:
@@ -233,10 +249,12 @@ def _fraction(raw: NDArray[Any], out: NDArray[Any], one: Slice) -> bool:
     return True
 
 
-def unsupported(syntax: str) -> str:
-    """Why pixels in this transfer syntax cannot be read; empty if they can."""
-    if syntax in _NATIVE or syntax == _DEFLATED:
+def unsupported(syntax: str, bits: int) -> str:
+    """Why pixels of so many bits in this transfer syntax cannot be read; empty if they can."""
+    if syntax in _NATIVE or syntax == _DEFLATED or syntax in jpeg_lossless.SYNTAXES:
         return ""
+    if syntax in _LOSSY_JPEG and bits > 8:
+        return f"is compressed as {syntax_name(syntax)} of {bits} bits; 8 are read"
     from pydicom.pixels import get_decoder
 
     try:

@@ -31,14 +31,12 @@ def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Igno
             ignored.append(Ignored(entry.name, str(reason)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        syntaxes = {one.transfer_syntax for one in slices}
-        reasons = {syntax: unsupported(syntax) for syntax in syntaxes}
-    slices = [
-        replace(one, fault=("unsupported_transfer_syntax", reasons[one.transfer_syntax]))
-        if reasons[one.transfer_syntax] and not one.fault[0]
-        else one
-        for one in slices
-    ]
+        kinds = {(one.transfer_syntax, one.bits_stored) for one in slices}
+        reasons = {kind: unsupported(*kind) for kind in kinds}
+    for index, one in enumerate(slices):
+        reason = reasons[one.transfer_syntax, one.bits_stored]
+        if reason and not one.fault[0]:
+            slices[index] = replace(one, fault=("unsupported_transfer_syntax", reason))
     return stacks(slices), tuple(ignored)
 
 
