@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-from isal import igzip, isal_zlib
+from isal import igzip
+from isal.igzip_lib import IsalError
 
 from delineate.delineation.document import dumps, from_json, to_json
 from delineate.delineation.result import Delineation
@@ -74,7 +75,7 @@ def load(folder: Path | str, image: Image) -> Delineation:
             return from_json(document, image, unpack(packed, array))
     except DelineateError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, isal_zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, IsalError) as error:
         raise UnreadableFileError(
             f"expected a kept result in {folder.name}, got {type(error).__name__}: {error}"
         ) from error

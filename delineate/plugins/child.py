@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -99,36 +100,46 @@ class _Relay(Monitor):
         return self._cancel.is_set()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """A run to do: what the host wrote, files for samples and result, its own wish to cancel."""
+
+    message: Json
+    files: list[int]
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
 def _serve(channel: Channel, detector: Detector, options: type[Options], identifier: str) -> None:
-    runs: queue.SimpleQueue[tuple[Json, list[int]]] = queue.SimpleQueue()
-    cancel = threading.Event()
-    threading.Thread(target=_listen, args=(channel, runs, cancel), daemon=True).start()
+    orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(channel, orders), daemon=True).start()
     while True:
-        message, (image_file, result_file) = runs.get()
+        order = orders.get()
+        image_file, result_file = order.files
+        monitor = _Relay(channel, order.cancel)
         with os.fdopen(image_file, "rb") as samples, os.fdopen(result_file, "wb") as result:
             try:
                 document = _run(
-                    message, samples, result, detector, options, identifier, _Relay(channel, cancel)
+                    order.message, samples, result, detector, options, identifier, monitor
                 )
             except BaseException as error:
                 document = _failure(error)
-        cancel.clear()
         channel.send(document)
 
 
-def _listen(
-    channel: Channel, runs: queue.SimpleQueue[tuple[Json, list[int]]], cancel: threading.Event
-) -> None:
+def _listen(channel: Channel, orders: queue.SimpleQueue[_Order]) -> None:
+    last: _Order | None = None
     while True:
         try:
             received = channel.receive()
         except EOFError:
             os._exit(0)  # the host is gone or done; a detector that still runs runs for nobody
         assert received is not None
-        if received[0]["type"] == "cancel":
-            cancel.set()
-        else:
-            runs.put(received)
+        message, files = received
+        if message["type"] == "run":
+            last = _Order(message, files)
+            orders.put(last)
+        elif last is not None and message["run"] == last.message["run"]:
+            last.cancel.set()  # a cancel that comes after its run has ended is for nobody
 
 
 def _run(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from math import inf
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from delineate.errors import Cancelled
-from delineate.imaging import Category, Image
+from delineate.imaging import Category, Image, axis_order
 from delineate.plugins.outputs import Detection, Output, OutputKind
 
 __all__ = [
@@ -64,6 +65,15 @@ class Wants:
     spacing_mm: tuple[float, float, float] | None = None
     orientation: str | None = None
     channels: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.orientation is not None:
+            axis_order("SPL", self.orientation)  # raises if it is none
+        steps = self.spacing_mm
+        if steps is not None and not (len(steps) == 3 and all(0 < step < inf for step in steps)):
+            raise ValueError(
+                f"expected spacing_mm as three positive numbers (slice, row, column), got {steps}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +132,17 @@ class DetectorSpec:
             )
         if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", self.factory):
             raise ValueError(f"expected a factory 'package.module:Class', got {self.factory!r}")
+        for name, value, allowed in (
+            ("gives", self.gives, get_args(OutputKind)),
+            ("task", self.task, get_args(Task)),
+        ):
+            if value not in allowed:
+                raise ValueError(f"detector {self.id}: {name} is one of {allowed}, got {value!r}")
+        if not (isinstance(self.options, type) and issubclass(self.options, Options)):
+            raise TypeError(
+                f"detector {self.id}: expected options to be a subclass of "
+                f"delineate.Options, got {self.options!r}"
+            )
         names = [category.name for category in self.categories]
         if len(set(names)) != len(names):
             raise ValueError(f"detector {self.id} declares a category name twice: {sorted(names)}")

@@ -65,6 +65,7 @@ class Host:
         self._memory_limit_mb = memory_limit_mb
         self._turn = threading.Lock()
         self._child: Child | None = None
+        self._runs = 0
 
     def __enter__(self) -> Self:
         return self
@@ -125,10 +126,16 @@ class Host:
             }
             if self._child is None:
                 self._child = Child(self.spec, self._memory_limit_mb)
-                self._answer(self._child, "ready", monitor, deadline)
-            request = {"type": "run", "image": form, "options": options.model_dump(mode="json")}
+                self._answer(self._child, None, monitor, deadline)
+            self._runs += 1
+            request = {
+                "type": "run",
+                "run": self._runs,
+                "image": form,
+                "options": options.model_dump(mode="json"),
+            }
             self._child.send(request, (samples.fileno(), result.fileno()))
-            answer = self._answer(self._child, "done", monitor, deadline)
+            answer = self._answer(self._child, self._runs, monitor, deadline)
             try:
                 return _received(answer, result)
             except (ValueError, TypeError, KeyError) as error:
@@ -138,8 +145,11 @@ class Host:
                     self.spec.id,
                 ) from error
 
-    def _answer(self, child: Child, wanted: str, monitor: Monitor, deadline: float | None) -> Json:
-        """Wait for a message of that type, passing on progress and the wish to cancel."""
+    def _answer(
+        self, child: Child, run: int | None, monitor: Monitor, deadline: float | None
+    ) -> Json:
+        """Wait for the end of a run, or of loading (``None``); pass on progress and cancelling."""
+        wanted = "ready" if run is None else "done"
         stop_by: float | None = None
         while True:
             message = child.receive()
@@ -148,7 +158,7 @@ class Host:
                 if stop_by is None:
                     monitor.progress(message["fraction"], message["stage"])
             elif message is not None:
-                if stop_by is not None and wanted == "done":
+                if stop_by is not None:
                     raise _AnsweredError(Cancelled("cancelled"))
                 if message["type"] == "failed":
                     raise self._failed(message, wanted)
@@ -156,8 +166,10 @@ class Host:
                     return message
                 raise child.crashed(f"sent {message['type']!r} where {wanted!r} was due")
             if stop_by is None and monitor.cancelled:
+                if run is None:
+                    raise Cancelled("cancelled")  # nobody can ask a detector that is loading
                 stop_by = now + _ASK_SECONDS
-                child.send({"type": "cancel"})
+                child.send({"type": "cancel", "run": run})
             if stop_by is not None and now >= stop_by:
                 raise Cancelled("cancelled")
             if deadline is not None and now >= deadline:

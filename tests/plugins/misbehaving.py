@@ -77,6 +77,11 @@ class Rogue:
             time.sleep(0.01)
             monitor.checkpoint()
 
+    def asks_a_few_times(self, image: Image, options: How, monitor: Monitor) -> None:
+        for _ in range(20):
+            time.sleep(0.005)
+            monitor.checkpoint()
+
     def hogs(self, *_: object) -> None:
         hoard = []
         while True:
@@ -99,7 +104,6 @@ class Rogue:
 
     def closes_every_descriptor(self, *_: object) -> None:
         os.closerange(3, 256)
-        time.sleep(60)
 
     def leaves_a_grandchild(self, image: Image, options: How, monitor: Monitor) -> None:
         grandchild = subprocess.Popen(["sleep", "60"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from misbehaving import KIDNEY, LIVER, outputs
 from strategies import grids, labelmaps
 
+from delineate.errors import GeometryError
 from delineate.imaging import Category, Code, Grid, LabelMap
-from delineate.plugins import Classes, Detection, DetectorSpec, Field, Instance, Masks
+from delineate.plugins import Classes, Detection, DetectorSpec, Field, Instance, Masks, Wants
 from delineate.plugins.wire import (
     category_from_json,
     category_json,
@@ -91,6 +93,32 @@ def test_scores_and_shapes_are_checked_where_they_are_made() -> None:
         Masks(np.zeros((1, 2, 3, 4), np.uint8), GRID, (LIVER,))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected a float field"):
         Field(np.zeros(GRID.shape, int), GRID, LIVER, "odd", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("declared", "error", "message"),
+    [
+        ({"id": "No Id"}, ValueError, "lower-case words joined by dots or dashes"),
+        ({"factory": "m.C"}, ValueError, "expected a factory 'package.module:Class'"),
+        ({"gives": "labels"}, ValueError, "gives is one of .*'labelmap'.*got 'labels'"),
+        ({"task": "guessing"}, ValueError, "task is one of"),
+        ({"options": dict}, TypeError, "expected options to be a subclass of delineate.Options"),
+    ],
+)
+def test_a_spec_that_makes_no_sense_is_refused(
+    declared: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    sound = {"id": "x", "title": "X", "factory": "m:C"}
+    with pytest.raises(error, match=message):
+        DetectorSpec(**(sound | declared))
+
+
+def test_wants_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(GeometryError, match="expected an orientation such as 'SPL'"):
+        Wants(orientation="XYZ")
+    for steps in ((1.0, 2.0), (1.0, 0.0, 1.0), (1.0, float("inf"), 1.0)):
+        with pytest.raises(ValueError, match="expected spacing_mm as three positive numbers"):
+            Wants(spacing_mm=steps)  # type: ignore[arg-type]
 
 
 def test_a_spec_declares_each_name_once() -> None:
