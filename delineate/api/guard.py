@@ -7,6 +7,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +28,8 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_UPLOADS = "/v1/images"
+_LARGEST_DOCUMENT = 2**20
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -63,11 +66,21 @@ class Guard:
                 ]
             await send(message)
 
+        taken = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > _LARGEST_DOCUMENT and scope["path"] != _UPLOADS:
+                raise HTTPException(413, f"at most {_LARGEST_DOCUMENT} bytes are taken here")
+            return message
+
         try:
             if (refusal := _refusal(scope)) is not None:
                 await problem(403, "Forbidden", refusal)(scope, receive, send_safely)
             else:
-                await self._app(scope, receive, send_safely)
+                await self._app(scope, receive_bounded, send_safely)
         except ClientDisconnect:
             pass
         except Exception as error:  # its text may quote a file: only its kind is told

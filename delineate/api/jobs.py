@@ -82,7 +82,6 @@ Done = Annotated[Job, Depends(_done)]
     status_code=202,
     response_model=JobDocument,
     responses=documented(404, 413, 422),
-    max_body_size=2**20,
 )
 async def submit(asked: JobRequest, response: Response, service: Service) -> dict[str, Any]:
     """Queue a job, after everything that can be checked before has been."""

@@ -89,6 +89,8 @@ def _unpacked(path: Path, folder: Path, max_bytes: int, max_files: int) -> list[
     for file, name in zip(files, names, strict=True):
         named = file.with_name(file.name + suffix(name))
         file.rename(named)
+        if _is_zip(named):
+            raise UploadError("there is a zip within the zip; unpack it and send what it holds")
         parts.append(Part(named, base_name(name)))
     return parts
 

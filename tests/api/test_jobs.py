@@ -1,0 +1,225 @@
+"""Jobs over REST: started, followed, cancelled, fetched."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from service import Service, children, ct, lives, until
+
+from delineate.formats import nifti
+
+
+@pytest.fixture(scope="module")
+def done_id(running: Service, ct_id: str) -> str:
+    return str(running.wait(running.submit(ct_id)["id"], "done")["id"])
+
+
+def events(answer: httpx.Response) -> list[dict[str, object]]:
+    lines = answer.text.splitlines()
+    assert {line for line in lines if line.startswith("event:")} == {"event: job"}
+    return [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
+
+
+def test_a_job_is_accepted_with_its_place(running: Service, ct_id: str) -> None:
+    answer = running.client.post(
+        "/v1/jobs", json={"image_id": ct_id, "detector": "test.bright", "options": {"seconds": 0}}
+    )
+
+    job = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/jobs/{job['id']}")
+    assert job["options"] == {"threshold": 100.0, "seconds": 0.0}
+    assert list(job) == [
+        *("id", "state", "stage", "progress", "error", "image_id", "series", "detector"),
+        *("options", "attempts", "created", "started", "finished"),
+    ]
+    assert running.wait(job["id"])["state"] == "done"
+
+
+def test_the_result_is_what_the_detector_found(running: Service, done_id: str) -> None:
+    document = running.client.get(f"/v1/jobs/{done_id}/result").json()
+
+    assert document["schema"] == "delineate/delineation/1"
+    assert document["detector"]["id"] == "test.bright"
+    (finding,) = document["findings"]
+    assert finding["category"]["name"] == "bright"
+    assert running.bright_samples(done_id) == 60
+    assert {contour["slice"] for contour in finding["contours"]} == {2, 3}
+
+
+def test_the_result_is_packed_where_that_is_accepted(running: Service, done_id: str) -> None:
+    path = f"/v1/jobs/{done_id}/result"
+    plain = running.client.get(path, headers={"Accept-Encoding": "identity"})
+    with running.client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as packed:
+        raw = b"".join(packed.iter_raw())
+
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == plain.content
+
+
+def test_events_tell_every_change_and_end(running: Service, ct_id: str) -> None:
+    job = running.submit(ct_id, options={"seconds": 1.2})
+
+    answer = running.client.get(f"/v1/jobs/{job['id']}/events")
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    told = events(answer)
+    assert told[-1]["state"] == "done"
+    assert "running" in {one["state"] for one in told}
+    progress = [float(str(one["progress"])) for one in told]
+    assert progress == sorted(progress)
+    assert any(0 < value < 1 for value in progress)
+    assert len(events(running.client.get(f"/v1/jobs/{job['id']}/events"))) == 1
+
+
+def test_a_running_job_is_cancelled_and_the_next_is_right(running: Service, ct_id: str) -> None:
+    worker = running.pid("worker-1")
+    before = set(children(worker))
+    job = running.submit(ct_id, "test.stuck")
+    until(lambda: running.job(job["id"])["state"] == "running" or None)
+    (host,) = until(lambda: set(children(worker)) - before or None)
+    time.sleep(0.5)
+    next_one = running.submit(ct_id)
+
+    asked = time.monotonic()
+    answer = running.client.delete(f"/v1/jobs/{job['id']}")
+    until(lambda: not lives(host) or None)
+    gone = time.monotonic() - asked
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "running")
+    assert gone < 2.5
+    assert running.wait(job["id"])["state"] == "cancelled"
+    assert running.wait(next_one["id"])["state"] == "done"
+    assert running.bright_samples(next_one["id"]) == 60
+    assert running.client.get(f"/v1/jobs/{job['id']}/result").status_code == 409
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_only_once(running: Service, ct_id: str) -> None:
+    busy = running.submit(ct_id, options={"seconds": 1.0})
+    waiting = running.submit(ct_id)
+
+    first = running.client.delete(f"/v1/jobs/{waiting['id']}")
+    second = running.client.delete(f"/v1/jobs/{waiting['id']}")
+
+    assert (first.status_code, first.json()["state"]) == (202, "cancelled")
+    assert (second.status_code, second.json()["title"]) == (409, "ConflictError")
+    assert running.wait(busy["id"])["state"] == "done"
+
+
+def test_a_detector_that_breaks_fails_its_job_only(running: Service, ct_id: str) -> None:
+    broken = [running.submit(ct_id, f"test.{name}") for name in ("crash", "noisy")]
+    good = running.submit(ct_id)
+    waits = []
+    while not running.job(good["id"])["finished"]:
+        began = time.monotonic()
+        assert running.client.get("/healthz").json()["workers"] == 1
+        waits.append(time.monotonic() - began)
+        time.sleep(0.05)
+
+    crashed, noisy = (running.wait(job["id"]) for job in broken)
+
+    assert (crashed["state"], crashed["error"]["code"]) == ("failed", "DetectorCrashError")
+    assert "SIGSEGV" in crashed["error"]["message"]
+    assert noisy["state"] == "done"
+    assert running.bright_samples(good["id"]) == 60
+    assert sorted(waits)[int(0.99 * len(waits)) - 1] < 0.5
+    answer = running.client.get(f"/v1/jobs/{crashed['id']}/result")
+    assert answer.status_code == 409
+    assert "SIGSEGV" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "title", "told"),
+    [
+        ({"image_id": "0" * 64}, 404, "UnknownImageError", "POST /v1/images"),
+        ({"image_id": "../../etc/passwd"}, 404, "UnknownImageError", "no image"),
+        ({"detector": "test.bight"}, 404, "UnknownDetectorError", "did you mean test.bright"),
+        ({"series": "1.2.3"}, 422, "SeriesChoiceError", "not among them"),
+        ({"options": {"treshold": 1}}, 422, "OptionError", "did you mean 'threshold'"),
+        ({"options": {"threshold": 99999}}, 422, "OptionError", "less than or equal to 4000"),
+        ({"options": {"threshold": "much"}}, 422, "OptionError", "valid number"),
+        ({"options": 3}, 422, "InvalidRequest", "body.options"),
+        ({"colour": "red"}, 422, "InvalidRequest", "body.colour"),
+        ({"detector": None}, 422, "InvalidRequest", "body.detector"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_it_is_queued(
+    running: Service, ct_id: str, change: dict[str, object], status: int, title: str, told: str
+) -> None:
+    asked = {"image_id": ct_id, "detector": "test.bright", **change}
+
+    answer = running.client.post("/v1/jobs", json=asked)
+
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["title"]) == (status, status, title)
+    assert told in problem["detail"]
+
+
+def test_a_body_that_is_no_json_and_one_too_large_are_refused(running: Service) -> None:
+    headers = {"Content-Type": "application/json"}
+    broken = running.client.post("/v1/jobs", content=b"{", headers=headers)
+    large = running.client.post("/v1/jobs", content=b" " * (2**20 + 1), headers=headers)
+
+    assert (broken.status_code, large.status_code) == (422, 413)
+    for answer in (broken, large):
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("tail", ["", "/events", "/result", "/exports/csv"])
+def test_an_unknown_job_is_not_found(running: Service, tail: str) -> None:
+    answer = running.client.get(f"/v1/jobs/01J{tail}")
+
+    assert (answer.status_code, answer.json()["title"]) == (404, "UnknownJobError")
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("nifti", b"\x1f\x8b"),
+        ("rtstruct", b"\0" * 128 + b"DICM"),
+        ("geojson", b"{"),
+        ("json", b"{"),
+        ("csv", b""),
+        ("png", b"\x89PNG"),
+    ],
+)
+def test_a_result_is_fetched_in_other_formats(
+    running: Service, done_id: str, name: str, begins: bytes
+) -> None:
+    answers = [running.client.get(f"/v1/jobs/{done_id}/exports/{name}") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+    assert answers[0].content == answers[1].content
+    assert answers[0].content.startswith(begins)
+    assert f'filename="{done_id}-' in answers[0].headers["content-disposition"]
+
+
+@pytest.mark.parametrize("name", ["docx", "%2E%2E", "a%2Fb", "exports"])
+def test_a_format_that_there_is_not_is_refused(running: Service, done_id: str, name: str) -> None:
+    answer = running.client.get(f"/v1/jobs/{done_id}/exports/{name}")
+
+    assert answer.status_code in (404, 422)
+    assert answer.json()["status"] == answer.status_code
+
+
+def test_an_rtstruct_of_a_nifti_is_refused_with_what_to_do(
+    running: Service, tmp_path: Path
+) -> None:
+    nifti.write_image(ct(), tmp_path / "x.nii.gz")
+    image_id = running.send((tmp_path / "x.nii.gz").read_bytes(), "x.nii.gz").json()["id"]
+    job = running.wait(running.submit(image_id)["id"])
+
+    refused = running.client.get(f"/v1/jobs/{job['id']}/exports/rtstruct")
+    labels = running.client.get(f"/v1/jobs/{job['id']}/exports/nifti")
+
+    assert (refused.status_code, refused.json()["title"]) == (422, "ExportError")
+    assert "DICOM" in refused.json()["detail"]
+    (tmp_path / "labels.nii.gz").write_bytes(labels.content)
+    back = nifti.read(tmp_path / "labels.nii.gz")
+    assert int(np.count_nonzero(back.array)) == 60
