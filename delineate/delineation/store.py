@@ -6,10 +6,10 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from isal import igzip
-from isal.igzip_lib import IsalError
+from isal import igzip, isal_zlib
 
 from delineate.delineation.document import dumps, from_json, to_json
 from delineate.delineation.result import Delineation
@@ -21,6 +21,14 @@ __all__ = ["load", "save"]
 
 _RESULT, _OUTPUT, _ARRAY = "delineation.json", "output.json", "output.npy.gz"
 _LEVEL = 1  # of 0 to 3
+_BROKEN = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    cast("type[Exception]", isal_zlib.error),
+)
 
 
 def save(delineation: Delineation, folder: Path | str) -> None:
@@ -75,7 +83,7 @@ def load(folder: Path | str, image: Image) -> Delineation:
             return from_json(document, image, unpack(packed, array))
     except DelineateError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, IsalError) as error:
+    except _BROKEN as error:
         raise UnreadableFileError(
             f"expected a kept result in {folder.name}, got {type(error).__name__}: {error}"
         ) from error
