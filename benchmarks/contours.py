@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure as skimage_measure
 
-from benchmarks.measure import compare, report
+from measure import compare, report
 from delineate.contour import Contour, fill, trace_all
 from delineate.imaging import Category, Grid, LabelMap
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Contour"]
+__all__ = ["Contour", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,3 +44,14 @@ class Contour:
         steps = self.points - self.points[0]
         normal = np.cross(steps, np.roll(steps, -1, axis=0)).sum(axis=0)
         return float(np.linalg.norm(normal)) / 2
+
+
+def unchecked(points: NDArray[np.float64], is_hole: bool) -> Contour:
+    """Make a contour of points that are known to be good and already read-only.
+
+    Checking each of the thousands of rings of a volume takes longer than tracing them.
+    """
+    contour = object.__new__(Contour)
+    object.__setattr__(contour, "points", points)
+    object.__setattr__(contour, "is_hole", is_hole)
+    return contour

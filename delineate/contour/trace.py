@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.contour.ring import Contour
+from delineate.contour.ring import Contour, unchecked
 from delineate.contour.structure import Structure
 from delineate.imaging import Category, LabelMap
 
@@ -97,10 +97,11 @@ def _rings(labelmap: LabelMap, only: int) -> dict[int, tuple[Contour, ...]]:
 
     labels, words = _labels_and_words(labelmap.array)
     corners, table = crack_rings(labels, words, only)
-    points = to_world(corners, table, np.ascontiguousarray(labelmap.grid.affine))
+    points = to_world(corners, table, labelmap.grid.affine)
+    points.setflags(write=False)
     rings: dict[int, list[Contour]] = {}
     for label, _, is_hole, _, start, stop in table[np.lexsort(table.T[2::-1])].tolist():
-        rings.setdefault(label, []).append(Contour(points[start:stop], bool(is_hole)))
+        rings.setdefault(label, []).append(unchecked(points[start:stop], bool(is_hole)))
     return {label: tuple(contours) for label, contours in rings.items()}
 
 

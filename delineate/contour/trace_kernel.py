@@ -1,12 +1,14 @@
 """Walk along the cracks of a label volume; see :mod:`delineate.contour.trace`.
 
-Corners are points ``(row, column)`` of the lattice between samples: corner ``(r, c)`` is the one
-that samples ``(r - 1, c - 1)`` and ``(r, c)`` share, at index ``(r - 0.5, c - 0.5)``.
+Each slice is copied into a *frame*, one sample of background wider on every side, so that a walk
+need not look where it is. A sample is known by its number in the frame, a corner by the number of
+the sample below and right of it. Slice sample ``(r, c)`` is frame sample ``(r + 1, c + 1)``; its
+corner at the top left lies at index ``(r - 0.5, c - 0.5)``.
 
 Every ring is walked with its own samples on the right hand, so it climbs along the left side
-("west edge") of a sample at least once. Scanning row by row, a west edge that no walk has passed
-starts the next ring, and the sample above it tells which kind: if that one carries the same label
-the ring bounds a hole, else it is the outer ring of a new 4-connected component.
+("west edge") of a sample at least once. Going through a slice row by row, a west edge that no walk
+has passed starts the next ring, and the sample above it tells which kind: if that one carries the
+same label the ring bounds a hole, else it is the outer ring of a new 4-connected component.
 """
 
 from __future__ import annotations
@@ -48,112 +50,131 @@ def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[I
     """
     slices, rows, columns = labels.shape
     flat = labels.reshape(slices * rows * columns)
-    each = 8 // labels.itemsize
-    one, rest = np.uint64(64 // each), np.uint64(64 - 64 // each)
+    width = columns + 2
+    frame = np.zeros((rows + 2) * width, labels.dtype)
+    steps = np.array([-width, 1, width, -1])  # up, right, down, left
     # A west edge was passed in the present slice if its owner is greater than the number of
     # components in the slices before: nothing has to be cleared between slices.
-    owner = np.zeros(rows * columns, np.int32)
-    place = np.zeros((rows + 1) * (columns + 1), np.int32)
-    walk = np.empty((2 * (rows + 1) * (columns + 1), 3), np.int32)
+    owner = np.zeros(len(frame), np.int32)
+    place = np.zeros(len(frame), np.int32)
+    walk = np.empty((2 * len(frame), 2), np.int32)
+    west_edges = np.empty(rows * columns, np.int32)
     corners = np.empty((4096, 2), np.int32)
     rings = np.empty((256, 6), np.int64)
     used = np.zeros(2, np.int64)  # corners and rings so far
     head = np.zeros(4, np.int64)  # the first columns of a row of rings
-    components = before = 0
-    for row in range(slices * rows):
-        k, r = row // rows, row % rows
-        if r == 0:
-            before = components
-        first = row * columns
-        plane = flat[k * rows * columns : (k + 1) * rows * columns]
-        low, end = first, first + columns
-        while low < end:
-            high = min((low // each + 1) * each, end)
-            if low > first:
-                w = low // each
-                while high - low == each and words[w] == (
-                    (words[w] << one) | (words[w - 1] >> rest)
-                ):
-                    low = high
-                    high = min(high + each, end)
-                    w += 1
-            for i in range(low, high):
-                label, c = int(flat[i]), i - first
-                if label == 0 or (c > 0 and flat[i - 1] == label):
-                    continue
-                at = r * columns + c
-                if owner[at] > before or (only != 0 and only != label):
-                    continue
-                if r > 0 and plane[at - columns] == label:  # a hole: whose?
-                    west = at - columns
-                    while west > (r - 1) * columns and plane[west - 1] == label:
-                        west -= 1
-                    component = int(owner[west])
-                else:
-                    components += 1
-                    component = components
-                count = _follow(plane, rows, columns, r, c, owner, component, walk)
-                head[0], head[1], head[3] = label, component, k
-                corners, rings = _keep(walk, count, place, columns + 1, head, corners, rings, used)
-            low = high
+    components = 0
+    for k in range(slices):
+        count = _find_west_edges(flat, words, k * rows, rows, columns, west_edges)
+        if count == 0:
+            continue
+        for r in range(rows):
+            row = labels[k, r]
+            inner = frame[(r + 1) * width + 1 : (r + 2) * width - 1]
+            for c in range(columns):
+                inner[c] = row[c]
+        before = components
+        for at in west_edges[:count]:
+            label = int(frame[at])
+            if owner[at] > before or (only != 0 and only != label):
+                continue
+            if frame[at - width] == label:  # a hole: whose?
+                west = at - width
+                while frame[west - 1] == label:
+                    west -= 1
+                component = int(owner[west])
+            else:
+                components += 1
+                component = components
+            length = _follow(frame, steps, at, owner, component, walk)
+            head[0], head[1], head[3] = label, component, k
+            corners, rings = _keep(walk, length, place, width, head, corners, rings, used)
     return corners[: used[0]].copy(), rings[: used[1]].copy()
 
 
 @kernel
-def _follow(
-    plane: Labels,
+def _find_west_edges(
+    flat: Labels,
+    words: NDArray[np.uint64],
+    first_row: int,
     rows: int,
     columns: int,
-    first_row: int,
-    first_column: int,
+    found: Integers,
+) -> int:
+    """List the samples, by number in the frame, that begin a run of their label in a row."""
+    each = 8 // flat.itemsize
+    one, rest = np.uint64(64 // each), np.uint64(64 - 64 // each)
+    count = 0
+    for r in range(rows):
+        first = (first_row + r) * columns
+        low, end = first, first + columns
+        while low < end:
+            high = min((low // each + 1) * each, end)
+            w = low // each
+            left = words[w - 1] >> rest if low > first else np.uint64(0)
+            if left == 0 and low % each == 0:
+                # Background, 64 bytes by 64, as far as it goes.
+                blocks = (end - low) // (8 * each)
+                while blocks > 0 and not (
+                    words[w]
+                    | words[w + 1]
+                    | words[w + 2]
+                    | words[w + 3]
+                    | words[w + 4]
+                    | words[w + 5]
+                    | words[w + 6]
+                    | words[w + 7]
+                ):
+                    blocks -= 1
+                    w += 8
+                low = w * each
+                high = min(low + each, end)
+            while high - low == each and words[w] == ((words[w] << one) | left):
+                left = words[w] >> rest
+                w += 1
+                low = high
+                high = min(high + each, end)
+            for i in range(low, high):
+                if flat[i] != 0 and (i == first or flat[i] != flat[i - 1]):
+                    found[count] = (r + 1) * (columns + 2) + 1 + i - first
+                    count += 1
+            low = high
+    return count
+
+
+@kernel
+def _follow(
+    frame: Labels,
+    steps: Table,
+    start: int,
     owner: Integers,
     component: int,
     walk: Integers,
 ) -> int:
-    """Walk round one ring; gives the number of corners where it turns.
+    """Walk round the ring that climbs sample ``start``; gives the number of its corners.
 
-    ``walk`` receives row, column and whether ambiguous of each.
+    ``walk`` receives each corner and whether it is ambiguous. Nothing branches but the end: what a
+    ring does next is as good as random, and a processor that guesses it wrong waits.
     """
-    label = plane[first_row * columns + first_column]
-    owner[first_row * columns + first_column] = component
-    r, c, heading = first_row, first_column, 0  # 0 up, 1 right, 2 down, 3 left
-    count = 0
+    label = frame[start]
+    at, heading, count = (
+        np.int64(start),
+        np.int64(0),
+        0,
+    )  # the sample on the right; an index of steps
     while True:
-        if heading == 0:
-            right_row, right_column, left_row, left_column = r - 1, c, r - 1, c - 1
-        elif heading == 1:
-            right_row, right_column, left_row, left_column = r, c, r - 1, c
-        elif heading == 2:
-            right_row, right_column, left_row, left_column = r, c - 1, r, c
-        else:
-            right_row, right_column, left_row, left_column = r - 1, c - 1, r, c - 1
-        right = (
-            0 <= right_row < rows
-            and 0 <= right_column < columns
-            and plane[right_row * columns + right_column] == label
-        )
-        left = (
-            0 <= left_row < rows
-            and 0 <= left_column < columns
-            and plane[left_row * columns + left_column] == label
-        )
-        if left or not right:
-            walk[count, 0] = r
-            walk[count, 1] = c
-            walk[count, 2] = left and not right  # two samples meet at this corner: stay with one
-            count += 1
-            heading = (heading + (3 if right else 1)) & 3
-        if heading == 0:
-            r -= 1
-            owner[r * columns + c] = component
-            if r == first_row and c == first_column:
-                return count
-        elif heading == 1:
-            c += 1
-        elif heading == 2:
-            r += 1
-        else:
-            c -= 1
+        owner[at * (heading == 0)] = component
+        ahead = at + steps[heading]
+        beside = ahead + steps[(heading + 3) & 3]
+        right, left = np.int64(frame[ahead] == label), np.int64(frame[beside] == label)
+        walk[count, 0] = at + (heading >> 1) * steps[2] + (((heading + 1) >> 1) & 1)
+        walk[count, 1] = left & (1 - right)  # two samples meet at this corner only: stay with one
+        turns = left | (1 - right)
+        count += turns
+        at += right * (ahead - at + left * (beside - ahead))
+        heading = (heading + turns * (1 + 2 * right)) & 3
+        if at == start and heading == 0:
+            return count
 
 
 @kernel
@@ -170,23 +191,23 @@ def _keep(
     """Append a ring, cut into several where it passes a corner twice.
 
     The corners go onto a stack (the beginning of ``walk``, which is overwritten). When one comes
-    that is on it already, all since then are a ring. ``place`` holds, for each ambiguous corner of
-    the lattice, one more than its place on the stack; all 0 before and after. Gives the tables,
+    that is on it already, all since then are a ring. ``place`` holds, for each ambiguous corner,
+    one more than its place on the stack; all 0 before and after. Gives the tables,
     which are new ones when they had to grow.
     """
+    per_width = 1.0 / width
     top = 0
     for i in range(count + 1):
-        at, start = 0, -1
+        start = -1
         if i == count:
             start = 0
-        elif walk[i, 2]:
-            at = walk[i, 0] * width + walk[i, 1]
-            start = place[at] - 1
+        elif walk[i, 1]:
+            start = place[walk[i, 0]] - 1
         if start < 0:
-            walk[top, 0], walk[top, 1], walk[top, 2] = walk[i, 0], walk[i, 1], walk[i, 2]
+            walk[top, 0], walk[top, 1] = walk[i, 0], walk[i, 1]
             top += 1
-            if walk[i, 2]:
-                place[at] = top
+            if walk[i, 1]:
+                place[walk[i, 0]] = top
             continue
         n, m = used[0], used[1]
         end = n + top - start
@@ -199,15 +220,16 @@ def _keep(
             longer[:m] = rings
             rings = longer
         area = 0  # twice the signed one in the (column, row) plane; that of a hole is negative
-        before = top - 1
+        r0, c0 = walk[top - 1, 0] // width, walk[top - 1, 0] % width
         for j in range(start, top):
-            r, c = walk[j, 0], walk[j, 1]
-            area += np.int64(walk[before, 1]) * r - np.int64(c) * walk[before, 0]
-            before = j
-            corners[n + j - start, 0] = r
-            corners[n + j - start, 1] = c
-            if walk[j, 2] and (j > start or i == count):
-                place[r * width + c] = 0
+            r = int((walk[j, 0] + 0.5) * per_width)  # quicker than to divide
+            c = walk[j, 0] - r * width
+            area += c0 * r - c * r0
+            r0, c0 = r, c
+            corners[n + j - start, 0] = r - 1
+            corners[n + j - start, 1] = c - 1
+            if walk[j, 1] and (j > start or i == count):
+                place[walk[j, 0]] = 0
         head[2] = area < 0
         rings[m, :4] = head
         rings[m, 4], rings[m, 5] = n, end
