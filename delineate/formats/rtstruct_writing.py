@@ -7,9 +7,7 @@ encoded by hand in :mod:`delineate.formats.rtstruct_contours`.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from delineate.contour import Structure
 from delineate.errors import ExportError
+from delineate.formats.derived import (
+    SIDES,
+    coded,
+    line,
+    new_uid,
+    patient_and_study,
+    series_of,
+    version,
+)
 from delineate.formats.dicom import DicomSource
 from delineate.formats.rtstruct_contours import SEQUENCE, Holes, encode_contours
 from delineate.imaging import Category, Image
@@ -29,30 +36,6 @@ __all__ = ["Holes", "write"]
 _STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 _STUDY = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, retired; what the field asks for
 _IMPLICIT = "1.2.840.10008.1.2"
-
-# Of the patient and the study, copied as they are. The first are required, if only empty.
-_REQUIRED = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-)
-_OPTIONAL = (
-    "IssuerOfPatientID",
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "StudyDescription",
-    "PatientAge",
-    "PatientSize",
-    "PatientWeight",
-    "PositionReferenceIndicator",
-)
-_SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 
 
 def write(
@@ -100,50 +83,23 @@ def write(
     GeometryError
         If a contour lies in no slice of the image.
     """
-    source = _series_of(image)
+    source = series_of(image, "an RTSTRUCT")
     numbers = [structure.number for structure in structures]
     if len(set(numbers)) != len(numbers):
         raise ExportError(f"expected structures with different numbers, got {sorted(numbers)}")
     if not structures:
         raise ExportError("expected at least one structure; DICOM has no empty structure set")
-    frame = source.frame_of_reference_uid or _uid(source.series_uid.encode(), b"frame of reference")
+    frame = source.frame_of_reference_uid or new_uid(
+        source.series_uid.encode(), "frame of reference"
+    )
     dataset = _dataset(structures, source, frame, label, algorithm, created)
     dataset.SeriesDescription = description[:64]
     contours = encode_contours(structures, image, source, holes)
     dataset.SOPInstanceUID = dataset.SeriesInstanceUID = "2.25.0"
     content = _encoded(dataset) + contours
-    dataset.SOPInstanceUID = _uid(content, b"instance")
-    dataset.SeriesInstanceUID = _uid(content, b"series")
+    dataset.SOPInstanceUID = new_uid(content, "instance")
+    dataset.SeriesInstanceUID = new_uid(content, "series")
     _save(dataset, contours, Path(path))
-
-
-def _series_of(image: Image) -> DicomSource:
-    source = image.source
-    if not isinstance(source, DicomSource):
-        raise ExportError(
-            f"an RTSTRUCT refers to the slices of a DICOM series, but the image was read from "
-            f"{source.format}; delineate the DICOM series itself, or export NIfTI or GeoJSON"
-        )
-    missing = [
-        name
-        for name, value in (
-            ("StudyInstanceUID", source.study_uid),
-            ("SeriesInstanceUID", source.series_uid),
-            ("SOPInstanceUID", all(source.sop_instance_uids) and source.sop_instance_uids),
-        )
-        if not value
-    ]
-    if missing:
-        raise ExportError(
-            f"the DICOM series lacks {' and '.join(missing)}, which an RTSTRUCT must refer to; "
-            "export the series again from its archive"
-        )
-    if len(source.sop_instance_uids) != image.grid.shape[0]:
-        raise ExportError(
-            f"the image has {image.grid.shape[0]} slices, its series "
-            f"{len(source.sop_instance_uids)}; write the contours on the image as it was read"
-        )
-    return source
 
 
 def _dataset(
@@ -157,35 +113,16 @@ def _dataset(
     """All but the contours."""
     from pydicom import Dataset
 
-    dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    for name in _REQUIRED:
-        setattr(dataset, name, _text(source.header, name))
-    for name in _OPTIONAL:
-        if name in source.header:
-            setattr(dataset, name, _text(source.header, name))
-    if source.header.get("DeidentificationMethodCodeSequence"):
-        codes = source.header.DeidentificationMethodCodeSequence
-        dataset.DeidentificationMethodCodeSequence = [
-            _coded(
-                *(
-                    _text(code, name)
-                    for name in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
-                )
-            )
-            for code in codes
-        ]
+    dataset = patient_and_study(source)
     dataset.SOPClassUID = _STORAGE
     dataset.Modality = "RTSTRUCT"
     dataset.Manufacturer = dataset.ManufacturerModelName = "delineate"
-    dataset.SoftwareVersions = _version()
-    dataset.StudyInstanceUID = source.study_uid
+    dataset.SoftwareVersions = version()
     dataset.SeriesNumber = None
     dataset.OperatorsName = ""
     dataset.FrameOfReferenceUID = frame
-    if "PositionReferenceIndicator" not in dataset:
-        dataset.PositionReferenceIndicator = ""
-    dataset.StructureSetLabel = _line(label, 16) or "delineate"
+    dataset.PositionReferenceIndicator = str(source.header.get("PositionReferenceIndicator") or "")
+    dataset.StructureSetLabel = line(label, 16) or "delineate"
     dataset.StructureSetDate = created.strftime("%Y%m%d") if created else ""
     dataset.StructureSetTime = created.strftime("%H%M%S") if created else ""
     dataset.ReferencedFrameOfReferenceSequence = [_referenced(source, frame)]
@@ -198,35 +135,13 @@ def _dataset(
         roi.ROIName = name
         roi.ROIGenerationAlgorithm = "AUTOMATIC"
         if algorithm:
-            roi.ROIGenerationDescription = _line(algorithm, 64)
+            roi.ROIGenerationDescription = line(algorithm, 64)
         rois.append(roi)
         observations.append(_observation(structure))
     dataset.StructureSetROISequence = rois
     dataset.RTROIObservationsSequence = observations
     dataset.ApprovalStatus = "UNAPPROVED"
     return dataset
-
-
-def _text(header: Dataset, name: str) -> str:
-    from pydicom.multival import MultiValue
-
-    value = header.get(name)
-    parts = value if isinstance(value, MultiValue) else ["" if value is None else value]
-    return "\\".join(str(part) for part in parts)
-
-
-def _line(text: str, length: int) -> str:
-    """One line of at most ``length`` characters; a backslash would part it in two."""
-    return " ".join(text.replace("\\", "/").split())[:length].strip()
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("delineate")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _names(structures: Sequence[Structure]) -> list[str]:
@@ -237,7 +152,7 @@ def _names(structures: Sequence[Structure]) -> list[str]:
         name = category.name
         if category.laterality and category.laterality not in name.lower():
             name = f"{name} {category.laterality}"
-        name = _line(name, 64)
+        name = line(name, 64)
         if name in names:
             suffix = f" ({structure.number})"
             name = name[: 64 - len(suffix)] + suffix
@@ -260,24 +175,11 @@ def _observation(structure: Structure) -> Dataset:
 def _code(category: Category) -> Dataset:
     code = category.code
     assert code is not None
-    item = _coded(code.value, code.scheme, code.meaning)
+    item = coded(code.value, code.scheme, code.meaning)
     if category.laterality:
-        value, meaning = _SIDES[category.laterality]
-        modifiers = [_coded(value, "SCT", meaning)]
+        value, meaning = SIDES[category.laterality]
+        modifiers = [coded(value, "SCT", meaning)]
         item.SegmentedPropertyTypeModifierCodeSequence = modifiers
-    return item
-
-
-def _coded(value: str, scheme: str, meaning: str) -> Dataset:
-    from pydicom import Dataset
-
-    item = Dataset()
-    if len(value) > 16:
-        item.LongCodeValue = value
-    else:
-        item.CodeValue = value
-    item.CodingSchemeDesignator = scheme
-    item.CodeMeaning = _line(meaning, 64)
     return item
 
 
@@ -304,11 +206,6 @@ def _referenced(source: DicomSource, frame: str) -> Dataset:
     item.FrameOfReferenceUID = frame
     item.RTReferencedStudySequence = [study]
     return item
-
-
-def _uid(content: bytes, purpose: bytes) -> str:
-    digest = hashlib.sha256(purpose + b"\0" + content).digest()
-    return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
 
 
 def _encoded(dataset: Dataset, tags: Any = slice(None)) -> bytes:
