@@ -169,7 +169,7 @@ def _scan(
                     byte = np.int64(data[at])
                     at += 1
                 elif at + 1 < data.size and data[at + 1] == 0:
-                    byte = 0xFF
+                    byte = np.int64(0xFF)
                     at += 2
                 else:
                     invented += 8
@@ -183,7 +183,7 @@ def _scan(
             have -= length
             difference = np.int64(0)
             if size == 16:
-                difference = 32768
+                difference = np.int64(32768)
             elif size > 0:
                 have -= size
                 difference = (bits >> have) & ((1 << size) - 1)

@@ -34,9 +34,9 @@ def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Igno
         kinds = {(one.transfer_syntax, one.bits_stored) for one in slices}
         reasons = {kind: unsupported(*kind) for kind in kinds}
     for index, one in enumerate(slices):
-        reason = reasons[one.transfer_syntax, one.bits_stored]
-        if reason and not one.fault[0]:
-            slices[index] = replace(one, fault=("unsupported_transfer_syntax", reason))
+        why = reasons[one.transfer_syntax, one.bits_stored]
+        if why and not one.fault[0]:
+            slices[index] = replace(one, fault=("unsupported_transfer_syntax", why))
     return stacks(slices), tuple(ignored)
 
 
