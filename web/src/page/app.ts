@@ -82,8 +82,8 @@ export class App {
   /** What the header tells; the subject stays where none is given. */
   #about(subject: string | undefined, intendedUse: string): void {
     if (subject !== undefined) fill(this.#subject, subject);
-    const rest = intendedUse.replace(/\s*not for diagnosis\.?\s*/i, " ").trim();
-    fill(this.#banner, rest);
+    fill(this.#banner, intendedUse.replace(/,?\s*not for diagnosis\b/i, "").trim());
+    this.#banner.title = intendedUse;
   }
 
   #visit(): void {

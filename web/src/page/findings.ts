@@ -1,6 +1,6 @@
 /** The list of what was found, and of what was not. */
 
-import { countOn, type Layer, middleOf, summaryOf } from "../imaging/layer";
+import { countOn, type Layer, middleOf, spoken, summaryOf } from "../imaging/layer";
 import type { Volume } from "../imaging/volume";
 import { clampIndex } from "../imaging/volume";
 import type { Vec3 } from "../imaging/affine";
@@ -84,7 +84,7 @@ export class FindingList {
     const toggle = h("input", {
       type: "checkbox",
       checked: true,
-      "aria-label": `Show ${name}`,
+      "aria-label": `Show ${spoken(name)}`,
       on: { change: () => this.#toggle(name) },
     });
     const swatch = h("span", { class: "swatch" }, toggle);
@@ -114,7 +114,7 @@ export class FindingList {
           title: "Go to its middle slice",
           on: { click: () => this.#go(layer) },
         },
-        h("span", { class: "name" }, name, chip(layer)),
+        h("span", { class: "name" }, spoken(name), chip(layer)),
         h("span", { class: "figures" }, figures.join(" · ")),
         ...notes.map((note) => h("span", { class: "note" }, note)),
       ),
@@ -125,7 +125,7 @@ export class FindingList {
           class: "quiet",
           "data-testid": "solo",
           title: "Show only this; again for all",
-          "aria-label": `Show only ${name}`,
+          "aria-label": `Show only ${spoken(name)}`,
           on: { click: () => this.solo(name) },
         },
         icon(...ICONS.solo),
@@ -158,7 +158,7 @@ export class FindingList {
     });
     entry.addEventListener("input", () => {
       const wanted = entry.value.trim().toLowerCase();
-      for (const [name, { row }] of this.#rows) row.hidden = !name.toLowerCase().includes(wanted);
+      for (const [name, { row }] of this.#rows) row.hidden = !spoken(name).toLowerCase().includes(wanted);
     });
     return entry;
   }
@@ -173,7 +173,7 @@ function missingRow(layer: Layer): HTMLElement {
     h(
       "span",
       { class: "go" },
-      h("span", { class: "name" }, layer.name, chip(layer)),
+      h("span", { class: "name" }, spoken(layer.name), chip(layer)),
       ...notes.map((note) => h("span", { class: "note" }, note)),
     ),
   );

@@ -1,7 +1,7 @@
 /** Panes, toolbar, slider and the column beside them: one volume and what was found in it. */
 
 import type { Vec3 } from "../imaging/affine";
-import { type Layer, layersOf } from "../imaging/layer";
+import { type Layer, layersOf, spoken } from "../imaging/layer";
 import type { Axis } from "../imaging/orientation";
 import { clampIndex, sampleAt, toWorld, type Volume } from "../imaging/volume";
 import { presetsFor } from "../imaging/window";
@@ -123,7 +123,7 @@ export class Viewer {
     pane.readout = [
       `${values.map(round).join(", ")}${modality === "CT" ? " HU" : ""}`,
       unit === "mm" ? `${place.join(", ")} mm` : `${place[0]}, ${place[1]} px`,
-      ...names,
+      ...names.map(spoken),
     ];
   };
 
