@@ -68,9 +68,9 @@ def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[I
         count = _find_west_edges(flat, words, k * rows, rows, columns, west_edges)
         if count == 0:
             continue
-        for r in range(rows):
-            row = labels[k, r]
-            inner = frame[(r + 1) * width + 1 : (r + 2) * width - 1]
+        top, bottom = west_edges[0] // width, west_edges[count - 1] // width
+        for r in range(top, bottom + 1):
+            row, inner = labels[k, r - 1], frame[r * width + 1 : (r + 1) * width - 1]
             for c in range(columns):
                 inner[c] = row[c]
         before = components
@@ -89,6 +89,7 @@ def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[I
             length = _follow(frame, steps, at, owner, component, walk)
             head[0], head[1], head[3] = label, component, k
             corners, rings = _keep(walk, length, place, width, head, corners, rings, used)
+        frame[top * width : (bottom + 1) * width] = 0
     return corners[: used[0]].copy(), rings[: used[1]].copy()
 
 
