@@ -212,7 +212,7 @@ def _walk(path: Path) -> Iterator[Entry]:
         for one in sorted(path.rglob("*")):
             if one.is_file():
                 yield Entry(one, one.relative_to(path).as_posix())
-    elif path.exists():
+    elif path.is_file():
         yield Entry(path, path.name)
     else:
         raise FileNotFoundError(f"there is no file or folder {path}")

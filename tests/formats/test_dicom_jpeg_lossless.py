@@ -84,7 +84,7 @@ def pictures(draw: st.DrawFn) -> tuple[Samples, int]:
 
 
 @given(pictures(), st.integers(1, 7), st.integers(0, 3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_decoding_gives_back_what_was_encoded(
     picture: tuple[Samples, int], predictor: int, lines: int
 ) -> None:
@@ -99,7 +99,7 @@ def test_decoding_gives_back_what_was_encoded(
 
 
 @given(pictures(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_changed_stream_is_decoded_or_refused_and_nothing_else(
     picture: tuple[Samples, int], data: st.DataObject
 ) -> None:

@@ -42,7 +42,7 @@ def as_it_comes_back(image: Image) -> Image:
 
 
 @given(cts())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_written_series_is_read_back_sample_for_sample_in_its_place(image: Image) -> None:
     expected = as_it_comes_back(image)
 
@@ -59,7 +59,7 @@ def test_a_written_series_is_read_back_sample_for_sample_in_its_place(image: Ima
 
 
 @given(cts())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_report_says_what_reading_will_give(image: Image) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_series(image, folder)

@@ -78,7 +78,14 @@ _TAGS = (
 
 
 class NotASlice(Exception):  # noqa: N818
-    """The file holds no grey-scale slice; the message says what it is."""
+    """The file holds no grey-scale slice; the message says what it is.
+
+    ``broken`` if that cannot be known, so that it may have been a slice.
+    """
+
+    def __init__(self, message: str, *, broken: bool = False) -> None:
+        super().__init__(message)
+        self.broken = broken
 
 
 def is_dicom(head: bytes) -> bool:
@@ -119,7 +126,8 @@ def parse(entry: Entry) -> tuple[Slice, ...]:
         except Exception as error:  # pydicom raises anything on broken files
             # Its message may quote the file, patient included: only its kind is passed on.
             raise NotASlice(
-                f"its DICOM header cannot be read ({type(error).__name__}); the file is broken"
+                f"its DICOM header cannot be read ({type(error).__name__}); the file is broken",
+                broken=True,
             ) from None
 
 
@@ -135,7 +143,7 @@ def _slices(entry: Entry, file: IO[bytes], elements: Elements) -> tuple[Slice, .
     frames = max(1, header.integer(0x00280008) or 1)
     allocated = header.integer(0x00280100) or 16
     stored = header.integer(0x00280101) or allocated
-    fault = _fault(header, rows, columns, allocated, stored, frames, elements.pixels != 0)
+    fault = _fault(header, syntax, rows, columns, allocated, stored, frames, elements.pixels != 0)
     if fault[0]:
         frames = 1
     else:
@@ -212,8 +220,10 @@ def _demand_picture(sop_class: str, modality: str, header: Header, has_pixels: b
     if not has_pixels and not (header.integer(0x00280010) and _is_image_class(sop_class)):
         if sop_class == "1.2.840.10008.1.3.10":
             raise NotASlice("a DICOMDIR, an index of other files")
-        kind = modality if modality != "unknown" else "an unknown kind"
-        raise NotASlice(f"a DICOM object without pixels ({kind})")
+        if modality == "unknown":
+            broken = not sop_class
+            raise NotASlice("a DICOM object without pixels (an unknown kind)", broken=broken)
+        raise NotASlice(f"a DICOM object without pixels ({modality})")
     samples = header.integer(0x00280002) or 1
     photometric = header.text(0x00280004)
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
@@ -230,6 +240,7 @@ def _is_image_class(sop_class: str) -> bool:
 
 def _fault(
     header: Header,
+    syntax: str,
     rows: int,
     columns: int,
     allocated: int,
@@ -241,6 +252,8 @@ def _fault(
         return "truncated", "ends before its pixels"
     if rows < 1 or columns < 1 or frames > 100_000:
         return "unreadable", f"claims {rows} rows, {columns} columns and {frames} frames"
+    if rows * columns > _MAX_PIXELS and syntax not in _NATIVE:
+        return "unreadable", f"claims {rows} x {columns} compressed pixels, more than any scanner"
     if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
         return "unreadable", f"stores {stored} of {allocated} bits; 8, 16 and 32 are read"
     if header.text(0x00283000) and not header.text(0x00281053):
@@ -281,5 +294,7 @@ def _cut_short(
     return "", ""
 
 
+# A compressed slice of more pixels is taken for a bomb.
+_MAX_PIXELS = 1 << 26
 # An empty picture of 65535 x 65535 compresses this well in no format used for CT.
 _MAX_RATIO = 20_000

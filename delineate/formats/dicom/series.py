@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from delineate.errors import GeometryError, UnreadableFileError
+from delineate.errors import GeometryError, TooLargeError, UnreadableFileError
 from delineate.formats.dicom.header import NotASlice, parse
 from delineate.formats.dicom.pixels import read_samples, unsupported
 from delineate.formats.dicom.slices import Entry, Slice
@@ -17,18 +18,20 @@ from delineate.imaging import Image
 
 __all__ = ["find_stacks", "read_stack", "report"]
 
+_LARGE, _MAX_RATIO = 2 << 30, 200
 _UNREADABLE = ("unreadable", "truncated", "unsupported_transfer_syntax", "duplicate_instance")
 
 
 def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Ignored, ...]]:
     """Stacks of slices in DICOM files given in any order, and the files that hold none."""
     slices: list[Slice] = []
-    ignored = []
+    ignored, broken = [], 0
     for entry in entries:
         try:
             slices += parse(entry)
         except NotASlice as reason:
             ignored.append(Ignored(entry.name, str(reason)))
+            broken += reason.broken
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kinds = {(one.transfer_syntax, one.bits_stored) for one in slices}
@@ -37,7 +40,19 @@ def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Igno
         why = reasons[one.transfer_syntax, one.bits_stored]
         if why and not one.fault[0]:
             slices[index] = replace(one, fault=("unsupported_transfer_syntax", why))
-    return stacks(slices), tuple(ignored)
+    found = stacks(slices)
+    if broken:
+        found = tuple(_beside_broken(stack, broken) for stack in found)
+    return found, tuple(ignored)
+
+
+def _beside_broken(stack: Stack, count: int) -> Stack:
+    """A broken file beside a series may have been its first or last slice: say so."""
+    what = "file is" if count == 1 else "files are"
+    problem = Problem("broken_file", f"{count} DICOM {what} broken and may belong to this series")
+    advice = f"{count} broken DICOM {what} left out; send the series again if a slice is missing."
+    corrections = (*stack.corrections, advice) if stack.grid is not None else ()
+    return replace(stack, notes=(*stack.notes, problem), corrections=corrections)
 
 
 def report(stack: Stack) -> SeriesReport:
@@ -75,8 +90,21 @@ def read_stack(stack: Stack) -> Image:
     """
     if stack.grid is None:
         raise _refusal(stack.id, stack.faults)
+    _demand_plausible_size(stack)
     array = read_samples(stack.slices)
     return Image(array, stack.grid, stack.slices[0].modality, (), _source(stack))
+
+
+def _demand_plausible_size(stack: Stack) -> None:
+    """Refuse compressed files that would fill the memory with nothing."""
+    assert stack.grid is not None
+    size = 2 * math.prod(stack.grid.shape)
+    if size > _LARGE:
+        packed = sum(path.stat().st_size for path in {one.entry.path for one in stack.slices})
+        if size > _MAX_RATIO * packed:
+            raise TooLargeError(
+                f"series {stack.id} unpacks {packed} bytes to {size}; no scan compresses so well"
+            )
 
 
 def _refusal(uid: str, faults: Sequence[Problem]) -> GeometryError | UnreadableFileError:

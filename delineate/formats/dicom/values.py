@@ -27,7 +27,10 @@ class Header:
         """The value as text, without padding."""
         value, _, _ = self._raw(tag)
         if isinstance(value, bytes):
-            return value.decode("utf-8", "replace").strip(" \0")
+            try:
+                return value.decode().strip(" \0")
+            except UnicodeDecodeError:
+                return value.decode("latin-1").strip(" \0")
         if isinstance(value, Iterable) and not isinstance(value, str):
             return "\\".join(str(part) for part in value)
         return str(value).strip(" \0")
