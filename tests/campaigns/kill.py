@@ -25,6 +25,7 @@ import httpx
 from service import Service, children, install_detectors, lives, series, service, until
 
 from delineate.jobs.database import connect
+from delineate.jobs.liveness import held
 from delineate.jobs.table import JobTable
 
 _VICTIMS = ("api", "worker", "worker", "host", "host")
@@ -60,9 +61,11 @@ def campaign(
             target=_kill, args=(running, table, kills, chance, outcome.kills, submitted)
         )
         killer.start()
-        known = [_submit(running, image_id, chance) for _ in range(jobs)]
-        submitted.set()
-        killer.join()
+        try:
+            known = [_submit(running, image_id, chance) for _ in range(jobs)]
+        finally:
+            submitted.set()
+            killer.join(120)
         killed = time.monotonic()
         until(lambda: not table.open() or None, seconds=120)
         outcome.seconds_after_last_kill = round(time.monotonic() - killed, 1)
@@ -94,7 +97,7 @@ def _submit(running: Service, image_id: str, chance: random.Random) -> str:
             return None
         return str(response.json()["id"]) if response.status_code == 202 else None
 
-    return until(answered)
+    return until(answered, seconds=120)
 
 
 def _kill(
@@ -118,6 +121,8 @@ def _kill(
             pid = running.pid(name)
         except KeyError:
             continue  # it is dead as it is
+        if not _is_up(running, name):
+            continue  # a slow machine would else never get beyond starting it
         hosts = [one for one in children(pid) if lives(one)]
         if victim == "host":
             if not hosts:
@@ -128,6 +133,15 @@ def _kill(
         except ProcessLookupError:
             continue
         counts[victim] += 1
+
+
+def _is_up(running: Service, name: str) -> bool:
+    if name != "api":
+        return held(running.settings.workers, name)
+    try:
+        return httpx.get(f"{running.url}/healthz", timeout=0.5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _all_ids(table: JobTable) -> list[str]:
