@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import BadDetectionError, DelineateError, PluginLoadError
+from delineate.errors import BadDetectionError, DelineateError, PluginLoadError, StorageFullError
 from delineate.imaging import Image
 from delineate.plugins.channel import Channel
 from delineate.plugins.contract import Detector, Monitor, Options
@@ -68,10 +68,22 @@ def die_with_parent(parent: int) -> None:
 
 
 def write_array(file: BinaryIO, array: NDArray[Any]) -> Json:
-    """Write samples to an empty file; what is returned lets :func:`read_array` read them."""
+    """Write samples to an empty file; what is returned lets :func:`read_array` read them.
+
+    Raises
+    ------
+    StorageFullError
+        If there is no room for them.
+    """
     plain = np.ascontiguousarray(array)
-    plain.tofile(file)
-    file.flush()
+    try:
+        file.write(plain.reshape(-1).view(np.uint8).data)  # ndarray.tofile may lose the last block
+        file.flush()
+    except OSError as error:
+        raise StorageFullError(
+            f"no room is left for {plain.nbytes >> 20} MB of samples in the folder of temporary "
+            "files; free some, or set TMPDIR to another folder"
+        ) from error
     return {"shape": list(plain.shape), "dtype": plain.dtype.str}
 
 

@@ -7,7 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 from finders import ONE, TWO, spec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import grids, labelmaps
 
@@ -28,6 +28,7 @@ def image_of(labelmap: LabelMap) -> Image:
 
 
 @given(labelmaps(), st.sampled_from(ORIENTATIONS))
+@settings(deadline=None, max_examples=50)
 def test_turning_and_turning_back_changes_no_label(labelmap: LabelMap, wanted: str) -> None:
     turned = prepare(image_of(labelmap), Wants(orientation=wanted))
     found = LabelMap(turned.array, turned.grid, labelmap.categories)
@@ -41,6 +42,7 @@ def test_turning_and_turning_back_changes_no_label(labelmap: LabelMap, wanted: s
 
 
 @given(labelmaps(), st.sampled_from(ORIENTATIONS))
+@settings(deadline=None, max_examples=50)
 def test_masks_and_fields_turn_back_the_same_way(labelmap: LabelMap, wanted: str) -> None:
     turned = prepare(image_of(labelmap), Wants(orientation=wanted))
     masks = Masks(np.stack([turned.array == 1, turned.array > 1]), turned.grid, (ONE, TWO))
@@ -54,6 +56,7 @@ def test_masks_and_fields_turn_back_the_same_way(labelmap: LabelMap, wanted: str
 
 
 @given(grids(), SPACINGS, st.sampled_from((None, "SPL", "LAI")))
+@settings(deadline=None, max_examples=50)
 def test_what_covers_the_prepared_image_covers_the_image(
     grid: Grid, spacing: tuple[float, float, float], orientation: str | None
 ) -> None:
@@ -68,6 +71,7 @@ def test_what_covers_the_prepared_image_covers_the_image(
 
 
 @given(grids(), SPACINGS, st.sampled_from(ORIENTATIONS), POINTS)
+@settings(deadline=None, max_examples=50)
 def test_an_instance_stays_where_it_is_in_the_world(
     grid: Grid,
     spacing: tuple[float, float, float],

@@ -26,9 +26,11 @@ from delineate.errors import (
     DetectorError,
     ModelError,
     PluginLoadError,
+    StorageFullError,
 )
 from delineate.imaging import Grid, Image, Source
 from delineate.plugins import Detection, DetectorSpec, Monitor, Options
+from delineate.plugins.child import write_array
 from delineate.plugins.host import Host
 from delineate.plugins.runner import InProcess
 from delineate.plugins.wire import pack_detection
@@ -72,12 +74,21 @@ def same(a: Detection, b: Detection) -> bool:
     return one == other and samples.dtype == others.dtype and np.array_equal(samples, others)
 
 
-@pytest.mark.parametrize("kind", ["labelmap", "masks", "instances", "classes", "field", "image"])
-def test_every_kind_of_output_comes_out_as_it_was_returned(kind: str) -> None:
-    with Host(sampler(kind)) as host:
-        found = host.run(IMAGE, How(how=kind))
+def test_every_kind_of_output_comes_out_as_it_was_returned() -> None:
+    expected = outputs(IMAGE.grid)
+    with Host(sampler("labelmap")) as host:
+        for kind in expected:
+            host.spec = sampler(kind)  # the process is the same for all
+            assert same(host.run(IMAGE, How(how=kind)), expected[kind]), kind
 
-    assert same(found, outputs(IMAGE.grid)[kind])
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_told_as_such() -> None:
+    with (
+        open("/dev/full", "wb", buffering=0) as full,
+        pytest.raises(StorageFullError, match="no room is left for 0 MB of samples"),
+    ):
+        write_array(full, IMAGE.array)
 
 
 @pytest.mark.parametrize(
@@ -257,17 +268,16 @@ def test_any_exception_of_the_monitor_ends_the_process(host: Host) -> None:
 
 
 def test_a_run_beyond_its_time_is_stopped() -> None:
-    with Host(rogue, time_limit=3.0) as host:
-        assert_works(host)
-        with pytest.raises(DetectorCrashError, match="stopped after its time limit of 3 s"):
+    with Host(rogue, time_limit=2.5) as host:
+        with pytest.raises(DetectorCrashError, match="stopped after its time limit"):
             host.run(IMAGE, How(how="loops"))
         assert host.pid is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS does not hold processes to limits")
 def test_a_hog_fails_at_its_limit_and_the_next_run_works() -> None:
-    with Host(rogue, memory_limit_mb=600) as host:
-        with pytest.raises(DetectorCrashError, match=r"out of memory \(its limit is 600 MB\)"):
+    with Host(rogue, memory_limit_mb=400) as host:
+        with pytest.raises(DetectorCrashError, match=r"out of memory \(its limit is 400 MB\)"):
             host.run(IMAGE, How(how="hogs"))
         assert host.pid is None
         assert_works(host)
@@ -288,7 +298,7 @@ def test_a_process_that_died_while_idle_is_replaced_in_silence(host: Host) -> No
     assert_works(host)
     assert host.pid is not None
     os.kill(host.pid, signal.SIGKILL)
-    assert eventually(lambda: not is_running(host.pid))
+    assert eventually(lambda: host._child is not None and not host._child.alive)
 
     assert_works(host)
 
@@ -362,7 +372,7 @@ def test_a_detector_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
 
 def test_neither_descriptors_nor_files_are_left_behind(host: Host) -> None:
     def disasters() -> None:
-        for how in ("exits", "raises", "well"):
+        for how in ("raises", "well", "exits"):
             try:
                 host.run(IMAGE, How(how=how))
             except DetectorError:
@@ -372,8 +382,7 @@ def test_neither_descriptors_nor_files_are_left_behind(host: Host) -> None:
 
     disasters()
     before = descriptors(), sorted(os.listdir(tempfile.gettempdir()))
-    for _ in range(3):
-        disasters()
+    disasters()
 
     assert descriptors() <= before[0]
     left = set(os.listdir(tempfile.gettempdir())) - set(before[1])

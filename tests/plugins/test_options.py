@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, field_validator
 
@@ -48,6 +48,7 @@ BARE = DetectorSpec(id="bare", title="Bare", factory="m:C")
         limit=st.none() | st.integers(),
     )
 )
+@settings(deadline=None, max_examples=50)
 def test_values_written_as_json_or_as_text_come_back(options: Many) -> None:
     assert parse(SPEC, options.model_dump(mode="json")) == options
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from misbehaving import KIDNEY, LIVER, outputs, sampler
 from strategies import grids
 
@@ -27,6 +27,7 @@ def labels(array: np.ndarray = ZEROS, grid: Grid = GRID, **named: Category) -> L
 
 
 @given(grids(max_size=4))
+@settings(deadline=None, max_examples=50)
 def test_every_kind_on_any_grid_passes(grid: Grid) -> None:
     image = Image(np.zeros(grid.shape, np.uint8), grid)
     for kind, detection in outputs(grid).items():

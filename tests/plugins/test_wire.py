@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from misbehaving import KIDNEY, LIVER, outputs
 from strategies import grids, labelmaps
@@ -38,11 +38,13 @@ GRID = Grid.regular((2, 3, 4))
         st.sampled_from((None, "left", "right")),
     )
 )
+@settings(deadline=None, max_examples=50)
 def test_a_category_comes_back(category: Category) -> None:
     assert category_from_json(json.loads(json.dumps(category_json(category)))) == category
 
 
 @given(grids())
+@settings(deadline=None, max_examples=50)
 def test_a_grid_comes_back_to_the_last_bit(grid: Grid) -> None:
     back = grid_from_json(json.loads(json.dumps(grid_json(grid))))
 
@@ -52,6 +54,7 @@ def test_a_grid_comes_back_to_the_last_bit(grid: Grid) -> None:
 
 
 @given(labelmaps())
+@settings(deadline=None, max_examples=50)
 def test_a_label_map_comes_back(labelmap: LabelMap) -> None:
     document, array = pack(labelmap)
 
@@ -64,6 +67,7 @@ def test_a_label_map_comes_back(labelmap: LabelMap) -> None:
 
 
 @given(grids(max_size=4))
+@settings(deadline=None, max_examples=50)
 def test_every_kind_comes_back(grid: Grid) -> None:
     for detection in outputs(grid).values():
         document, array = pack_detection(detection)
