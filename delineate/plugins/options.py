@@ -44,7 +44,8 @@ def parse(spec: DetectorSpec, values: Mapping[str, object]) -> Options:
         return spec.options.model_validate(retry)
     except ValidationError as error:
         problems = "; ".join(_problem(item, spec) for item in error.errors())
-    raise OptionError(f"{problems}. {_known(spec)}")
+    end = "" if problems.endswith("?") else "."
+    raise OptionError(f"{problems}{end} {_known(spec)}")
 
 
 def _reread(value: object) -> object:
