@@ -1,6 +1,6 @@
 """Read a CT series: delineate, pydicom and SimpleITK side by side.
 
-``python benchmarks/reading.py [slices]`` (300 unless told); needs a megabyte a slice in the folder
+``python benchmarks/reading.py [slices [syntax ...]]`` (300 and all unless told); needs a megabyte a slice in the folder
 for temporary files. Each contender ends with one volume in Hounsfield units; the files are in the
 page cache.
 """
@@ -29,6 +29,7 @@ from delineate.formats.dicom import write_series
 from delineate.imaging import Grid, Image
 
 SLICES = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+CHOSEN = sys.argv[2:]
 SIZE, DISTINCT = 512, 10
 SYNTAXES = {
     "uncompressed": None,
@@ -84,6 +85,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         paths = write_series(image, Path(name) / "uncompressed")
         for syntax, uid in SYNTAXES.items():
+            if CHOSEN and syntax not in CHOSEN:
+                continue
             folder = Path(name) / syntax
             if uid is not None:
                 compress(paths, folder, uid)

@@ -201,6 +201,29 @@ def test_two_phases_under_one_uid_are_two_series(tmp_path: Path) -> None:
     assert read(tmp_path, "1.2.3#2").content_hash == late.content_hash
 
 
+def test_the_order_of_files_decides_nothing(tmp_path: Path) -> None:
+    def jitter(index: int, dataset: Dataset) -> None:
+        dataset.SeriesInstanceUID = "1.2.3"
+        dataset.ImageOrientationPatient = [1, index * 1e-5, 0, 0, 1, 0]
+
+    axial = series(tmp_path / "a", jitter)
+    turned = Grid(SHAPE, phantom().grid.affine[:, [1, 0, 2, 3]])
+    coronal = series(tmp_path / "b", jitter_uid, phantom(turned))
+
+    forward, backward = inspect(axial + coronal), inspect(coronal[::-1] + axial[::-1])
+
+    assert forward.series == backward.series
+    for one in forward.series:
+        assert (
+            read(axial + coronal, one.id).content_hash
+            == read(coronal[::-1] + axial[::-1], one.id).content_hash
+        )
+
+
+def jitter_uid(index: int, dataset: Dataset) -> None:
+    dataset.SeriesInstanceUID = "1.2.3"
+
+
 def test_second_copies_of_files_are_left_out(tmp_path: Path) -> None:
     paths = series(tmp_path)
     shutil.copy(paths[2], tmp_path / "copy")
@@ -209,7 +232,7 @@ def test_second_copies_of_files_are_left_out(tmp_path: Path) -> None:
 
     assert report.verdict == "corrected"
     assert codes(tmp_path) == ["duplicate_instance"]
-    assert report.advice == "1 second copies of slices are left out."
+    assert report.advice == "1 file is a second copy of a slice and left out."
     assert read(tmp_path).content_hash == phantom().content_hash
 
 
@@ -236,6 +259,7 @@ def test_a_scout_in_the_series_is_left_out(tmp_path: Path) -> None:
     report = inspect(tmp_path)
 
     assert [one.verdict for one in report.series] == ["corrected", "refused"]
+    assert report.series[0].advice == "Left out: slice 1, of another direction."
     assert codes(tmp_path) == ["mixed_orientation", "not_a_volume"]
     np.testing.assert_array_equal(read(tmp_path).array, phantom().array[1:])
     with pytest.raises(GeometryError, match="slice 1 is a localizer, not a volume"):

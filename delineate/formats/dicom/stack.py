@@ -49,9 +49,10 @@ def stacks(slices: Iterable[Slice]) -> tuple[Stack, ...]:
 
 
 def _series(uid: str, slices: list[Slice]) -> list[Stack]:
+    slices = sorted(slices, key=lambda one: (one.sop_instance_uid, one.frame, one.entry.name))
     kept, copies, clashes = _without_copies(slices)
     groups = [part for group in _alike(kept) for part in _phases(group)]
-    groups.sort(key=lambda group: (-len(group), *_place(group[0])))
+    groups.sort(key=lambda group: (-len(group), min(_place(one) for one in group)))
     singles = [one for group in groups if len(group) == 1 for one in group]
     if len(groups) > 1:
         groups = [group for group in groups if len(group) > 1]
@@ -75,6 +76,7 @@ def _place(one: Slice) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str,
 def _lone(uid: str, singles: list[Slice]) -> Stack:
     """Slices of which no two are parallel and of one size: localizers, mostly."""
     scouts = "a localizer" if all(_is_scout(one) for one in singles) else "a single slice"
+    singles = sorted(singles, key=lambda one: (one.number or 0, one.sop_instance_uid))
     names = ", ".join(one.label for one in singles[:6])
     more = f" and {len(singles) - 6} more" if len(singles) > 6 else ""
     if len(singles) == 1:
@@ -92,10 +94,9 @@ def _with_leftovers(made: list[Stack], copies: int) -> list[Stack]:
     """Tell the first stack of what lies beside it."""
     first, notes, corrections = made[0], [], []
     if copies:
-        notes.append(
-            Problem("duplicate_instance", f"{copies} files are second copies of other files")
-        )
-        corrections.append(f"{copies} second copies of slices are left out.")
+        what = "1 file is a second copy" if copies == 1 else f"{copies} files are second copies"
+        notes.append(Problem("duplicate_instance", f"{what} of a slice"))
+        corrections.append(f"{what} of a slice and left out.")
     for other in made[1:]:
         a, b = first.slices[0], other.slices[0]
         if a.orientation == b.orientation and (a.rows, a.columns) == (b.rows, b.columns):
@@ -106,7 +107,7 @@ def _with_leftovers(made: list[Stack], copies: int) -> list[Stack]:
         more = f" and {len(other.slices) - 3} more" if len(other.slices) > 3 else ""
         notes.append(Problem(code, f"{names}{more} are of another {what}; listed as {other.id}"))
         if other.faults:
-            corrections.append(f"{len(other.slices)} slices of another {what} are left out.")
+            corrections.append(f"Left out: {names}{more}, of another {what}.")
     if first.faults:
         corrections = []
     made[0] = replace(
