@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+import weakref
 from types import TracebackType
 from typing import IO, Self
 
@@ -51,7 +52,8 @@ class Host:
 
     Notes
     -----
-    May be shared between threads; runs take turns.
+    May be shared between threads; runs take turns. One that is forgotten without ``close`` ends
+    its process when it is collected or when Python exits.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Host:
         self._memory_limit_mb = memory_limit_mb
         self._turn = threading.Lock()
         self._child: Child | None = None
+        self._forgotten: weakref.finalize[[], Host] | None = None
         self._runs = 0
 
     def __enter__(self) -> Self:
@@ -89,6 +92,8 @@ class Host:
         child, self._child = self._child, None
         if child is not None:
             child.kill()
+        if self._forgotten is not None:
+            self._forgotten.detach()
 
     def run(self, image: Image, options: Options, monitor: Monitor | None = None) -> Detection:
         """Run the detector and verify what it returns.
@@ -126,6 +131,7 @@ class Host:
             }
             if self._child is None:
                 self._child = Child(self.spec, self._memory_limit_mb)
+                self._forgotten = weakref.finalize(self, self._child.kill)
                 self._answer(self._child, None, monitor, deadline)
             self._runs += 1
             request = {

@@ -407,6 +407,17 @@ def test_options_that_no_other_process_can_import_are_a_load_error() -> None:
         host.run(IMAGE, Local())
 
 
+def test_a_host_that_is_forgotten_ends_its_process() -> None:
+    host = Host(rogue)
+    assert_works(host)
+    pid = host.pid
+
+    del host
+    gc.collect()
+
+    assert not is_running(pid)
+
+
 def test_a_closed_host_starts_again(host: Host) -> None:
     assert_works(host)
     host.close()
