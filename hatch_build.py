@@ -32,6 +32,8 @@ class WebViewerHook(BuildHookInterface):
                     f"expected the web viewer in {page.parent} or its sources in {sources}, found "
                     "neither; build from a complete checkout or sdist, or set DELINEATE_SKIP_WEB=1"
                 )
+        elif page.is_file() and (root / "PKG-INFO").is_file():
+            return  # an sdist: it was built with it
         elif not page.is_file() or page.stat().st_mtime < newest(sources):
             build(sources)
 

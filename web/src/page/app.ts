@@ -82,7 +82,7 @@ export class App {
   /** What the header tells; the subject stays where none is given. */
   #about(subject: string | undefined, intendedUse: string): void {
     if (subject !== undefined) fill(this.#subject, subject);
-    fill(this.#banner, intendedUse.replace(/,?\s*not for diagnosis\b/i, "").trim());
+    fill(this.#banner, intendedUse.replace(/(?:, *| +|^)not for diagnosis\.?/i, ""));
     this.#banner.title = intendedUse;
   }
 

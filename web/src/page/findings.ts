@@ -30,7 +30,7 @@ export class FindingList {
       h(
         "div",
         { class: "list-head" },
-        h("h2", {}, found.length === 1 ? "1 structure" : `${found.length} structures`),
+        h("h2", {}, heading(found)),
         button("Show all", "show-all", () => this.#hide([])),
         button("Hide all", "hide-all", () => this.#hide(found.map(({ name }) => name))),
       ),
@@ -162,6 +162,13 @@ export class FindingList {
     });
     return entry;
   }
+}
+
+/** Structures, or things where there are many of a kind. */
+function heading(found: readonly Layer[]): string {
+  const things = found.reduce((sum, layer) => sum + layer.findings.length, 0);
+  if (things > found.length) return `${things} found`;
+  return found.length === 1 ? "1 structure" : `${found.length} structures`;
 }
 
 function missingRow(layer: Layer): HTMLElement {

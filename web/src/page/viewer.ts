@@ -13,6 +13,9 @@ import { Pane } from "./pane";
 import { INITIAL, replaced, Store, type ViewState } from "./store";
 import { Toolbar } from "./toolbar";
 
+/** Drawing slices as they come should not hold up their coming. */
+const TELL_EVERY_MS = 150;
+
 export class Viewer {
   readonly element: HTMLElement;
   /** The column at the right: progress first, then what was found. */
@@ -23,9 +26,13 @@ export class Viewer {
   readonly #slider = h("input", { type: "range", min: 0, "data-testid": "slice", "aria-label": "Slice" });
   readonly #position = h("output", { class: "position", "data-testid": "position" });
   readonly #loading = h("div", { class: "loading", "data-testid": "loading" });
+  /** Slice to show in the end. */
+  readonly #goal: number;
   #list: FindingList | undefined;
   #loadedBytes = 0;
-  #followsLoading = true;
+  #toldAt = 0;
+  /** Slice that was shown last because it had come; another one was chosen by somebody. */
+  #followed: number;
 
   constructor(
     readonly volume: Volume,
@@ -35,7 +42,7 @@ export class Viewer {
     const volumetric = shape[0] > 1;
     const middle = shape.map((count) => Math.floor((count - 1) / 2)) as [number, number, number];
     if (slice !== undefined) middle[0] = clampIndex(volume, 0, slice);
-    this.#goal = middle[0];
+    this.#goal = this.#followed = middle[0];
     this.store = new Store<ViewState>({ ...INITIAL, at: middle, crosshair: volumetric });
     const axes: Axis[] = volumetric ? [0, 1, 2] : [0];
     this.#panes = axes.map((axis) => new Pane(volume, axis, this.store, () => this.loadedSlices));
@@ -62,8 +69,6 @@ export class Viewer {
     this.store.tell();
   }
 
-  readonly #goal: number;
-
   get loadedSlices(): number {
     const { samples, shape } = this.volume;
     return Math.floor((this.#loadedBytes / samples.byteLength) * shape[0]);
@@ -71,17 +76,20 @@ export class Viewer {
 
   /** Tell how many bytes of the samples are there; slices show as they come. */
   loaded(bytes: number): void {
-    const before = this.loadedSlices;
     this.#loadedBytes = bytes;
     const slices = this.loadedSlices;
-    if (slices === before) return;
-    if (this.#followsLoading && slices > 0) {
-      const at = Math.min(this.#goal, slices - 1);
-      this.store.update({ at: replaced(this.store.value.at, 0, at) });
+    const now = performance.now();
+    const complete = slices >= this.volume.shape[0];
+    if (!complete && now - this.#toldAt < TELL_EVERY_MS) return;
+    this.#toldAt = now;
+    const { at } = this.store.value;
+    if (at[0] === this.#followed && slices > 0) {
+      this.#followed = Math.min(this.#goal, slices - 1);
+      this.store.update({ at: replaced(at, 0, this.#followed) });
     }
     this.store.tell();
     fill(this.#loading, `Loading slices: ${slices} of ${this.volume.shape[0]}`);
-    if (slices < this.volume.shape[0]) return;
+    if (!complete) return;
     this.#loading.remove();
     this.#toolbar.presets = presetsFor(this.volume.modality, this.volume.dtype, this.volume.samples);
     this.#toolbar.choose(0);
@@ -128,7 +136,6 @@ export class Viewer {
   };
 
   #slide(to: number): void {
-    this.#followsLoading = false;
     const { at, main } = this.store.value;
     this.store.update({ at: replaced(at, main, clampIndex(this.volume, main, to)) });
   }
