@@ -220,7 +220,7 @@ def _paint_bowel(
             low = (-100, -frame.cavity_half_depth_mm + 14, -330)
             corner = np.clip(corner + rng.normal(0, 34, 3), low, (100, 35, -100))
             points.append(tuple(corner))
-        field = canvas.tube(points, [float(r) for r in rng.uniform(8.5, 15, 8)])
+        field = np.asarray(canvas.tube(points, [float(r) for r in rng.uniform(8.5, 15, 8)]))
         free &= canvas.tissue == Tissue.FAT
         mask = (field < 1) & free
         canvas.paint(mask, Tissue.BOWEL_WALL)

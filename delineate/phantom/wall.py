@@ -82,7 +82,9 @@ def paint_body(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) -> Fr
     narrowing = np.clip((z - 30) / 205, 0, 1) ** 1.7
     hips = 1 - 0.2 * _step(-z, 230, 350)
     cavity_across = (np.abs(x) / (waist * hips * (1 - 0.58 * narrowing) * half_width)) ** power
-    cavity_along: Floats = (np.abs(y) / (waist * (1 - 0.4 * narrowing) * half_depth)) ** power
+    cavity_along = np.asarray(
+        (np.abs(y) / (waist * (1 - 0.4 * narrowing) * half_depth)) ** power, np.float32
+    )
     cavity = (cavity_across + cavity_along < 1) & (z > PELVIC_FLOOR_MM)
     spine_y = (
         anatomy.half_depth_mm

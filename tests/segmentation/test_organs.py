@@ -1,0 +1,212 @@
+"""The detector: the shipped suite first, then what it finds, and what it must not find."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from delineate.errors import Cancelled, OptionError, UnsuitableImageError
+from delineate.imaging import Grid, Image, LabelMap
+from delineate.phantom import Phase, torso
+from delineate.plugins import Monitor
+from delineate.plugins.options import parse
+from delineate.segmentation import organs_ct
+from delineate.segmentation.options import NAMES, OrganOptions
+from delineate.segmentation.organs import OrganDetector
+from delineate.segmentation.restore import restore
+from delineate.segmentation.tiles import infer
+from delineate.segmentation.working import to_working
+from delineate.testing import DetectorTests
+
+SPACING = (5.0, 4.0, 4.0)
+
+
+class TestOrgansOnCT(DetectorTests):
+    detector_id = "organs.ct"
+
+    def sample(self) -> Image:
+        return torso(901, SPACING, (-150.0, 130.0), phase=Phase.PORTAL)[0]
+
+
+@pytest.fixture(scope="module")
+def detector() -> OrganDetector:
+    return OrganDetector()
+
+
+@pytest.fixture(scope="module")
+def patient() -> tuple[Image, LabelMap]:
+    return torso(902, SPACING, phase=Phase.PORTAL)
+
+
+def _dice(found: LabelMap, truth: LabelMap, name: str) -> float:
+    number = NAMES.index(name) + 1
+    a, b = found.mask(number), truth.mask(number)
+    return 2 * float((a & b).sum()) / max(1.0, float(a.sum() + b.sum()))
+
+
+def test_the_detector_draws_a_phantom_it_never_saw(
+    detector: OrganDetector, patient: tuple[Image, LabelMap]
+) -> None:
+    image, truth = patient
+
+    detection = detector.detect(image, OrganOptions())
+
+    for name in ("lung_left", "lung_right", "liver"):
+        assert _dice(detection.output, truth, name) > 0.85, name
+    assert _dice(detection.output, truth, "bones") > 0.7
+    assert all(0.5 <= score <= 1 for score in detection.scores.values())
+
+
+def _turned(image: Image, labels: LabelMap, order: tuple[int, int, int]) -> tuple[Image, LabelMap]:
+    """The same patient stored with other axes, the second of them backwards."""
+    affine = image.grid.affine.copy()
+    affine[:3, :3] = affine[:3, list(order)]
+    shape = tuple(image.grid.shape[axis] for axis in order)
+    affine[:3, 3] += affine[:3, 1] * (shape[1] - 1)
+    affine[:3, 1] *= -1
+    grid = Grid(shape, affine)
+    arrays = [np.flip(each.transpose(order), 1) for each in (image.array, labels.array)]
+    return Image(arrays[0], grid, "CT"), LabelMap(arrays[1], grid, labels.categories)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1)])
+def test_how_a_scan_is_stored_changes_nothing(
+    detector: OrganDetector, patient: tuple[Image, LabelMap], order: tuple[int, int, int]
+) -> None:
+    straight = detector.detect(patient[0], OrganOptions()).output.array
+    image, _ = _turned(*patient, order)
+
+    turned = detector.detect(image, OrganOptions()).output
+
+    back = np.flip(turned.array, 1).transpose(np.argsort(order))
+    assert float((back == straight).mean()) > 0.995
+
+
+def test_only_what_was_asked_for_is_returned(
+    detector: OrganDetector, patient: tuple[Image, LabelMap]
+) -> None:
+    detection = detector.detect(patient[0], OrganOptions(structures=("liver", "spleen")))
+
+    names = {each.name for each in detection.output.categories.values()}
+    assert "liver" in names
+    assert names <= {"liver", "spleen"}
+
+
+def test_nothing_is_found_in_air_or_water(detector: OrganDetector) -> None:
+    grid = Grid.regular((20, 60, 60), (5.0, 5.0, 5.0))
+    air = np.full(grid.shape, -1000, np.int16)
+    pattern = np.random.default_rng(0).normal(-1000, 20, grid.shape).astype(np.int16)
+
+    for array in (air, pattern):
+        detection = detector.detect(Image(array, grid, "CT"), OrganOptions())
+        assert not detection.output.array.any()
+        assert detection.output.categories == {}
+
+
+def test_a_single_slice_is_accepted(
+    detector: OrganDetector, patient: tuple[Image, LabelMap]
+) -> None:
+    image = patient[0]
+    middle = image.array.shape[0] // 2
+    grid = image.grid.crop((middle, 0, 0), (1, *image.grid.shape[1:]))
+
+    detection = detector.detect(Image(image.array[middle : middle + 1], grid, "CT"), OrganOptions())
+
+    assert detection.output.array.shape == grid.shape
+
+
+def test_values_without_rescaling_are_refused(detector: OrganDetector) -> None:
+    grid = Grid.regular((4, 8, 8), (5.0, 5.0, 5.0))
+
+    with pytest.raises(UnsuitableImageError, match="Hounsfield"):
+        detector.detect(Image(np.zeros(grid.shape, np.uint8), grid, "CT"), OrganOptions())
+
+
+def test_an_unknown_structure_is_refused_by_name() -> None:
+    with pytest.raises(OptionError, match="no structure soul"):
+        parse(organs_ct, {"structures": ["soul"]})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_is_refused_where_there_is_none(
+    detector: OrganDetector, patient: tuple[Image, LabelMap]
+) -> None:
+    with pytest.raises(OptionError, match="no CUDA device"):
+        detector.detect(patient[0], OrganOptions(device="cuda"))
+
+
+def test_detecting_can_be_cancelled(
+    detector: OrganDetector, patient: tuple[Image, LabelMap]
+) -> None:
+    class Impatient(Monitor):
+        cancelled = True
+
+    with pytest.raises(Cancelled):
+        detector.detect_monitored(patient[0], OrganOptions(), Impatient())
+
+
+def test_labels_are_those_of_logits_at_full_resolution(
+    detector: OrganDetector, patient: tuple[Image, LabelMap]
+) -> None:
+    image, model = patient[0], detector.model
+    working = to_working(image, model.spacing_mm, model.tile, Monitor())
+    classes = len(model.structures) + 1
+    logits = infer(
+        model.load_network(),
+        working.hu,
+        model.windows,
+        model.tile,
+        0.25,
+        Monitor(),
+        classes=classes,
+    )
+
+    ours = restore(logits.numpy(), working.grid, image.grid, Monitor())
+
+    matrix = torch.from_numpy(working.grid.inverse @ image.grid.affine)
+    axes = [torch.arange(n, dtype=torch.float64) for n in image.grid.shape]
+    indices = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    places = indices @ matrix[:3, :3].T + matrix[:3, 3]
+    local = (places * 2 / (torch.tensor(working.grid.shape) - 1) - 1).flip(-1).float()
+    full = F.grid_sample(logits[None], local[None], padding_mode="border", align_corners=True)[0]
+    assert float((full.argmax(0).numpy() == ours).mean()) >= 0.999
+
+
+def test_listing_the_detector_loads_neither_torch_nor_monai() -> None:
+    code = "import delineate.segmentation, sys; print({'torch', 'monai'} & set(sys.modules))"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout.strip() == "set()"
+
+
+def test_every_structure_is_described() -> None:
+    assert len(organs_ct.categories) == len(NAMES)
+    for category in organs_ct.categories:
+        assert category.code is not None
+        assert category.code.scheme == "SCT"
+        sided = category.name.endswith(("_left", "_right"))
+        assert (category.laterality is not None) == sided
+
+
+def test_no_abdominal_organ_is_found_in_a_head(detector: OrganDetector, shared_data: Path) -> None:
+    import nibabel
+
+    path = next((shared_data / "ct_series" / "head_oblique_nifti").glob("*.nii*"))
+    stored = nibabel.load(path)
+    to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+    array = np.asanyarray(stored.dataobj).astype(np.float32) / 255 * 1500 - 500
+    image = Image(array, Grid(array.shape, to_lps @ stored.affine), "CT")
+
+    detection = detector.detect(image, OrganOptions())
+
+    names = {each.name for each in detection.output.categories.values()}
+    assert not names & {"liver", "spleen", "kidney_left", "kidney_right", "urinary_bladder"}
