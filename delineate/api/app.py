@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
@@ -56,6 +57,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             reader=Assistant(blame=UnreadableFileError),
             writer=Assistant(),
             librarian=Assistant(),
+            disk=CapacityLimiter(4),
         )
         log.info("ready")
         try:

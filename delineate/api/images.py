@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from python_multipart.multipart import parse_options_header
@@ -23,7 +24,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["images"])
 
-_BATCH = 2**18
+_BATCH = 2**16
 _BODY = {
     "requestBody": {
         "required": True,
@@ -130,8 +131,8 @@ async def _receive(request: Request, service: State, reception: Reception, name:
         await run_in_threadpool(reception.start, name or "upload")
         take, end = reception.write, reception.end
     async for batch in _batches(request, service.settings.stall_seconds):
-        await run_in_threadpool(take, batch)
-    await run_in_threadpool(end)
+        await run_sync(take, batch, limiter=service.disk)
+    await run_sync(end, limiter=service.disk)
 
 
 async def _batches(request: Request, stall_seconds: float) -> AsyncIterator[bytes]:
@@ -146,6 +147,9 @@ async def _batches(request: Request, stall_seconds: float) -> AsyncIterator[byte
             raise UploadError(f"nothing came for {stall_seconds:g} s; send it again") from None
         if chunk is None:
             break
+        if not batch and len(chunk) >= _BATCH:
+            yield chunk
+            continue
         batch += chunk
         if len(batch) >= _BATCH:
             yield bytes(batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from delineate.jobs.assistant import Assistant
@@ -21,7 +22,8 @@ class State:
     """The service's parts.
 
     ``reader`` looks into uploads, ``writer`` makes files that somebody asked for, ``librarian``
-    knows the plugins. Three, so that none of these waits for another.
+    knows the plugins. Three, so that none of these waits for another. ``disk`` bounds how many
+    threads write uploads.
     """
 
     settings: Settings
@@ -31,6 +33,7 @@ class State:
     reader: Assistant
     writer: Assistant
     librarian: Assistant
+    disk: CapacityLimiter
 
 
 def _state(request: Request) -> State:

@@ -151,7 +151,7 @@ def check(detector: str, options: dict[str, Any], series: dict[str, Any]) -> dic
     from delineate.plugins import options as plugin_options
     from delineate.plugins import registry
 
-    spec = registry.installed().find(detector)
+    spec = registry.find(detector)
     parsed = plugin_options.parse(spec, options)
     # How many channels there are is known only once it is read.
     demand_suitable(_pretended(series), replace(spec, wants=replace(spec.wants, channels=None)))

@@ -94,7 +94,6 @@ class Worker:
     def __init__(self, settings: Settings, table: JobTable, store: Store) -> None:
         self._settings, self._table, self._store = settings, table, store
         self._hosts: OrderedDict[str, Host] = OrderedDict()
-        self._registry = registry.installed()
 
     def perform(self, job_id: str) -> None:
         """Do a job; called again for one that has ended, it does nothing.
@@ -157,7 +156,7 @@ class Worker:
         shutil.rmtree(folder, ignore_errors=True)
         with RowMonitor(self._table, job) as monitor:
             monitor.progress(0.0, "reading")
-            spec = self._registry.find(job.detector)
+            spec = registry.find(job.detector)
             options = parse(spec, job.options)
             image = formats.read(self._store.image(job.image_id).files, job.series)
             monitor.checkpoint()

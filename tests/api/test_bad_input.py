@@ -12,6 +12,7 @@ import httpx
 import nibabel
 import numpy as np
 import pytest
+from campaigns.mutate import campaign
 from service import Service, ct, series, zipped
 
 from delineate.imaging import Image
@@ -193,3 +194,16 @@ def test_two_series_in_one_zip_are_both_listed_and_one_has_to_be_chosen(
     assert {one["id"] for one in unchosen.json()["series"]} == ids
     assert chosen.status_code == 202
     assert running.wait(chosen.json()["id"])["state"] == "done"
+
+
+def test_no_mutation_of_an_upload_is_a_fault_of_the_service(
+    running: Service, tmp_path: Path
+) -> None:
+    outcome = campaign(running, tmp_path, uploads=150, seed=1)
+
+    assert outcome.faults == []
+    assert set(outcome.statuses) <= {201, 413, 422}
+    assert outcome.statuses[422] > 50
+    assert outcome.left_behind == 0
+    assert outcome.descriptors_more <= 4
+    assert outcome.slowest_seconds < 20
