@@ -1,34 +1,41 @@
 """Trace every organ on every slice, beside scikit-image and OpenCV.
 
-    python benchmarks/contours.py                 # the comparison, then growth from 100 to 800 slices
-    python benchmarks/contours.py --slices 60     # a quick look
+    python benchmarks/contours.py                 # the comparison, then growth to 800 slices
+    python benchmarks/contours.py --slices 60     # a quick look; writes no result
 
-The volume is synthetic: 12 organs of one to three lobes each, with holes, in 512 x 512 samples a
-slice. The peers get a mask a organ and slice, cropped to the organ, which is kinder to them than
-the whole slice. Everything runs in one thread. OpenCV is not among delineate's dependencies
-(``pip install opencv-python-headless``); without it the run fails unless ``--without-cv2`` says
-that its ratio may be missing.
+The volume is synthetic: 12 organs of one to three lobes each, with holes, in slices of 512 x 512
+samples. Everything runs in one thread. Both peers trace one mask, so an organ on a slice is a
+comparison and a call. Three ways of that are measured:
 
+vs_NAME           the mask of the whole slice, as their tutorials have it
+vs_NAME_cropped   the mask of the organ's box alone
+vs_cv2_masks      that mask made beforehand, not counted
+
+delineate's time includes the millimetres and the `Contour` objects; the peers stop at indices.
 A round trip is exact if filling what was traced, at sample centres, gives the mask back.
+
+OpenCV is not among delineate's dependencies (``pip install opencv-python-headless``); where it is
+missing the run stops, unless ``--without-cv2`` says that its ratios may be missing too.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
+from measure import compare, report
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure as skimage_measure
 
-from measure import compare, report
 from delineate.contour import Contour, fill, trace_all
 from delineate.imaging import Category, Grid, LabelMap
 
@@ -78,15 +85,12 @@ def _lobe(
     part[body & (part == 0)] = organ
 
 
-def masks(labelmap: LabelMap) -> Iterator[tuple[int, int, int, int, NDArray[np.bool_]]]:
-    """Organ, slice, first row, first column and mask, with a margin of one empty sample."""
+def masks(labelmap: LabelMap, cropped: bool = True) -> Iterator[NDArray[np.bool_]]:
+    """One mask an organ and slice, with an empty margin (no organ touches the border)."""
     for organ, box in enumerate(ndimage.find_objects(labelmap.array), 1):
-        if box is None:
-            continue
+        window = tuple(slice(s.start - 1, s.stop + 1) for s in box[1:])
         for k in range(box[0].start, box[0].stop):
-            plane = labelmap.array[k, box[1], box[2]] == organ
-            if plane.any():
-                yield organ, k, box[1].start - 1, box[2].start - 1, np.pad(plane, 1)
+            yield labelmap.array[k][window if cropped else ()] == organ
 
 
 def skimage_rings(mask: NDArray[np.bool_]) -> Rings:
@@ -98,21 +102,20 @@ def cv2_rings(mask: NDArray[np.bool_]) -> Rings:
     return [ring[:, 0, ::-1] for ring in found]
 
 
-def round_trips(labelmap: LabelMap, outline: Outline) -> tuple[float, float]:
+def round_trips(pieces: list[NDArray[np.bool_]], outline: Outline) -> tuple[float, float]:
     """Share of the masks that come back exactly, and the mean Dice, filled at sample centres."""
-    exact, dice, count = 0, 0.0, 0
-    for _, _, _, _, mask in masks(labelmap):
-        grid = Grid.regular((1, *mask.shape))
+    exact, dice = 0, 0.0
+    for mask in pieces:
         contours = [
             Contour(np.column_stack((ring[:, 1], ring[:, 0], np.zeros(len(ring)))))
             for ring in outline(mask)
             if len(ring) > 2
         ]
-        back = fill(contours, grid)[0]
+        back = fill(contours, Grid.regular((1, *mask.shape)))[0]
         exact += np.array_equal(back, mask)
-        dice += 2.0 * np.count_nonzero(back & mask) / (back.sum() + mask.sum())
-        count += 1
-    return exact / count, dice / count
+        sizes = np.count_nonzero(back) + np.count_nonzero(mask)
+        dice += 2.0 * np.count_nonzero(back & mask) / sizes if sizes else 1.0
+    return exact / len(pieces), dice / len(pieces)
 
 
 def own_round_trips(labelmap: LabelMap) -> float:
@@ -121,45 +124,91 @@ def own_round_trips(labelmap: LabelMap) -> float:
     for structure in trace_all(labelmap):
         back = fill(structure.contours, labelmap.grid)
         there = labelmap.array == structure.number
-        for k in np.flatnonzero(there.any(axis=(1, 2))):
+        for k in np.flatnonzero((there | back).any(axis=(1, 2))):
             exact += np.array_equal(back[k], there[k])
             count += 1
     return exact / count
 
 
+def first_calls() -> tuple[float, float]:
+    """Seconds of the first call where nothing was compiled yet, and where it was kept on disk."""
+    code = """if True:
+        import time, numpy as np
+        from delineate.contour import trace_all
+        from delineate.imaging import Grid, LabelMap
+        labelmap = LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {})
+        start = time.perf_counter()
+        trace_all(labelmap)
+        print(time.perf_counter() - start)
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+        command = [sys.executable, "-c", code]
+        one, two = (
+            float(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+            for _ in range(2)
+        )
+    return one, two
+
+
+def contend(labelmap: LabelMap, repeats: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Seconds and round trips of all, and the ratios."""
+    pieces = list(masks(labelmap))
+    contenders: dict[str, Callable[[], object]] = {
+        "delineate": lambda: trace_all(labelmap),
+        "skimage": lambda: [skimage_rings(mask) for mask in masks(labelmap, cropped=False)],
+        "skimage_cropped": lambda: [skimage_rings(mask) for mask in masks(labelmap)],
+    }
+    if cv2 is not None:
+        cv2.setNumThreads(1)
+        contenders |= {
+            "cv2": lambda: [cv2_rings(mask) for mask in masks(labelmap, cropped=False)],
+            "cv2_cropped": lambda: [cv2_rings(mask) for mask in masks(labelmap)],
+            "cv2_masks": lambda: [cv2_rings(mask) for mask in pieces],
+        }
+    trace_all(labelmap)
+    seconds = compare(contenders, repeats, warm_up=False)
+    figures: dict[str, Any] = {"organ slices": sum(bool(mask.any()) for mask in pieces)}
+    figures |= {f"{name} (s)": value for name, value in seconds.items()}
+    figures["delineate, exact round trips"] = own_round_trips(labelmap)
+    outlines = {"skimage": skimage_rings} | ({"cv2": cv2_rings} if cv2 is not None else {})
+    for name, outline in outlines.items():
+        exact, dice = round_trips(pieces, outline)
+        figures |= {f"{name}, exact round trips": exact, f"{name}, mean Dice": float(dice)}
+    own = seconds.pop("delineate")
+    return figures, {f"vs_{name}": value / own for name, value in seconds.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", type=int, default=300)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--without-cv2", action="store_true", help="OpenCV may be missing")
     options = parser.parse_args()
     if cv2 is None and not options.without_cv2:
         sys.exit("OpenCV is missing: pip install opencv-python-headless, or say --without-cv2")
     labelmap = organs(options.slices)
-    start = time.perf_counter()
     structures = trace_all(labelmap)
-    first = time.perf_counter() - start
-    pieces = [mask for *_, mask in masks(labelmap)]
-    contenders: dict[str, Callable[[], object]] = {
-        "delineate": lambda: trace_all(labelmap),
-        "skimage": lambda: [skimage_rings(mask) for *_, mask in masks(labelmap)],
-    }
-    if cv2 is not None:
-        cv2.setNumThreads(1)
-        contenders["cv2"] = lambda: [cv2_rings(mask) for *_, mask in masks(labelmap)]
-        contenders["cv2 without cropping"] = lambda: [cv2_rings(mask) for mask in pieces]
-    seconds = compare(contenders, options.repeats)
     rings = [contour for structure in structures for contour in structure.contours]
     figures: dict[str, Any] = {
         "slices": options.slices,
-        "organ slices": len(pieces),
         "contours": len(rings),
+        "holes": sum(contour.is_hole for contour in rings),
         "points": sum(len(contour.points) for contour in rings),
-        "first call, with compiling or loading (s)": first,
     }
-    print(figures, seconds)
-    figures |= {f"{name} (s)": value for name, value in seconds.items()}
-    report("contours", figures, {})
+    found, ratios = contend(labelmap, options.repeats)
+    figures |= found
+    if options.slices != 300:
+        print(figures, ratios)
+        return
+    compiling, loading = first_calls()
+    figures["first call ever, compiling (s)"] = compiling
+    figures["first call of a process, loading (s)"] = loading
+    for slices in (100, 200, 400, 800):
+        larger = organs(slices)
+        seconds = compare({"delineate": lambda larger=larger: trace_all(larger)}, options.repeats)
+        figures[f"delineate, {slices} slices (s)"] = seconds["delineate"]
+    report("contours", figures, ratios)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[I
             else:
                 components += 1
                 component = components
-            length = _follow(frame, steps, at, owner, component, walk)
+            length = _follow(frame, steps, int(at), owner, component, walk)
             head[0], head[1], head[3] = label, component, k
             corners, rings = _keep(walk, length, place, width, head, corners, rings, used)
         frame[top * width : (bottom + 1) * width] = 0
@@ -158,16 +158,12 @@ def _follow(
     ring does next is as good as random, and a processor that guesses it wrong waits.
     """
     label = frame[start]
-    at, heading, count = (
-        np.int64(start),
-        np.int64(0),
-        0,
-    )  # the sample on the right; an index of steps
+    at, heading, count = start, 0, 0  # at: the sample on the right; heading: an index of steps
     while True:
         owner[at * (heading == 0)] = component
         ahead = at + steps[heading]
         beside = ahead + steps[(heading + 3) & 3]
-        right, left = np.int64(frame[ahead] == label), np.int64(frame[beside] == label)
+        right, left = int(frame[ahead] == label), int(frame[beside] == label)
         walk[count, 0] = at + (heading >> 1) * steps[2] + (((heading + 1) >> 1) & 1)
         walk[count, 1] = left & (1 - right)  # two samples meet at this corner only: stay with one
         turns = left | (1 - right)
