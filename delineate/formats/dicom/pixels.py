@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import UnreadableFileError
+from delineate.errors import DelineateError, UnreadableFileError
 from delineate.formats.dicom import jpeg_lossless
 from delineate.formats.dicom.slices import Slice
 
@@ -24,6 +24,7 @@ _IMPLICIT, _EXPLICIT, _BIG = (
     "1.2.840.10008.1.2.2",
 )
 _DEFLATED = "1.2.840.10008.1.2.1.99"
+_RLE = "1.2.840.10008.1.2.5"
 _LOSSY_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _NATIVE = {_IMPLICIT: "<", _EXPLICIT: "<", _BIG: ">"}
 _AIR = -1024
@@ -89,9 +90,9 @@ class _FrameReader:
             if one.transfer_syntax == _DEFLATED:
                 return self._inflated(one)
             return self._decoded(one)
-        except UnreadableFileError:
+        except (DelineateError, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # decoders raise anything
+        except BaseException as error:  # decoders raise anything, Rust's panics included
             raise UnreadableFileError(
                 f"{one.label} cannot be decoded from {syntax_name(one.transfer_syntax)} "
                 f"({type(error).__name__}); its pixel data is broken, transfer the series again"
@@ -139,6 +140,7 @@ class _FrameReader:
             photometric_interpretation=one.photometric or "MONOCHROME2",
             pixel_representation=int(one.signed),
             pixel_keyword="PixelData",
+            decoding_plugin="pydicom" if one.transfer_syntax == _RLE else "",
             pixel_vr="OB",
         )
         return np.asarray(array).reshape(one.rows, one.columns)
