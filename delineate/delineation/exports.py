@@ -50,6 +50,7 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
             Export("json", "delineation.json", "application/json", "everything found"),
             Export("nifti", "labels.nii.gz", "application/gzip", "labels as NIfTI"),
             Export("rtstruct", "rtstruct.dcm", "application/dicom", "DICOM RT Structure Set"),
+            Export("seg", "seg.dcm", "application/dicom", "DICOM Segmentation"),
             Export("geojson", "contours.geojson", "application/geo+json", "contours as GeoJSON"),
             Export("csv", "measurements.csv", "text/csv", "measurements, one line a finding"),
             Export("png", "sheet.png", "image/png", "contours drawn on some slices"),
@@ -102,7 +103,7 @@ def export(delineation: Delineation, formats: Iterable[str], folder: Path | str)
 def exportable(delineation: Delineation) -> tuple[str, ...]:
     """Names of the formats that this kind of result can be written in.
 
-    A format may still refuse the very image: an RTSTRUCT needs one that came from DICOM.
+    A format may still refuse the very image: RTSTRUCT and SEG need one that came from DICOM.
     """
     output = delineation.output
     if isinstance(output, Image):
@@ -168,15 +169,24 @@ def _nifti(delineation: Delineation, path: Path) -> None:
 def _rtstruct(delineation: Delineation, path: Path) -> None:
     from delineate.formats import rtstruct
 
-    detector = delineation.detector
     rtstruct.write(
         structures(delineation),
         delineation.image,
         path,
-        description=detector.title,
-        algorithm=f"{detector.id} {detector.version}"[:64],
+        description=delineation.detector.title,
+        algorithm=_algorithm(delineation),
         created=datetime.fromisoformat(delineation.provenance.created),
     )
+
+
+def _seg(delineation: Delineation, path: Path) -> None:
+    from delineate.formats import seg
+
+    seg.write(labels(delineation), delineation.image, path, algorithm=_algorithm(delineation))
+
+
+def _algorithm(delineation: Delineation) -> str:
+    return f"{delineation.detector.id} {delineation.detector.version}"[:64]
 
 
 def _geojson(delineation: Delineation, path: Path) -> None:
@@ -201,6 +211,7 @@ _WRITERS: Mapping[str, Callable[[Delineation, Path], None]] = {
     "json": _json,
     "nifti": _nifti,
     "rtstruct": _rtstruct,
+    "seg": _seg,
     "geojson": _geojson,
     "csv": _csv,
     "png": _png,

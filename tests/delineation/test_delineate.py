@@ -31,7 +31,7 @@ def image(grid: Grid = GRID) -> Image:
 
 
 @given(labelmaps())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_filling_the_findings_gives_the_labels_back(labelmap: LabelMap) -> None:
     found = delineate(Image(labelmap.array, labelmap.grid), spec("Echo"))
 

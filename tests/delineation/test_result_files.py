@@ -24,15 +24,15 @@ from delineate.delineation import (
     to_json,
 )
 from delineate.errors import ExportError, UnreadableFileError
-from delineate.formats import nifti
-from delineate.imaging import Grid, Image
+from delineate.formats import nifti, read, rtstruct
+from delineate.imaging import Grid, Image, LabelMap
 from delineate.plugins.wire import pack
 
 GRID = Grid.regular((3, 8, 9), (2.0, 1.0, 1.0))
 ARRAY = np.zeros(GRID.shape, np.int16)
 ARRAY[1, 2:5, 3:7] = 1
 IMAGE = Image(ARRAY, GRID, "CT")
-NOT_DICOM = {"rtstruct"}  # needs an image from DICOM: see tests/formats
+NOT_DICOM = {"rtstruct", "seg"}  # these need an image from DICOM
 
 
 def result(name: str) -> Delineation:
@@ -93,6 +93,24 @@ def test_keeping_twice_gives_the_same_bytes(found: Delineation, tmp_path: Path) 
     assert names >= {"delineation.json", "output.json"}
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_from_dicom_it_goes_back_to_dicom(phantom_series: Path, tmp_path: Path) -> None:
+    image = read(phantom_series)
+    found = delineate(image, spec("Echo"))
+    save(found, tmp_path / "kept")
+    back = load(tmp_path / "kept", read(phantom_series))
+
+    one, two = (
+        export(each, ["rtstruct", "seg"], tmp_path / name)
+        for name, each in (("a", found), ("b", back))
+    )
+
+    for name, path in one.items():
+        assert path.read_bytes() == two[name].read_bytes(), name
+    drawn = rtstruct.to_labelmap(rtstruct.read(one["rtstruct"]), image.grid)
+    assert isinstance(found.output, LabelMap)
+    np.testing.assert_array_equal(drawn.array, found.output.array)
 
 
 def test_json_is_always_written(tmp_path: Path) -> None:
