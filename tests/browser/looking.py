@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,6 @@ class Looking:
 
     def pixels(self, plane: str) -> NDArray[np.uint8]:
         """``(row, column, 3)``: what a plane's canvas shows, red, green and blue."""
-        import base64
-
         self.settle()
         width, height, text = self.page.evaluate(_PIXELS, [f'[data-plane="{plane}"] canvas'])
         flat = np.frombuffer(base64.b64decode(text), np.uint8)

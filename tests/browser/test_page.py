@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -91,12 +92,15 @@ def test_the_window_changes_by_preset_and_by_dragging(look: Looking, series: lis
     look.page.locator("[data-testid=preset][data-name=Lung]").click()
     look.settle()
     assert window.inner_text().split() == ["C", "-600", "W", "1,500"]
+    look.page.keyboard.press("w")
+    look.settle()
+    assert window.inner_text().split() == ["C", "500", "W", "2,000"]
     look.page.locator(".pane.main canvas").hover()
     look.page.mouse.down(button="right")
     look.page.mouse.move(500, 300, steps=3)
     look.page.mouse.up(button="right")
     look.settle()
-    assert window.inner_text().split() != ["C", "-600", "W", "1,500"]
+    assert window.inner_text().split() != ["C", "500", "W", "2,000"]
 
 
 def test_the_sample_under_the_cursor_is_told(look: Looking, series: list[Path]) -> None:
@@ -224,6 +228,4 @@ def test_the_liver_of_a_real_scan_is_drawn(look: Looking, shared_data: Path) -> 
 
 
 def _base64(path: Path) -> str:
-    import base64
-
     return base64.b64encode(path.read_bytes()).decode()

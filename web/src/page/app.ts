@@ -4,18 +4,16 @@ import type { Volume } from "../imaging/volume";
 import * as client from "../service/client";
 import { ServiceError } from "../service/client";
 import {
-  type Delineation,
   type Detector,
   ended,
-  formatsOf,
   type Job,
   type Series,
   type UploadedImage,
 } from "../service/documents";
 import type { Gathered } from "../upload/gather";
 import { fill, h, icon, ICONS } from "./dom";
+import { downloads, failurePage, provenance } from "./outcome";
 import { Progress } from "./progress";
-import { reportView } from "./report";
 import { type Request, setupPage } from "./setup";
 import { acceptDrops, showInstalled, startPage } from "./start";
 import { readAddress, writeAddress } from "./store";
@@ -23,15 +21,6 @@ import { Viewer } from "./viewer";
 
 type State = "idle" | "uploading" | "report" | "running" | "shown" | "error";
 
-const EXPORTS: Readonly<Record<string, readonly [string, string]>> = {
-  nifti: ["NIfTI", "Label map"],
-  rtstruct: ["RTSTRUCT", "DICOM contours"],
-  seg: ["SEG", "DICOM segmentation"],
-  geojson: ["GeoJSON", "Contours"],
-  json: ["JSON", "Everything"],
-  csv: ["CSV", "Measurements"],
-  png: ["PNG", "Contours drawn on some slices"],
-};
 const WARNING = "Not for diagnosis.";
 
 export class App {
@@ -187,7 +176,7 @@ export class App {
       job.series,
       (begun) => {
         if (leave.aborted) return;
-        viewer = new Viewer(begun, slice);
+        viewer = new Viewer(begun, slice, leave);
         fill(viewer.aside, progress.element);
         fill(place, viewer.element);
         this.#rememberSlice(job.id, viewer, leave);
@@ -253,53 +242,15 @@ export class App {
 
   /** Tell what went wrong and what can be done; with an image, another try is offered. */
   fail(error: unknown, image?: UploadedImage): void {
-    const told = error instanceof Error ? error : new Error(String(error));
-    const title = told instanceof ServiceError ? told.title : "Error";
-    const report = told instanceof ServiceError ? told.report : undefined;
     this.#about("", "");
-    this.#enter(
-      "error",
-      h(
-        "main",
-        { class: "centre" },
-        h(
-          "div",
-          { class: "card failure", role: "alert", "data-testid": "error" },
-          h("h1", {}, heading(title)),
-          h("p", { "data-testid": "error-message" }, told.message || "The service gave no reason."),
-          report && reportView(report),
-          h(
-            "div",
-            { class: "actions" },
-            image &&
-              h(
-                "button",
-                { type: "button", class: "primary", on: { click: () => this.#retry(image) } },
-                "Try again",
-              ),
-            h("button", { type: "button", on: { click: () => this.idle() } }, "Choose another image"),
-          ),
-          h("p", { class: "muted code" }, title),
-        ),
-      ),
-    );
+    const again = image && (() => this.#retry(image));
+    this.#enter("error", failurePage(error, () => this.idle(), again));
   }
 
   #retry(image: UploadedImage): void {
     history.replaceState(null, "", location.pathname + location.search);
     this.report(image);
   }
-}
-
-function heading(title: string): string {
-  const known: Record<string, string> = {
-    GeometryError: "This image cannot be used as it is",
-    InputError: "This image cannot be used as it is",
-    UnsuitableImageError: "This detector does not read this image",
-    DetectorCrashError: "The detector stopped unexpectedly",
-    DetectorError: "The detector failed",
-  };
-  return known[title] ?? "That did not work";
 }
 
 function sentence(text: string): string {
@@ -310,32 +261,6 @@ function subjectOf(series: Series | undefined): string {
   if (!series) return "";
   const size = series.slices > 1 ? `${series.slices} slices` : series.shape.slice(1).join(" × ");
   return [series.description, series.modality, size].filter(Boolean).join(" · ");
-}
-
-function downloads(job: Job, result: Delineation): HTMLElement {
-  return h(
-    "section",
-    { class: "downloads", "data-testid": "downloads" },
-    h("h2", {}, "Download"),
-    h(
-      "div",
-      {},
-      ...formatsOf(result).map((format) => {
-        const [label, title] = EXPORTS[format] ?? [format, ""];
-        const href = client.exportAddress(job.id, format);
-        return h("a", { href, title, download: true, "data-format": format }, label);
-      }),
-    ),
-  );
-}
-
-function provenance({ detector, provenance: { seconds, device }, notes }: Delineation): HTMLElement {
-  return h(
-    "section",
-    { class: "provenance" },
-    ...notes.map((note) => h("p", { class: "note" }, note)),
-    h("p", { class: "muted" }, `${detector.title}, version ${detector.version}; ${seconds.toFixed(1)} s on ${device}`),
-  );
 }
 
 function mark(): SVGSVGElement {

@@ -10,7 +10,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["Drag", "Move the picture; in a small plane, the crosshair"],
   ["Click", "Set the crosshair"],
   ["Right drag, Shift + drag", "Window: sideways its width, up and down its centre"],
-  ["F1 – F5", "Window presets"],
+  ["W, Shift + W", "Next and previous window preset"],
   ["Double click", "Fit this plane"],
   ["0", "Fit all, first window"],
   ["1 2 3", "Enlarge a plane"],

@@ -1,30 +1,31 @@
-/** One plane of the volume on a canvas: samples, outlines, letters, crosshair and ruler. */
+/** One plane of the volume: its canvas, the letters around it, and what the mouse does there. */
 
 import type { Vec3 } from "../imaging/affine";
-import { boxMeets, type Layer } from "../imaging/layer";
+import type { Layer } from "../imaging/layer";
 import { type Axis, type Plane, planeOf } from "../imaging/orientation";
-import { type Ring, section } from "../imaging/outline";
 import {
   FITTED,
   fitScale,
   indexToCanvas,
   inverseMatrix,
   type Matrix,
-  rulerLength,
   transform,
   zoomAt,
 } from "../imaging/viewport";
 import { clampIndex, paintSlice, type Volume } from "../imaging/volume";
 import { draggedWindow, type Window } from "../imaging/window";
 import { fill, h, icon, ICONS } from "./dom";
+import {
+  drawCrosshair,
+  drawRuler,
+  type Ground,
+  marksOf,
+  type Shape,
+  shapeOf,
+  strokeOutline,
+} from "./drawing";
 import { replaced, type Store, type ViewState } from "./store";
 
-interface Shape {
-  readonly outline: Path2D;
-  readonly area: Path2D;
-}
-
-const HALO = "rgba(0, 0, 0, 0.65)";
 const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", picture: "Picture" };
 
 export class Pane {
@@ -106,9 +107,13 @@ export class Pane {
     context.drawImage(this.#slice.canvas, -0.5, -0.5);
     context.setTransform(1, 0, 0, 1, 0, 0);
 
-    this.#drawLayers(context, matrix, ratio);
-    if (state.crosshair && this.volume.shape[0] > 1) this.#drawCrosshair(context, matrix, ratio);
-    this.#drawRuler(context, ratio);
+    const ground = { context, matrix, ratio };
+    this.#drawLayers(ground);
+    if (state.crosshair && this.volume.shape[0] > 1) {
+      drawCrosshair(ground, this.plane, this.volume, state.at);
+    }
+    const { zoom } = state.viewports[this.axis];
+    drawRuler(ground, fitScale(this.plane, this.volume, this.#canvas) * zoom, this.volume.unit);
     this.element.classList.toggle("main", state.main === this.axis);
     fill(this.#caption, `${state.at[this.axis] + 1} / ${this.volume.shape[this.axis]}`);
   }
@@ -166,13 +171,14 @@ export class Pane {
     else if (this.store.value.at[0] >= loaded) context.fillRect(0, 0, width, height);
   }
 
-  #drawLayers(context: CanvasRenderingContext2D, matrix: Matrix, ratio: number): void {
+  #drawLayers(ground: Ground): void {
+    const { context, matrix } = ground;
     const { at, outline, fill: opacity } = this.store.value;
     if (this.#shapesAt !== at[this.axis]) {
       this.#shapesAt = at[this.axis];
       this.#shapes = new Map();
       for (const layer of this.#layers) {
-        const shape = this.#shapeOf(layer);
+        const shape = shapeOf(layer, this.plane, this.#shapesAt);
         if (shape) this.#shapes.set(layer.name, shape);
       }
     }
@@ -182,7 +188,6 @@ export class Pane {
       result.addPath(path, toCanvas);
       return result;
     };
-    context.lineJoin = "round";
     for (const layer of this.#visible()) {
       const shape = this.#shapes.get(layer.name);
       if (shape) {
@@ -192,120 +197,10 @@ export class Pane {
           context.fill(moved(shape.area), "evenodd");
           context.globalAlpha = 1;
         }
-        if (outline) stroke(context, moved(shape.outline), layer, ratio);
+        if (outline) strokeOutline(ground, moved(shape.outline), layer);
       }
-      if (this.axis === 0) this.#drawMarks(context, matrix, layer, ratio);
+      if (this.axis === 0) strokeOutline(ground, marksOf(layer, this.plane, at[0], ground), layer);
     }
-  }
-
-  #shapeOf(layer: Layer): Shape | undefined {
-    const { across, down } = this.plane;
-    const at = this.#shapesAt;
-    if (this.axis === 0) {
-      const rings = layer.rings.get(at);
-      if (!rings) return undefined;
-      const path = new Path2D();
-      for (const ring of rings) trace(path, ring, across === 2);
-      return { outline: path, area: path };
-    }
-    const { bars, edges } = section(layer.rings, this.axis === 1 ? "row" : "column", at);
-    if (!bars.length) return undefined;
-    const place = (slice: number, along: number): [number, number] =>
-      across === 0 ? [slice, along] : [along, slice];
-    const [outline, area] = [new Path2D(), new Path2D()];
-    for (const [s, p, t, q] of edges) {
-      outline.moveTo(...place(s, p));
-      outline.lineTo(...place(t, q));
-    }
-    for (const [slice, start, end] of bars) {
-      const [x, y] = place(slice - 0.5, start);
-      area.rect(x, y, across === 0 ? 1 : end - start, down === 0 ? 1 : end - start);
-    }
-    return { outline, area };
-  }
-
-  #drawMarks(
-    context: CanvasRenderingContext2D,
-    matrix: Matrix,
-    layer: Layer,
-    ratio: number,
-  ): void {
-    const slice = this.store.value.at[0];
-    const { across, down } = this.plane;
-    const path = new Path2D();
-    for (const box of layer.boxes) {
-      if (!boxMeets(box, slice)) continue;
-      const corners: [number, number][] = [
-        [box.low[across], box.low[down]],
-        [box.high[across], box.low[down]],
-        [box.high[across], box.high[down]],
-        [box.low[across], box.high[down]],
-      ];
-      corners.forEach(([x, y], i) => {
-        const place = transform(matrix, x, y);
-        if (i) path.lineTo(...place);
-        else path.moveTo(...place);
-      });
-      path.closePath();
-    }
-    for (const point of layer.points) {
-      if (Math.round(point[0]) !== slice) continue;
-      const [x, y] = transform(matrix, point[across], point[down]);
-      path.moveTo(x + 5 * ratio, y);
-      path.arc(x, y, 5 * ratio, 0, 2 * Math.PI);
-    }
-    stroke(context, path, layer, ratio);
-  }
-
-  #drawCrosshair(context: CanvasRenderingContext2D, matrix: Matrix, ratio: number): void {
-    const { at } = this.store.value;
-    const [n, m] = [this.volume.shape[this.plane.across], this.volume.shape[this.plane.down]];
-    const [x, y] = [at[this.plane.across], at[this.plane.down]];
-    const scale = Math.hypot(matrix[0], matrix[1]);
-    const gap = (14 * ratio) / scale;
-    const gapDown = (14 * ratio) / Math.hypot(matrix[2], matrix[3]);
-    const lines: [number, number, number, number][] = [
-      [-0.5, y, x - gap, y],
-      [x + gap, y, n - 0.5, y],
-      [x, -0.5, x, y - gapDown],
-      [x, y + gapDown, x, m - 0.5],
-    ];
-    context.beginPath();
-    for (const [x0, y0, x1, y1] of lines) {
-      if (x1 < x0 || y1 < y0) continue;
-      context.moveTo(...transform(matrix, x0, y0));
-      context.lineTo(...transform(matrix, x1, y1));
-    }
-    context.strokeStyle = "rgba(140, 205, 255, 0.45)";
-    context.lineWidth = ratio;
-    context.stroke();
-  }
-
-  #drawRuler(context: CanvasRenderingContext2D, ratio: number): void {
-    const { width, height } = this.#canvas;
-    const scale =
-      fitScale(this.plane, this.volume, this.#canvas) * this.store.value.viewports[this.axis].zoom;
-    const length = rulerLength(scale, width * 0.3);
-    const [right, bottom] = [width - 14 * ratio, height - 14 * ratio];
-    const left = right - length * scale;
-    const bar = new Path2D();
-    bar.moveTo(left, bottom - 5 * ratio);
-    bar.lineTo(left, bottom);
-    bar.lineTo(right, bottom);
-    bar.lineTo(right, bottom - 5 * ratio);
-    const label = `${length} ${this.volume.unit}`;
-    context.font = `${11 * ratio}px system-ui, sans-serif`;
-    context.textAlign = "right";
-    context.textBaseline = "bottom";
-    context.lineJoin = "round";
-    for (const [style, line] of [[HALO, 3], ["#d5dae1", 1.25]] as const) {
-      context.strokeStyle = style;
-      context.lineWidth = line * ratio;
-      context.stroke(bar);
-      if (style === HALO) context.strokeText(label, right, bottom - 6 * ratio);
-    }
-    context.fillStyle = "#d5dae1";
-    context.fillText(label, right, bottom - 6 * ratio);
   }
 
   /** Canvas pixels of a mouse event. */
@@ -425,32 +320,4 @@ export class Pane {
     this.#canvas.addEventListener("pointerup", release, { signal });
     this.#canvas.addEventListener("pointercancel", release, { signal });
   }
-}
-
-function trace(path: Path2D, { points }: Ring, columnsAcross: boolean): void {
-  for (let i = 0; i < points.length; i += 2) {
-    const [row, column] = [points[i]!, points[i + 1]!];
-    const [x, y] = columnsAcross ? [column, row] : [row, column];
-    if (i) path.lineTo(x, y);
-    else path.moveTo(x, y);
-  }
-  path.closePath();
-}
-
-/** Strokes are made in canvas pixels, so that they are as wide in one direction as in the other. */
-function stroke(
-  context: CanvasRenderingContext2D,
-  path: Path2D,
-  layer: Layer,
-  ratio: number,
-): void {
-  context.lineWidth = 3.5 * ratio;
-  context.strokeStyle = HALO;
-  context.setLineDash([]);
-  context.stroke(path);
-  context.lineWidth = 1.6 * ratio;
-  context.strokeStyle = layer.colour;
-  context.setLineDash(layer.dash.map((part) => part * ratio));
-  context.stroke(path);
-  context.setLineDash([]);
 }

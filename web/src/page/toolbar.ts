@@ -59,7 +59,7 @@ export class Toolbar {
             type: "button",
             "data-testid": "preset",
             "data-name": preset.name,
-            title: `Centre ${Math.round(preset.centre)}, width ${Math.round(preset.width)} (F${i + 1})`,
+            title: `Centre ${Math.round(preset.centre)}, width ${Math.round(preset.width)} (W: next)`,
             on: { click: () => this.choose(i) },
           },
           preset.name,
@@ -71,6 +71,14 @@ export class Toolbar {
   choose(number: number): void {
     const preset = this.#offered[number];
     if (preset) this.store.update({ window: { centre: preset.centre, width: preset.width } });
+  }
+
+  /** The preset so many places after the one that is on; the first where none is. */
+  next(places: number): void {
+    const { centre, width } = this.store.value.window;
+    const on = this.#offered.findIndex((each) => each.centre === centre && each.width === width);
+    const count = this.#offered.length;
+    this.choose(on < 0 ? 0 : (on + places + count) % count);
   }
 
   reset(): void {

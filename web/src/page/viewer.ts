@@ -37,6 +37,7 @@ export class Viewer {
   constructor(
     readonly volume: Volume,
     slice: number | undefined,
+    leave: AbortSignal,
   ) {
     const { shape } = volume;
     const volumetric = shape[0] > 1;
@@ -63,7 +64,7 @@ export class Viewer {
       ),
       this.aside,
     );
-    this.element.addEventListener("keydown", (event) => this.#key(event));
+    window.addEventListener("keydown", (event) => this.#key(event), { signal: leave });
     this.store.listen(() => this.#draw());
     if (volume.modality === "CT") this.#toolbar.presets = presetsFor("CT", volume.dtype, [0, 1]);
     this.store.tell();
@@ -141,8 +142,10 @@ export class Viewer {
   }
 
   #key(event: KeyboardEvent): void {
-    const entering = event.target instanceof HTMLInputElement;
-    if (event.ctrlKey || event.metaKey || event.altKey || entering) return;
+    const { target } = event;
+    const entering = target instanceof HTMLInputElement && target.type !== "checkbox";
+    const elsewhere = entering || document.querySelector("dialog[open]") !== null;
+    if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
     const { at, main } = this.store.value;
     const here = at[main];
     const pane = this.#panes[main]!;
@@ -167,12 +170,13 @@ export class Viewer {
       x: flip("crosshair"),
       s: flip("smooth"),
       h: () => this.#list?.toggleAll(),
+      w: () => this.#toolbar.next(1),
+      W: () => this.#toolbar.next(-1),
       "?": showHelp,
     };
     for (const other of this.#panes) {
       actions[String(other.axis + 1)] = () => store.update({ main: other.axis });
     }
-    for (let i = 0; i < 5; i++) actions[`F${i + 1}`] = () => this.#toolbar.choose(i);
     const action = actions[event.key];
     if (!action) return;
     event.preventDefault();

@@ -1,0 +1,82 @@
+/** What stands below the list of findings, and what is told where there is none. */
+
+import { exportAddress, ServiceError } from "../service/client";
+import { type Delineation, formatsOf, type Job } from "../service/documents";
+import { h } from "./dom";
+import { reportView } from "./report";
+
+const EXPORTS: Readonly<Record<string, readonly [string, string]>> = {
+  nifti: ["NIfTI", "Label map"],
+  rtstruct: ["RTSTRUCT", "DICOM contours"],
+  seg: ["SEG", "DICOM segmentation"],
+  geojson: ["GeoJSON", "Contours"],
+  json: ["JSON", "Everything"],
+  csv: ["CSV", "Measurements"],
+  png: ["PNG", "Contours drawn on some slices"],
+};
+
+export function downloads(job: Job, result: Delineation): HTMLElement {
+  return h(
+    "section",
+    { class: "downloads", "data-testid": "downloads" },
+    h("h2", {}, "Download"),
+    h(
+      "div",
+      {},
+      ...formatsOf(result).map((format) => {
+        const [label, title] = EXPORTS[format] ?? [format, ""];
+        const href = exportAddress(job.id, format);
+        return h("a", { href, title, download: true, "data-format": format }, label);
+      }),
+    ),
+  );
+}
+
+export function provenance({ detector, provenance: { seconds, device }, notes }: Delineation): HTMLElement {
+  return h(
+    "section",
+    { class: "provenance" },
+    ...notes.map((note) => h("p", { class: "note" }, note)),
+    h("p", { class: "muted" }, `${detector.title}, version ${detector.version}; ${seconds.toFixed(1)} s on ${device}`),
+  );
+}
+
+/** What went wrong, in the service's words, and what can be done; `again` is another try. */
+export function failurePage(
+  error: unknown,
+  another: () => void,
+  again: (() => void) | undefined,
+): HTMLElement {
+  const told = error instanceof Error ? error : new Error(String(error));
+  const title = told instanceof ServiceError ? told.title : "Error";
+  const report = told instanceof ServiceError ? told.report : undefined;
+  return h(
+    "main",
+    { class: "centre" },
+    h(
+      "div",
+      { class: "card failure", role: "alert", "data-testid": "error" },
+      h("h1", {}, heading(title)),
+      h("p", { "data-testid": "error-message" }, told.message || "The service gave no reason."),
+      report && reportView(report),
+      h(
+        "div",
+        { class: "actions" },
+        again && h("button", { type: "button", class: "primary", on: { click: again } }, "Try again"),
+        h("button", { type: "button", on: { click: another } }, "Choose another image"),
+      ),
+      h("p", { class: "muted code" }, title),
+    ),
+  );
+}
+
+function heading(title: string): string {
+  const known: Record<string, string> = {
+    GeometryError: "This image cannot be used as it is",
+    InputError: "This image cannot be used as it is",
+    UnsuitableImageError: "This detector does not read this image",
+    DetectorCrashError: "The detector stopped unexpectedly",
+    DetectorError: "The detector failed",
+  };
+  return known[title] ?? "That did not work";
+}
