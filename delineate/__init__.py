@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from delineate.formats import inspect, read
     from delineate.imaging import Category, Code, Grid, Image, LabelMap
     from delineate.plugins import DetectorSpec, Options, Wants
-    from delineate.plugins.registry import detectors
+    from delineate.plugins.registry import list_detectors
 
     __version__: str
 
@@ -39,9 +39,9 @@ __all__ = [
     "Options",
     "Wants",
     "delineate",
-    "detectors",
     "export",
     "inspect",
+    "list_detectors",
     "read",
 ]
 
@@ -52,7 +52,7 @@ _HOMES = {
     "formats": ("inspect", "read"),
     "imaging": ("Category", "Code", "Grid", "Image", "LabelMap"),
     "plugins": ("DetectorSpec", "Options", "Wants"),
-    "plugins.registry": ("detectors",),
+    "plugins.registry": ("list_detectors",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

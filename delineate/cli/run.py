@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,9 @@ def run(
         str, typer.Option(help=f"Comma-separated: {','.join(delineation.EXPORTS)}.")
     ] = "nifti,csv",
     series: Annotated[str | None, typer.Option(help="Which one, where there are several.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="CT, MR, photo ...: for a file that does not say so.")
+    ] = None,
 ) -> None:
     """Find things in an image and write them as files."""
     wanted = [name.strip() for name in export.split(",") if name.strip()]
@@ -43,6 +47,8 @@ def run(
     with progress_bar() as progress, Host(spec) as host:
         task = progress.add_task("reading", total=1.0)
         read = formats.read(image if len(image) > 1 else image[0], series)
+        if modality is not None:
+            read = replace(read, modality=_stated(read.modality, modality))
         found = delineation.delineate(
             read, spec, options, monitor=ProgressBar(progress, task), runner=host
         )
@@ -59,6 +65,12 @@ def run(
     for note in document["notes"]:
         errors.print(note, markup=False, style="yellow")
     errors.print(spec.intended_use, markup=False, style="dim")
+
+
+def _stated(found: str, modality: str) -> str:
+    if found not in ("unknown", modality):
+        raise OptionError(f"--modality says {modality}, and the file says {found}; leave it out")
+    return modality
 
 
 def named_values(pairs: list[str]) -> dict[str, str]:

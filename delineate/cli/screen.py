@@ -43,7 +43,7 @@ class ProgressBar(Monitor):
 def findings_table(findings: Iterable[dict[str, Any]], title: str) -> Table:
     """Findings, as ``delineation.json`` holds them, one a line."""
     table = Table(title=title, title_justify="left")
-    columns = ("finding", "score", "volume (ml)", "mean HU", "contours", "notes")
+    columns = ("finding", "score", "size", "mean", "contours", "notes")
     for column in columns:
         table.add_column(column, justify="left" if column in ("finding", "notes") else "right")
     for finding in findings:
@@ -51,12 +51,20 @@ def findings_table(findings: Iterable[dict[str, Any]], title: str) -> Table:
         table.add_row(
             finding["category"]["name"],
             _number(finding["score"], 2),
-            _number(measured.get("volume_ml"), 1),
-            _number(measured.get("mean_hu"), 0),
+            _with_unit(measured, {"volume_ml": "ml", "area_mm2": "mm²", "area_px": "px"}),
+            _with_unit(measured, {"mean_hu": "HU", "mean_value": ""}),
             str(len(finding["contours"])) if finding["contours"] else "-",
             "; ".join(finding["notes"]),
         )
     return table
+
+
+def _with_unit(measured: dict[str, Any], units: dict[str, str]) -> str:
+    """The first of several measurements that is there."""
+    for name, unit in units.items():
+        if measured.get(name) is not None:
+            return f"{measured[name]:.1f} {unit}".rstrip()
+    return "-"
 
 
 def _number(value: float | None, digits: int) -> str:

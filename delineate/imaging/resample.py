@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from delineate.errors import GeometryError
 from delineate.imaging.grid import Grid
@@ -131,6 +130,8 @@ def _interpolate(
     array: NDArray[Any], matrix: NDArray[np.float64], out: NDArray[Any], order: int
 ) -> None:
     """Fill ``out`` from ``array``; ``matrix`` ``(4, 4)`` maps its indices to those of ``array``."""
+    from scipy import ndimage  # slow to import, and not needed to speak of images
+
     steps = matrix[:3, :3]
     oblique = np.abs(steps - np.diag(np.diag(steps))) * out.shape
     ndimage.affine_transform(

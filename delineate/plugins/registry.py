@@ -19,9 +19,9 @@ __all__ = [
     "Problem",
     "Registry",
     "describe",
-    "detectors",
     "find",
     "installed",
+    "list_detectors",
     "load",
     "make",
 ]
@@ -112,7 +112,7 @@ def find(identifier: str) -> DetectorSpec:
     return installed().find(identifier)
 
 
-def detectors() -> tuple[DetectorSpec, ...]:
+def list_detectors() -> tuple[DetectorSpec, ...]:
     """The detectors that are installed, by id; see :func:`installed` for what is broken."""
     return installed().specs
 

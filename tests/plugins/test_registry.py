@@ -35,7 +35,7 @@ def test_what_is_installed_is_listed_by_id(install: Install) -> None:
 
     assert ids == sorted(ids)
     assert {"a.first", "b.second"} <= set(ids)
-    assert registry.detectors() == registry.installed().specs
+    assert registry.list_detectors() == registry.installed().specs
 
 
 @pytest.mark.parametrize(
