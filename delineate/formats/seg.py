@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from delineate.errors import ExportError, GeometryError, InputError, UnreadableFileError
+from delineate.errors import (
+    ExportError,
+    GeometryError,
+    InputError,
+    MissingExtraError,
+    UnreadableFileError,
+)
 from delineate.formats.derived import (
     SIDES,
     line,
@@ -106,8 +112,7 @@ def read(path: Path | str) -> LabelMap:
     InputError
         If segments overlap.
     """
-    import highdicom
-
+    highdicom = _highdicom()
     name = Path(path).name
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -146,6 +151,16 @@ def read(path: Path | str) -> LabelMap:
     return LabelMap(labels if labels.max() > 255 else labels.astype(np.uint8), grid, categories)
 
 
+def _highdicom() -> Any:
+    try:
+        import highdicom
+    except ImportError as error:
+        raise MissingExtraError(
+            "DICOM Segmentations need the package highdicom; install it with pip install highdicom"
+        ) from error
+    return highdicom
+
+
 def _segmentation(
     labelmap: LabelMap,
     present: tuple[int, ...],
@@ -154,8 +169,7 @@ def _segmentation(
     algorithm: str,
     kind: Kind,
 ) -> Dataset:
-    import highdicom
-
+    highdicom = _highdicom()
     numbers = np.zeros(max(present) + 1, np.uint16)
     numbers[list(present)] = np.arange(1, len(present) + 1)
     array = numbers[labelmap.array]

@@ -32,7 +32,7 @@ def signed_area(ring: list[list[float]]) -> float:
 
 
 @given(labelmaps())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_contours_come_back_as_they_were(labelmap: LabelMap) -> None:
     structures = trace_all(labelmap)
 
@@ -47,7 +47,7 @@ def test_contours_come_back_as_they_were(labelmap: LabelMap) -> None:
 
 
 @given(labelmaps())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_rings_are_closed_and_wound_as_the_standard_has_it(labelmap: LabelMap) -> None:
     document, _ = written(labelmap)
 
@@ -67,7 +67,7 @@ def test_rings_are_closed_and_wound_as_the_standard_has_it(labelmap: LabelMap) -
 
 
 @given(labelmaps())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_the_plane_of_a_slice_maps_to_the_patient(labelmap: LabelMap) -> None:
     document, back = written(labelmap)
     planes = {entry["slice"]: np.array(entry["plane"]) for entry in document["slices"]}

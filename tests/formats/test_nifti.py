@@ -53,7 +53,7 @@ def saved(
 
 
 @given(labelmaps(), st.sampled_from(("nii", "nii.gz")))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_a_written_label_map_is_read_back(labelmap: LabelMap, ending: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels.{ending}"
@@ -67,7 +67,7 @@ def test_a_written_label_map_is_read_back(labelmap: LabelMap, ending: str) -> No
 
 
 @given(grids(), st.sampled_from(("u1", "i1", "i2", "u2", "i4", "i8", "f4", "f8")))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_a_written_image_is_read_back_sample_for_sample(grid: Grid, kind: str) -> None:
     limits = (-1000, 3000) if kind[1] != "1" else (0, 127)
     array = np.random.default_rng(1).integers(*limits, grid.shape)

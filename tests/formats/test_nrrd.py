@@ -58,7 +58,7 @@ def with_itk(array: NDArray[np.generic], grid: Grid) -> itk.Image:
 
 
 @given(labelmaps(), st.sampled_from(("a.nrrd", "a.nhdr", "a.mha", "a.mhd")), st.booleans())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_what_itk_writes_is_read_exactly(labelmap: LabelMap, name: str, packed: bool) -> None:
     directions = labelmap.grid.affine[:3, :3] / labelmap.grid.spacing
     if np.abs(directions.T @ directions - np.eye(3)).max() > 1e-6:

@@ -79,7 +79,7 @@ def two_rings(tmp_path: Path, **options: Any) -> pydicom.Dataset:
 
 
 @given(labelmaps(), st.sampled_from(("rings", "xor", "keyhole")))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_what_is_written_fills_to_the_same_labels(labelmap: LabelMap, holes: Any) -> None:
     structures = trace_all(labelmap)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def test_what_is_written_fills_to_the_same_labels(labelmap: LabelMap, holes: Any
 
 
 @given(labelmaps())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_rings_come_back_in_order_and_holes_as_holes(labelmap: LabelMap) -> None:
     structures = trace_all(labelmap)
     with tempfile.TemporaryDirectory() as folder:

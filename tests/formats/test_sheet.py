@@ -31,7 +31,7 @@ def is_red(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 @given(grids())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_every_grid_is_hung_as_radiologists_do(grid: Grid) -> None:
     view = view_of(grid)
 
@@ -50,7 +50,7 @@ def test_every_grid_is_hung_as_radiologists_do(grid: Grid) -> None:
 
 
 @given(grids(), st.integers(0, 2))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_the_letters_tell_where_the_patient_is(grid: Grid, seed: int) -> None:
     """Walking to the right of the picture goes to the side that its right letter names."""
     view = view_of(grid)
