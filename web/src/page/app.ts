@@ -11,7 +11,7 @@ import {
   type UploadedImage,
 } from "../service/documents";
 import type { Gathered } from "../upload/gather";
-import { fill, h, icon, ICONS } from "./dom";
+import { fill, h, icon, ICONS, sentence } from "./dom";
 import { downloads, failurePage, provenance } from "./outcome";
 import { Progress } from "./progress";
 import { type Request, setupPage } from "./setup";
@@ -251,10 +251,6 @@ export class App {
     history.replaceState(null, "", location.pathname + location.search);
     this.report(image);
   }
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function subjectOf(series: Series | undefined): string {

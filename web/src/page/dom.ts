@@ -37,6 +37,11 @@ export function fill(element: Element, ...children: Child[]): void {
   );
 }
 
+/** With a capital letter first. */
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** A drawing of strokes on a square of 24 units, coloured like the text around it. */

@@ -2,7 +2,7 @@
 
 import { exportAddress, ServiceError } from "../service/client";
 import { type Delineation, formatsOf, type Job } from "../service/documents";
-import { h } from "./dom";
+import { h, sentence } from "./dom";
 import { reportView } from "./report";
 
 const EXPORTS: Readonly<Record<string, readonly [string, string]>> = {
@@ -57,7 +57,7 @@ export function failurePage(
       "div",
       { class: "card failure", role: "alert", "data-testid": "error" },
       h("h1", {}, heading(title)),
-      h("p", { "data-testid": "error-message" }, told.message || "The service gave no reason."),
+      h("p", { "data-testid": "error-message" }, sentence(told.message) || "The service gave no reason."),
       report && reportView(report),
       h(
         "div",
@@ -72,11 +72,14 @@ export function failurePage(
 
 function heading(title: string): string {
   const known: Record<string, string> = {
-    GeometryError: "This image cannot be used as it is",
+    UploadError: "This upload cannot be used",
     InputError: "This image cannot be used as it is",
+    GeometryError: "This image cannot be used as it is",
+    UnreadableFileError: "This image cannot be read",
     UnsuitableImageError: "This detector does not read this image",
     DetectorCrashError: "The detector stopped unexpectedly",
     DetectorError: "The detector failed",
+    ModelError: "The detector's model cannot be used",
   };
   return known[title] ?? "That did not work";
 }
