@@ -82,7 +82,7 @@ class Service:
         self._supervisor = supervisor
         self.settings = settings
         self.url = supervisor.url
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=120)
 
     def pid(self, name: str) -> int:
         return self._supervisor.pids()[name]
@@ -105,7 +105,7 @@ class Service:
         job: dict[str, Any] = self.client.get(f"/v1/jobs/{job_id}").raise_for_status().json()
         return job
 
-    def wait(self, job_id: str, *states: str, seconds: float = 60.0) -> dict[str, Any]:
+    def wait(self, job_id: str, *states: str, seconds: float = 120.0) -> dict[str, Any]:
         wanted = states or ("done", "failed", "cancelled")
         return until(lambda: job if (job := self.job(job_id))["state"] in wanted else None, seconds)
 
@@ -125,7 +125,7 @@ def service(data: Path, workers: int = 1, **settings: Any) -> Iterator[Service]:
     thread = threading.Thread(target=supervisor.run, args=(stop, lambda _url: ready.set()))
     thread.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(120)
         running = Service(supervisor, configured)
         with running.client:
             yield running
@@ -134,7 +134,7 @@ def service(data: Path, workers: int = 1, **settings: Any) -> Iterator[Service]:
         thread.join()
 
 
-def until(look: Callable[[], T | None], seconds: float = 30.0) -> T:
+def until(look: Callable[[], T | None], seconds: float = 120.0) -> T:
     """Look again and again until there is something."""
     deadline = time.monotonic() + seconds
     while (found := look()) is None:

@@ -53,7 +53,7 @@ class Bench:
         )
         return job.id
 
-    def wait(self, job_id: str, *states: str, seconds: float = 60.0) -> Job:
+    def wait(self, job_id: str, *states: str, seconds: float = 120.0) -> Job:
         wanted = states or ("done", "failed", "cancelled")
         return until(
             lambda: job if (job := self.table.get(job_id)).state in wanted else None, seconds

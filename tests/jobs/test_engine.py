@@ -50,9 +50,9 @@ def test_another_worker_takes_over_when_one_dies_and_never_returns(workshop: Ben
 
     assert (job.state, job.attempts) == ("done", 2)
     assert alive(workshop.settings.workers) == tuple(workers)
-    # Two sightings, a second apart, then the start of a detector and a second of its work; the
-    # rest is for a busy machine.
-    assert time.monotonic() - killed < 15
+    # About four seconds where nothing else runs: two sightings a second apart, the start of a
+    # detector and a second of its work.
+    assert time.monotonic() - killed < 60
 
 
 def test_a_worker_of_the_same_name_takes_up_its_job_again(workshop: Bench) -> None:
