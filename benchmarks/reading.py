@@ -1,8 +1,8 @@
 """Read a CT series: delineate, pydicom and SimpleITK side by side.
 
-``python benchmarks/reading.py [slices [syntax ...]]`` (300 and all unless told); needs a megabyte a slice in the folder
-for temporary files. Each contender ends with one volume in Hounsfield units; the files are in the
-page cache.
+``python benchmarks/reading.py [slices [syntax ...]]``, 300 and all unless told; needs a megabyte a
+slice in the folder for temporary files. Each contender ends with one volume in Hounsfield units;
+the files are in the page cache.
 """
 
 from __future__ import annotations

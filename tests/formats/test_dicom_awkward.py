@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -558,6 +559,34 @@ def test_a_deflate_bomb_is_not_inflated(tmp_path: Path, monkeypatch: pytest.Monk
 
     with pytest.raises(UnreadableFileError, match="inflates to more than 4 MiB"):
         read(path)
+
+
+def test_a_giant_value_in_the_file_meta_is_not_parsed(tmp_path: Path) -> None:
+    path = series(tmp_path)[0]
+    meta = b"\x02\0\x10\0UT\0\0" + (4 << 20).to_bytes(4, "little") + b"1\\" * (2 << 20)
+    content = path.read_bytes()
+    at = content.index(b"\x08\0\x05\0CS")
+    path.write_bytes(content[:at] + meta + content[at:])
+    start = time.process_time()
+
+    with pytest.raises(UnreadableFileError):
+        read(path)
+
+    assert time.process_time() - start < 1  # pydicom would take six seconds
+
+
+def test_nothing_of_the_file_reaches_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in series(tmp_path):
+        content = path.read_bytes().replace(
+            b"1.2.840.10008.1.2.1\0", b"CANARY.2.1\0\0\0\0\0\0\0\0\0\0"
+        )
+        path.write_bytes(content)
+
+    inspect(tmp_path)
+
+    assert "CANARY" not in caplog.text
 
 
 def test_sequences_nested_a_thousand_deep_do_no_harm(tmp_path: Path) -> None:

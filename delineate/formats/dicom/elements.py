@@ -6,12 +6,13 @@ unusual (big endian, deflated, no preamble, sequences without length) is left to
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import IO, TYPE_CHECKING, Any
+
+from delineate.formats.dicom.quiet import quiet_pydicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -27,6 +28,7 @@ _LONG = frozenset(b"OB OW OF OD OL OV SQ UC UN UR UT SV UV".split())
 _VRS = _LONG | frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _BLOCK = 1 << 15
 _MAX_HEADER = 16 << 20
+_MAX_META_VALUE, _MAX_VALUE = 1 << 16, 64 << 20
 _MAX_INFLATED = 512 << 20
 _UNDEFINED = 0xFFFFFFFF
 
@@ -134,31 +136,50 @@ class _Walk:
                     return None
                 value = self._data[start:at]
                 if tag == 0x00020010:
-                    self._found.syntax = value.decode("ascii", "replace").strip(" \0")
+                    self._found.syntax = _uid(value)
                 elif tag == 0x00020002:
-                    self._found.media_class = value.decode("ascii", "replace").strip(" \0")
+                    self._found.media_class = _uid(value)
                 elif value:
                     values[tag] = value, vr.decode(), True
         return at
+
+
+class _Bounded:
+    """A file of which no value is read that is larger than any real one.
+
+    pydicom takes time and memory for every value of a broken header, a microsecond a byte.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.largest = _MAX_META_VALUE
+        self.seek, self.tell = file.seek, file.tell
+        self._read = file.read
+
+    def read(self, size: int = -1) -> bytes:
+        if size > self.largest:
+            raise TooMuch(f"has a header value of {size} bytes")
+        content = self._read(size)
+        if size < 0:  # a deflated file, which pydicom will inflate as a whole
+            _demand_bounded_deflate(content)
+        return content
 
 
 def _by_pydicom(file: IO[bytes], tags: Collection[int]) -> Elements:
     import pydicom.filereader
     from pydicom.tag import Tag
 
-    found = Elements()
+    found, bounded = Elements(), _Bounded(file)
 
     def at_pixels(tag: int, vr: str | None, length: int) -> bool:
+        bounded.largest = _MAX_VALUE  # the file meta is behind
         if tag in _PIXELS:
             found.pixels, found.offset = int(tag), file.tell()
             found.length = -1 if length == _UNDEFINED else length
         return bool(tag >= _PIXELS[0])
 
-    _demand_bounded_deflate(file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_pydicom():
         dataset = pydicom.filereader.read_partial(
-            file, stop_when=at_pixels, force=True, specific_tags=[Tag(tag) for tag in tags]
+            bounded, stop_when=at_pixels, force=True, specific_tags=[Tag(tag) for tag in tags]
         )
         for tag in tags:
             if tag in dataset and tag not in _FUNCTIONAL_GROUPS:
@@ -167,12 +188,16 @@ def _by_pydicom(file: IO[bytes], tags: Collection[int]) -> Elements:
                 if element.value is not None:
                     found.values[tag] = element.value, str(element.VR or ""), little
         meta = dataset.file_meta
-        found.syntax = str(meta.get("TransferSyntaxUID", "") or "") or _guess_syntax(dataset)
-        found.media_class = str(meta.get("MediaStorageSOPClassUID", "") or "")
+        found.syntax = str(meta.get("TransferSyntaxUID", "") or "")[:64] or _guess_syntax(dataset)
+        found.media_class = str(meta.get("MediaStorageSOPClassUID", "") or "")[:64]
     found.dataset = dataset
     if found.syntax == DEFLATED:
         found.offset = found.length = 0
     return found
+
+
+def _uid(value: bytes) -> str:
+    return value[:64].decode("ascii", "replace").strip(" \0")
 
 
 def _guess_syntax(dataset: Dataset) -> str:
@@ -182,16 +207,10 @@ def _guess_syntax(dataset: Dataset) -> str:
     return _EXPLICIT if little else _BIG
 
 
-def _demand_bounded_deflate(file: IO[bytes]) -> None:
-    """A deflated file is inflated as a whole by pydicom; see first that it ends somewhere."""
-    head = file.read(2048)
-    file.seek(0)
-    if DEFLATED.encode() not in head or head[132:136] != b"\x02\0\0\0":
-        return
-    file.seek(144 + int.from_bytes(head[140:144], "little"))
+def _demand_bounded_deflate(content: bytes) -> None:
     inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    while not inflater.eof and (chunk := inflater.unconsumed_tail or file.read(65536)):
-        total += len(inflater.decompress(chunk, 1 << 20))
+    while content and not inflater.eof:
+        total += len(inflater.decompress(content, 1 << 20))
+        content = inflater.unconsumed_tail
         if total > _MAX_INFLATED:
             raise TooMuch(f"inflates to more than {_MAX_INFLATED >> 20} MiB")
-    file.seek(0)

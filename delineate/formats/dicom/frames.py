@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from delineate.formats.dicom.quiet import quiet_pydicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -37,8 +38,7 @@ class FrameValues:
 
 def frame_values(dataset: Dataset, frames: int) -> tuple[FrameValues, ...]:
     """Per-frame over shared functional groups (PS3.3 C.7.6.16); empty where there are none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_pydicom():
         shared = dataset.get("SharedFunctionalGroupsSequence") or ()
         each = dataset.get("PerFrameFunctionalGroupsSequence") or ()
         if not shared and not each:

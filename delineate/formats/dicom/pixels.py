@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from delineate.errors import DelineateError, UnreadableFileError
 from delineate.formats.dicom import jpeg_lossless
+from delineate.formats.dicom.quiet import quiet_pydicom
 from delineate.formats.dicom.slices import Slice
 
 __all__ = ["read_samples", "syntax_name", "unsupported"]
@@ -62,16 +62,17 @@ def _fill(slices: Sequence[Slice], out: NDArray[Any], convert: Convert) -> bool:
 
     def fill_file(indices: list[int]) -> bool:
         reader = _FrameReader(slices[indices[0]])
-        return all(convert(reader.frame(slices[k]), out[k], slices[k]) for k in indices)
+        if slices[indices[0]].transfer_syntax in _NATIVE:
+            return all(convert(reader.frame(slices[k]), out[k], slices[k]) for k in indices)
+        with quiet_pydicom():
+            return all(convert(reader.frame(slices[k]), out[k], slices[k]) for k in indices)
 
     native = slices[0].transfer_syntax in _NATIVE
     workers = 1 if native or len(files) == 1 else min(8, os.cpu_count() or 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if workers == 1:
-            return all(fill_file(indices) for indices in files.values())
-        with ThreadPoolExecutor(workers) as pool:
-            return all(pool.map(fill_file, files.values()))
+    if workers == 1:
+        return all(fill_file(indices) for indices in files.values())
+    with ThreadPoolExecutor(workers) as pool:
+        return all(pool.map(fill_file, files.values()))
 
 
 class _FrameReader:

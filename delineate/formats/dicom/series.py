@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from delineate.errors import GeometryError, TooLargeError, UnreadableFileError
 from delineate.formats.dicom.header import NotASlice, parse
 from delineate.formats.dicom.pixels import read_samples, unsupported
+from delineate.formats.dicom.quiet import quiet_pydicom
 from delineate.formats.dicom.slices import Entry, Slice
 from delineate.formats.dicom.source import DicomSource
 from delineate.formats.dicom.stack import Stack, stacks
@@ -32,8 +32,7 @@ def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Igno
         except NotASlice as reason:
             ignored.append(Ignored(entry.name, str(reason)))
             broken += reason.broken
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_pydicom():
         kinds = {(one.transfer_syntax, one.bits_stored) for one in slices}
         reasons = {kind: unsupported(*kind) for kind in kinds}
     for index, one in enumerate(slices):
@@ -119,8 +118,7 @@ def _source(stack: Stack) -> DicomSource:
     import pydicom
 
     first = stack.slices[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_pydicom():
         header = pydicom.dcmread(first.entry.path, force=True, stop_before_pixels=True)
     return DicomSource(
         study_uid=first.study_uid,
