@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from bench import Bench, bench
+from dbos import DBOS
 from service import children, lives, until
 from sqlalchemy.exc import OperationalError
 
@@ -206,3 +209,10 @@ def test_telling_progress_never_waits_for_the_database(manned: Bench) -> None:
 
     assert 1 <= Away.calls <= 5
     assert not monitor.cancelled
+
+
+def test_the_private_call_to_the_engine_has_the_form_that_is_relied_on() -> None:
+    parameters = inspect.signature(DBOS._recover_pending_workflows).parameters
+
+    assert list(parameters) == ["executor_ids"]
+    assert version("dbos").split(".")[0] == "3"
