@@ -12,6 +12,7 @@ vs_NAME_cropped   the mask of the organ's box alone
 vs_cv2_masks      that mask made beforehand, not counted
 
 delineate's time includes the millimetres and the `Contour` objects; the peers stop at indices.
+Times are of the processor, not of the clock on the wall, so that a busy machine distorts them less.
 A round trip is exact if filling what was traced, at sample centres, gives the mask back.
 
 OpenCV is not among delineate's dependencies (``pip install opencv-python-headless``); where it is
@@ -22,16 +23,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from measure import compare, report
+from measure import report
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure as skimage_measure
@@ -130,25 +134,37 @@ def own_round_trips(labelmap: LabelMap) -> float:
     return exact / count
 
 
+def compare(contenders: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median processor seconds of each contender, the runs interleaved."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, run in contenders.items():
+            start = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
 def first_calls() -> tuple[float, float]:
-    """Seconds of the first call where nothing was compiled yet, and where it was kept on disk."""
+    """Processor seconds of a whole process that traces a single sample.
+
+    Where nothing was compiled yet, and where the machine code was kept on disk.
+    """
     code = """if True:
-        import time, numpy as np
+        import numpy as np
         from delineate.contour import trace_all
         from delineate.imaging import Grid, LabelMap
-        labelmap = LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {})
-        start = time.perf_counter()
-        trace_all(labelmap)
-        print(time.perf_counter() - start)
+        trace_all(LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {}))
     """
+    seconds = []
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-        command = [sys.executable, "-c", code]
-        one, two = (
-            float(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
-            for _ in range(2)
-        )
-    return one, two
+        for _ in range(2):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+            subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return seconds[0], seconds[1]
 
 
 def contend(labelmap: LabelMap, repeats: int) -> tuple[dict[str, Any], dict[str, float]]:
@@ -167,7 +183,7 @@ def contend(labelmap: LabelMap, repeats: int) -> tuple[dict[str, Any], dict[str,
             "cv2_masks": lambda: [cv2_rings(mask) for mask in pieces],
         }
     trace_all(labelmap)
-    seconds = compare(contenders, repeats, warm_up=False)
+    seconds = compare(contenders, repeats)
     figures: dict[str, Any] = {"organ slices": sum(bool(mask.any()) for mask in pieces)}
     figures |= {f"{name} (s)": value for name, value in seconds.items()}
     figures["delineate, exact round trips"] = own_round_trips(labelmap)
@@ -201,13 +217,20 @@ def main() -> None:
     if options.slices != 300:
         print(figures, ratios)
         return
-    compiling, loading = first_calls()
-    figures["first call ever, compiling (s)"] = compiling
-    figures["first call of a process, loading (s)"] = loading
+    largest = organs(800)
     for slices in (100, 200, 400, 800):
-        larger = organs(slices)
-        seconds = compare({"delineate": lambda larger=larger: trace_all(larger)}, options.repeats)
+        start = 400 - slices // 2
+        part = LabelMap(
+            largest.array[start : start + slices],
+            largest.grid.crop((start, 0, 0), (slices, *largest.grid.shape[1:])),
+            largest.categories,
+        )
+        seconds = compare({"delineate": lambda part=part: trace_all(part)}, options.repeats)
         figures[f"delineate, {slices} slices (s)"] = seconds["delineate"]
+    compiling, loading = first_calls()
+    figures["a process that has to compile (s)"] = compiling
+    figures["a process that finds it compiled (s)"] = loading
+    figures["load average of the last five minutes"] = os.getloadavg()[1]
     report("contours", figures, ratios)
 
 
