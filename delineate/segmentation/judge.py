@@ -17,11 +17,20 @@ KEPT_SHARE = 0.2
 KEPT_SHARE_OF_SCATTERED = 0.01
 """The same for structures of many pieces, such as bones."""
 
-LEAST_CONFIDENCE = 0.5
+LEAST_CONFIDENCE = 0.6
+"""Structures less sure than this on the mean are not given out."""
+
 _WRONG_SIDE_SHARE = 0.2
 _FULL_HEIGHT_MM = 100.0
 _NEVER = np.float32(-1e4)
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
+_IN_PLANE = np.zeros((3, 3, 3), bool)
+_IN_PLANE[1] = True
+_GAS_HU = -400.0
+_LEAST_TISSUE_SHARE = 0.4
+_BONE_HU = 130.0
+_FAT_HU = -30.0
+_LEAST_SKULL_MM2 = 5000.0
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -73,8 +82,9 @@ def judge(
         In label order, auxiliary structures left out.
     """
     _settle_sides(logits, structures)
+    skull = _inside_skull(hu, spacing_mm[1] * spacing_mm[2])
     for label, structure in enumerate(structures, start=1):
-        _drop_pieces(logits, hu, label, structure, covered)
+        _drop_pieces(logits, hu, skull, label, structure, covered)
     ml = float(np.prod(spacing_mm)) / 1000.0
     heights = np.flatnonzero(covered.any(axis=(1, 2)))
     height_mm = (heights[-1] - heights[0] + 1) * spacing_mm[0] if heights.size else 0.0
@@ -103,6 +113,39 @@ def _largest_probability(logits: Floats) -> Floats:
     return np.asarray(1 / total)
 
 
+def _inside_skull(hu: Floats, sample_mm2: float) -> Bools:
+    """What a closed ring of bone surrounds in its slice, if it is large and holds no fat."""
+    soft = ~ndimage.binary_closing(hu > _BONE_HU, _IN_PLANE)
+    holes, count = ndimage.label(soft & ~_reaching_the_edge(soft), _IN_PLANE)
+    areas = np.bincount(holes.ravel(), minlength=count + 1) * sample_mm2
+    fat = np.bincount(holes.ravel(), hu.ravel() < _FAT_HU, minlength=count + 1) * sample_mm2
+    skull = (areas > _LEAST_SKULL_MM2) & (fat < 0.05 * areas)
+    skull[0] = False
+    return np.asarray(skull[holes])
+
+
+def _bare(pieces: NDArray[np.int32], count: int, hu: Floats) -> Bools:
+    """Which pieces have air or foam around them rather than tissue: they lie beside the body."""
+    bare = np.zeros(count + 1, bool)
+    others = (hu > _GAS_HU) | (pieces > 0)
+    for number, box in enumerate(ndimage.find_objects(pieces, count), start=1):
+        wider = tuple(slice(max(0, each.start - 2), each.stop + 2) for each in box)
+        piece = pieces[wider] == number
+        rim = ndimage.binary_dilation(piece, _IN_PLANE, iterations=2) & ~piece
+        if rim.any():
+            bare[number] = float(others[wider][rim].mean()) < _LEAST_TISSUE_SHARE
+    return bare
+
+
+def _reaching_the_edge(mask: Bools) -> Bools:
+    pieces, count = ndimage.label(mask, _IN_PLANE)
+    reached = np.zeros(count + 1, bool)
+    for edge in (pieces[:, 0], pieces[:, -1], pieces[:, :, 0], pieces[:, :, -1]):
+        reached[np.unique(edge)] = True
+    reached[0] = False
+    return np.asarray(reached[pieces])
+
+
 def _settle_sides(logits: Floats, structures: Sequence[Structure]) -> None:
     """Give a piece that is mostly left (or right) to that side as a whole.
 
@@ -129,18 +172,27 @@ def _settle_sides(logits: Floats, structures: Sequence[Structure]) -> None:
 
 
 def _drop_pieces(
-    logits: Floats, hu: Floats, label: int, structure: Structure, covered: Bools
+    logits: Floats,
+    hu: Floats,
+    skull: Bools,
+    label: int,
+    structure: Structure,
+    covered: Bools,
 ) -> None:
-    """Drop pieces far smaller than the largest, and those of impossible attenuation."""
+    """Drop pieces far smaller than the largest, of impossible attenuation, or where none can be."""
     mask = logits.argmax(axis=0) == label
     pieces, count = ndimage.label(mask, _NEIGHBOURS)
     if not count:
         return
     sizes = np.bincount(pieces[covered], minlength=count + 1).astype(float)
     sizes[0] = 0
-    means = np.append(0.0, ndimage.mean(hu, pieces, np.arange(1, count + 1)))
+    numbers = np.arange(1, count + 1)
+    means = np.append(0.0, ndimage.mean(hu, pieces, numbers))
     low, high = structure.hu_range
     impossible = (means < low) | (means > high)
+    if structure.enclosed:
+        impossible |= np.append(0.0, ndimage.mean(skull, pieces, numbers)) > 0.5
+        impossible |= _bare(pieces, count, hu)
     sizes[impossible] = 0
     share = KEPT_SHARE if structure.single else KEPT_SHARE_OF_SCATTERED
     dropped = np.flatnonzero(impossible | (sizes < share * sizes.max()))

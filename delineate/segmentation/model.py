@@ -163,6 +163,7 @@ def _structure(number: int, content: dict[str, Any]) -> Structure:
         float(content["min_volume_ml"]),
         bool(content["single"]),
         (float(content["hu_range"][0]), float(content["hu_range"][1])),
+        bool(content["enclosed"]),
         bool(content["auxiliary"]),
     )
 

@@ -77,6 +77,7 @@ def _label(number: int, structure: Structure) -> dict[str, Any]:
         "min_volume_ml": structure.min_volume_ml,
         "single": structure.single,
         "hu_range": list(structure.hu_range),
+        "enclosed": structure.enclosed,
         "auxiliary": structure.auxiliary,
     }
 

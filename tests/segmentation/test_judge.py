@@ -13,7 +13,7 @@ SPACING = (10.0, 10.0, 10.0)
 STRUCTURES = (
     Structure(Category("kidney_left"), min_volume_ml=3, hu_range=(-60, 450)),
     Structure(Category("kidney_right"), min_volume_ml=3, hu_range=(-60, 450)),
-    Structure(Category("bones"), min_volume_ml=3, single=False),
+    Structure(Category("bones"), min_volume_ml=3, single=False, enclosed=False),
     Structure(Category("bowel"), auxiliary=True),
 )
 SHAPE = (12, 10, 20)
@@ -121,6 +121,35 @@ def test_a_kidney_of_air_is_not_believed() -> None:
 
     assert found == []
     assert not labels.any()
+
+
+def test_nothing_lies_in_the_air_around_the_body() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:6, 4:7, 4:8] = 1
+    logits, hu = _logits(drawn), np.full(SHAPE, 40.0, np.float32)
+    hu[:, :, :12] = -990.0
+    lungs = (Structure(Category("lung_left"), hu_range=(-1024, -250)), *STRUCTURES[1:])
+
+    assert judge(logits, hu, lungs, SPACING, np.ones(SHAPE, bool)) == []
+
+
+def test_only_bones_are_found_in_a_skull() -> None:
+    """A ring of bone around the left organ, in every slice::
+
+    . . . . . .
+    . # # # # .
+    . # 1 1 # .
+    . # # # # .
+    . . . . . .
+    """
+    drawn = np.zeros(SHAPE, int)
+    drawn[:, 1:9, 3:14] = 3
+    drawn[:, 2:8, 4:13] = 1
+    hu = np.where(drawn == 3, 700.0, 30.0).astype(np.float32)
+
+    found = judge(_logits(drawn), hu, STRUCTURES, SPACING, np.ones(SHAPE, bool))
+
+    assert [each.label for each in found] == [3]
 
 
 def test_auxiliary_structures_are_not_given_out() -> None:
