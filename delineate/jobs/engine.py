@@ -25,7 +25,7 @@ QUEUE = "delineate-jobs"
 WORKFLOW = "delineate.job"
 # Pinned: DBOS derives it from the code by default and leaves jobs of older code lying.
 VERSION = "1"
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25
 
 
 class Engine(Protocol):
