@@ -33,7 +33,7 @@ _MAX_INFLATED = 512 << 20
 _UNDEFINED = 0xFFFFFFFF
 
 
-class TooMuch(Exception):  # noqa: N818
+class TooMuch(Exception):
     """A header or a deflated file is larger than any real one."""
 
 

@@ -77,7 +77,7 @@ _TAGS = (
 )
 
 
-class NotASlice(Exception):  # noqa: N818
+class NotASlice(Exception):
     """The file holds no grey-scale slice; the message says what it is.
 
     ``broken`` if that cannot be known, so that it may have been a slice.
