@@ -1,6 +1,7 @@
 """The verbs of delineate for the terminal.
 
-Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 a detector failed, 130 interrupted.
+Exit codes: 0 done, 2 wrong usage, 3 bad input or a file that cannot be read or written,
+4 a detector failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -91,11 +92,17 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         application()(arguments, prog_name="delineate")
     except DelineateError as error:
-        name = type(error).__name__
-        errors.print(f"[bold red]{name}[/]: ", end="")
-        errors.print(str(error), markup=False, highlight=False)
+        _say(error)
         if isinstance(error, SeriesChoiceError):
             for series in error.series:
-                line = "  ".join(f"{key}={value}" for key, value in series.items())
-                errors.print("  " + line, markup=False, highlight=False)
+                _say("  " + "  ".join(f"{key}={value}" for key, value in series.items()))
         sys.exit(exit_code(error))
+    except OSError as error:  # no such file, no permission, no room
+        _say(error)
+        sys.exit(3)
+
+
+def _say(what: object) -> None:
+    if isinstance(what, Exception):
+        errors.print(f"[bold red]{type(what).__name__}[/]: ", end="")
+    errors.print(str(what), markup=False, highlight=False, soft_wrap=True)

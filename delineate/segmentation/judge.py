@@ -17,7 +17,7 @@ KEPT_SHARE = 0.2
 KEPT_SHARE_OF_SCATTERED = 0.01
 """The same for structures of many pieces, such as bones."""
 
-LEAST_CONFIDENCE = 0.6
+LEAST_CONFIDENCE = 0.7
 """Structures less sure than this on the mean are not given out."""
 
 _WRONG_SIDE_SHARE = 0.2

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from delineate.errors import Cancelled, OptionError, UnsuitableImageError
 from delineate.imaging import Grid, Image, LabelMap
 from delineate.phantom import Phase, torso
-from delineate.plugins import Monitor
+from delineate.plugins import Detection, Monitor
 from delineate.plugins.options import parse
 from delineate.segmentation import organs_ct
 from delineate.segmentation.options import NAMES, OrganOptions
@@ -41,7 +41,12 @@ def detector() -> OrganDetector:
 
 @pytest.fixture(scope="module")
 def patient() -> tuple[Image, LabelMap]:
-    return torso(902, SPACING, phase=Phase.PORTAL)
+    return torso(902, SPACING, (-170.0, 130.0), phase=Phase.PORTAL)
+
+
+@pytest.fixture(scope="module")
+def drawn(detector: OrganDetector, patient: tuple[Image, LabelMap]) -> Detection:
+    return detector.detect(patient[0], OrganOptions())
 
 
 def _dice(found: LabelMap, truth: LabelMap, name: str) -> float:
@@ -51,16 +56,14 @@ def _dice(found: LabelMap, truth: LabelMap, name: str) -> float:
 
 
 def test_the_detector_draws_a_phantom_it_never_saw(
-    detector: OrganDetector, patient: tuple[Image, LabelMap]
+    drawn: Detection, patient: tuple[Image, LabelMap]
 ) -> None:
-    image, truth = patient
-
-    detection = detector.detect(image, OrganOptions())
+    truth = patient[1]
 
     for name in ("lung_left", "lung_right", "liver"):
-        assert _dice(detection.output, truth, name) > 0.85, name
-    assert _dice(detection.output, truth, "bones") > 0.7
-    assert all(0.5 <= score <= 1 for score in detection.scores.values())
+        assert _dice(drawn.output, truth, name) > 0.85, name
+    assert _dice(drawn.output, truth, "bones") > 0.7
+    assert all(0.7 <= score <= 1 for score in drawn.scores.values())
 
 
 def _turned(image: Image, labels: LabelMap, order: tuple[int, int, int]) -> tuple[Image, LabelMap]:
@@ -75,17 +78,16 @@ def _turned(image: Image, labels: LabelMap, order: tuple[int, int, int]) -> tupl
     return Image(arrays[0], grid, "CT"), LabelMap(arrays[1], grid, labels.categories)
 
 
-@pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1)])
 def test_how_a_scan_is_stored_changes_nothing(
-    detector: OrganDetector, patient: tuple[Image, LabelMap], order: tuple[int, int, int]
+    detector: OrganDetector, patient: tuple[Image, LabelMap], drawn: Detection
 ) -> None:
-    straight = detector.detect(patient[0], OrganOptions()).output.array
+    order = (1, 2, 0)
     image, _ = _turned(*patient, order)
 
     turned = detector.detect(image, OrganOptions()).output
 
     back = np.flip(turned.array, 1).transpose(np.argsort(order))
-    assert float((back == straight).mean()) > 0.995
+    assert float((back == drawn.output.array).mean()) > 0.995
 
 
 def test_only_what_was_asked_for_is_returned(
