@@ -13,8 +13,9 @@ from delineate.imaging import Image, LabelMap
 from delineate.plugins import Detection, Monitor
 from delineate.segmentation.judge import Found, judge
 from delineate.segmentation.model import Model, read_model
-from delineate.segmentation.options import OrganOptions
+from delineate.segmentation.options import NAMES, OrganOptions
 from delineate.segmentation.restore import restore
+from delineate.segmentation.specks import without_specks
 from delineate.segmentation.tiles import infer
 from delineate.segmentation.working import to_working
 
@@ -59,8 +60,8 @@ class OrganDetector:
         Returns
         -------
         Detection
-            A label map on the image's grid whose categories are the structures found, with the
-            mean probability of each as its score. Nothing found is an empty map.
+            A label map on the image's grid whose categories are the structures looked for, with the
+            mean probability of those found as their scores. Nothing found is an empty map.
         """
         _check(image)
         device = _device(options.device)
@@ -82,8 +83,13 @@ class OrganDetector:
         found = judge(logits, hu, model.structures, model.spacing_mm, working.covered)
         wanted = self._wanted(found, options)
         labels = restore(logits, working.grid, image.grid, _Part(monitor, 0.8, 1.0))
-        labels = _only(labels, wanted)
-        categories = {each.label: model.structures[each.label - 1].category for each in wanted}
+        labels = without_specks(_only(labels, wanted), model.structures)
+        wanted_names = options.structures or NAMES
+        categories = {
+            label: each.category
+            for label, each in enumerate(model.structures, start=1)
+            if not each.auxiliary and each.category.name in wanted_names
+        }
         return Detection(
             LabelMap(labels, image.grid, categories),
             scores={each.label: min(1.0, each.confidence) for each in wanted},

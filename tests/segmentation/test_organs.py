@@ -20,6 +20,8 @@ from delineate.segmentation import organs_ct
 from delineate.segmentation.options import NAMES, OrganOptions
 from delineate.segmentation.organs import OrganDetector
 from delineate.segmentation.restore import restore
+from delineate.segmentation.specks import without_specks
+from delineate.segmentation.structures import ORGANS
 from delineate.segmentation.tiles import infer
 from delineate.segmentation.working import to_working
 from delineate.testing import DetectorTests
@@ -95,9 +97,9 @@ def test_only_what_was_asked_for_is_returned(
 ) -> None:
     detection = detector.detect(patient[0], OrganOptions(structures=("liver", "spleen")))
 
-    names = {each.name for each in detection.output.categories.values()}
-    assert "liver" in names
-    assert names <= {"liver", "spleen"}
+    assert {each.name for each in detection.output.categories.values()} == {"liver", "spleen"}
+    assert "liver" in _found(detection)
+    assert _found(detection) <= {"liver", "spleen"}
 
 
 def test_nothing_is_found_in_air_or_water(detector: OrganDetector) -> None:
@@ -108,7 +110,8 @@ def test_nothing_is_found_in_air_or_water(detector: OrganDetector) -> None:
     for array in (air, pattern):
         detection = detector.detect(Image(array, grid, "CT"), OrganOptions())
         assert not detection.output.array.any()
-        assert detection.output.categories == {}
+        assert not detection.scores
+        assert len(detection.output.categories) == len(NAMES)
 
 
 def test_a_single_slice_is_accepted(
@@ -212,7 +215,7 @@ def test_no_organ_is_found_in_a_head(detector: OrganDetector, shared_data: Path)
 
     detection = detector.detect(Image(array.astype(np.int16), grid, "CT"), OrganOptions())
 
-    assert {each.name for each in detection.output.categories.values()} <= {"bones"}
+    assert _found(detection) <= {"bones"}
 
 
 def test_grey_values_of_a_picture_are_refused(detector: OrganDetector, shared_data: Path) -> None:
@@ -224,3 +227,27 @@ def test_grey_values_of_a_picture_are_refused(detector: OrganDetector, shared_da
 
     with pytest.raises(UnsuitableImageError, match="Hounsfield"):
         detector.detect(image, OrganOptions())
+
+
+def test_specks_go_and_structures_stay() -> None:
+    """A lung with a speck of itself beside it, and bones, which come in pieces.
+
+    ::
+
+        1 1 1 1 1 1 0 1
+        0 0 0 0 0 0 0 0
+        b b 0 b 0 0 0 0
+    """
+    bones = [each.category.name for each in ORGANS].index("bones") + 1
+    labels = np.zeros((1, 3, 8), np.uint8)
+    labels[0, 0, [0, 1, 2, 3, 4, 5, 7]] = 1
+    labels[0, 2, [0, 1, 3]] = bones
+    expected = labels.copy()
+    expected[0, 0, 7] = 0
+
+    np.testing.assert_array_equal(without_specks(labels, ORGANS), expected)
+
+
+def _found(detection: Detection) -> set[str]:
+    assert isinstance(detection.output, LabelMap)
+    return {detection.output.categories[label].name for label in detection.output.present()}
