@@ -31,7 +31,9 @@ def paint_abdomen(
 
 
 def _rounded(mask: Bools, axes: tuple[np.ndarray, ...], sigma_mm: float) -> Bools:
-    sigma = [sigma_mm / max(float(axis[1] - axis[0]), 1e-3) for axis in axes]
+    if not mask.size:
+        return mask
+    sigma = [sigma_mm / float(axis[1] - axis[0]) if len(axis) > 1 else 0.0 for axis in axes]
     return np.asarray(ndimage.gaussian_filter(mask.astype(np.float32), sigma, truncate=2.5) > 0.5)
 
 

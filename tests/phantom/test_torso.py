@@ -71,6 +71,13 @@ def test_one_seed_gives_one_body_on_every_grid() -> None:
         assert np.linalg.norm(_centre(coarse, name) - _centre(fine, name)) < 4
 
 
+@pytest.mark.parametrize("extent_mm", [(-700, -600), (-390, -370), (0, 12), (400, 560)])
+def test_any_part_of_a_body_can_be_painted(extent_mm: tuple[float, float]) -> None:
+    body = paint_torso(4, (11.0, 12.0, 12.0), extent_mm)
+
+    assert body.tissue.any()
+
+
 # Normal adults lie within these (ICRP Publication 89 and the series named in `anatomy`); the
 # phantoms are meant to be a little more varied.
 @pytest.mark.parametrize(
