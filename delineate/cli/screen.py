@@ -54,7 +54,7 @@ def findings_table(findings: Iterable[dict[str, Any]], title: str) -> Table:
             _with_unit(measured, {"volume_ml": "ml", "area_mm2": "mm²", "area_px": "px"}),
             _with_unit(measured, {"mean_hu": "HU", "mean_value": ""}),
             str(len(finding["contours"])) if finding["contours"] else "-",
-            "; ".join(finding["notes"]),
+            "; ".join(finding["notes"]) or ("not found" if measured.get("voxels") == 0 else ""),
         )
     return table
 

@@ -23,6 +23,7 @@ from delineate.errors import DelineateError, UnreadableFileError, UploadError
 from delineate.imaging import Grid, Image
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.log import configure
+from delineate.jobs.settings import Settings
 from delineate.jobs.upload import Part, arranged, base_name, image_id, suffix
 
 __all__ = ["main"]
@@ -224,7 +225,7 @@ def _answer(line: str) -> dict[str, Any]:
 def main(parent: int) -> None:
     """Answer until stdin ends."""
     die_with(parent)
-    configure("errands")
+    configure("errands", Settings.from_environment().quiet)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     for line in sys.stdin:

@@ -25,13 +25,15 @@ _KEYS = frozenset(
 log = structlog.get_logger("delineate")
 
 
-def configure(process: str) -> None:
+def configure(process: str, quiet: bool = False) -> None:
     """Write JSON lines to stderr, and nothing else: what libraries say may quote a file.
 
     Parameters
     ----------
     process
         Name of this process, in every line.
+    quiet
+        Leave out what is neither a warning nor an error.
     """
     warnings.simplefilter("ignore")
     logging.lastResort = None
@@ -44,6 +46,9 @@ def configure(process: str) -> None:
             _allowed,
             structlog.processors.JSONRenderer(),
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.WARNING if quiet else logging.INFO
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -37,6 +37,8 @@ class Settings:
         How often a job may lose its worker before it counts as failed.
     max_crashes
         How often a detector may crash on a job before that counts as failed.
+    quiet
+        Log warnings and errors only.
     """
 
     data: Path
@@ -50,6 +52,7 @@ class Settings:
     detect_seconds: float = 3600.0
     max_attempts: int = 20
     max_crashes: int = 2
+    quiet: bool = False
 
     @property
     def database_url(self) -> str:

@@ -13,6 +13,7 @@ import uvicorn
 
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.log import configure
+from delineate.jobs.settings import Settings
 
 __all__ = ["main"]
 
@@ -20,7 +21,7 @@ __all__ = ["main"]
 def main(descriptor: int, parent: int) -> None:
     """Serve until told to stop."""
     die_with(parent)
-    configure("api")
+    configure("api", Settings.from_environment().quiet)
     config = uvicorn.Config(
         "delineate.api.app:create",
         factory=True,

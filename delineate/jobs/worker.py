@@ -202,8 +202,8 @@ def main(name: str, parent: int) -> None:
     Stopping is like dying: the job in hand stays open and is taken up again by the next worker.
     """
     die_with(parent)
-    configure(name)
     settings = Settings.from_environment()
+    configure(name, settings.quiet)
     with hold(settings.workers, name):
         database = engine.prepare(settings)
         table, store = JobTable(database), Store(settings)
