@@ -37,7 +37,7 @@ class Anatomy:
     """The measures of one body; draw one with `draw_anatomy`."""
 
     # Build
-    half_width_mm: float = between(138, 190, "chest breadth 28-38 cm, ICRP 89 table 2.9")
+    half_width_mm: float = between(138, 190, "breadth of the trunk 28-38 cm")
     half_depth_mm: float = between(92, 130)
     fat_mm: float = between(4, 34, "subcutaneous fat at the waist")
     wall_mm: float = between(8, 17, "muscles and ribs between fat and cavity")

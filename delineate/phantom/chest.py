@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,7 +133,8 @@ def _paint_great_vessels(
         paint([(x * 0.6, 0.5 * hy, top + 2), (2.4 * x, 4, top + 62)], [4.8], Tissue.OTHER_ARTERY)
 
 
-def _spine_at(anatomy: Anatomy):  # type: ignore[no-untyped-def]
+def _spine_at(anatomy: Anatomy) -> Callable[[float], float]:
+    """Where the centre of the spine lies at a height, before bending."""
     behind = anatomy.half_depth_mm - anatomy.fat_mm - anatomy.spine_depth_mm
 
     def spine(z: float) -> float:
