@@ -9,7 +9,7 @@ const detector = (id: string, modalities: string[], extra = {}): Detector =>
 const CT = { modality: "CT", unit: "mm", slices: 41 } as Series;
 
 test("detectors that read the series come first", () => {
-  const all = [detector("bees", ["photo"]), detector("organs", ["CT"]), detector("any", [])];
+  const all = [detector("any", []), detector("bees", ["photo"]), detector("organs", ["CT"])];
   expect(suited(all, CT).map(({ id }) => id)).toEqual(["organs", "any", "bees"]);
 });
 

@@ -127,10 +127,13 @@ export function mismatch(detector: Detector, series: Series): string | undefined
   return undefined;
 }
 
-/** Those that read the series first, each group in the order given. */
+/** First those made for such a series, then those that read anything, then the rest. */
 export function suited(detectors: readonly Detector[], series: Series): Detector[] {
-  const fits = (detector: Detector) => !mismatch(detector, series);
-  return [...detectors.filter(fits), ...detectors.filter((detector) => !fits(detector))];
+  const rank = (detector: Detector) => {
+    if (mismatch(detector, series)) return 2;
+    return detector.wants.modalities.length ? 0 : 1;
+  };
+  return [...detectors].sort((one, other) => rank(one) - rank(other));
 }
 
 /** Export formats that a result has; those of DICOM need an image that came as DICOM. */
