@@ -47,9 +47,7 @@ def demo(
             files = write_phantom(scratch / "phantom")
         output.print(f"generated a CT of {len(files)} slices (no patient: a phantom)")
         settings = jobs.Settings(data=data or scratch / "data", quiet=True)
-        url = stack.enter_context(
-            jobs.running(port=0 if once else port, settings=settings)
-        )
+        url = stack.enter_context(jobs.running(port=0 if once else port, settings=settings))
         client = stack.enter_context(httpx.Client(base_url=url, timeout=120))
         image = _ok(client.post("/v1/images", files=[("files", _part(path)) for path in files]))
         output.print(f"uploaded to {url}: {image['report']['advice']}", highlight=False)
