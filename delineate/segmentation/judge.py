@@ -20,6 +20,15 @@ KEPT_SHARE_OF_SCATTERED = 0.01
 LEAST_CONFIDENCE = 0.7
 """Structures less sure than this on the mean are not given out."""
 
+SURE = 0.93
+"""An organ of the trunk that is found without any other is given out only from here on."""
+
+_SELDOM_ALONE = frozenset(
+    {
+        *("lung_left", "lung_right", "liver", "spleen", "kidney_left", "kidney_right"),
+        *("stomach", "aorta", "heart"),
+    }
+)
 _WRONG_SIDE_SHARE = 0.2
 _FULL_HEIGHT_MM = 100.0
 _NEVER = np.float32(-1e4)
@@ -102,7 +111,15 @@ def judge(
             logits[label] = _NEVER
             continue
         found.append(Found(label, volume, confidence))
+    company = [each for each in found if _name(structures, each) in _SELDOM_ALONE]
+    if len(company) == 1 and company[0].confidence < SURE:
+        logits[company[0].label] = _NEVER
+        found.remove(company[0])
     return found
+
+
+def _name(structures: Sequence[Structure], found: Found) -> str:
+    return structures[found.label - 1].category.name
 
 
 def _largest_probability(logits: Floats) -> Floats:

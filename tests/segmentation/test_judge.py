@@ -170,3 +170,17 @@ def test_what_lies_beyond_the_scan_does_not_count() -> None:
     (only,) = judge(logits, np.full(SHAPE, 50.0, np.float32), STRUCTURES, SPACING, covered)
 
     assert only.volume_ml == 12
+
+
+def test_an_organ_all_alone_must_be_sure() -> None:
+    """A scan of the trunk that shows one organ shows others; one of a thigh shows none."""
+    alone = np.zeros(SHAPE, int)
+    alone[2:5, 2:5, 2:5] = 1
+    accompanied = alone.copy()
+    accompanied[2:5, 2:5, 14:17] = 2
+
+    found, labels = _judged(alone, strength=3.2)
+    assert found == []
+    assert not labels.any()
+    assert [each.label for each in _judged(alone, strength=6.0)[0]] == [1]
+    assert [each.label for each in _judged(accompanied, strength=3.2)[0]] == [1, 2]
