@@ -49,6 +49,7 @@ def run(
         read = formats.read(image if len(image) > 1 else image[0], series)
         if modality is not None:
             read = replace(read, modality=_stated(read.modality, modality))
+        delineation.demand_exportable(read, wanted)
         found = delineation.delineate(
             read, spec, options, monitor=ProgressBar(progress, task), runner=host
         )

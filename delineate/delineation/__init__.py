@@ -1,7 +1,14 @@
 """The one use case: an image goes through a detector, and what it found becomes a result."""
 
 from delineate.delineation.document import SCHEMA, dumps, to_json
-from delineate.delineation.exports import EXPORTS, Export, export, exportable, labels
+from delineate.delineation.exports import (
+    EXPORTS,
+    Export,
+    demand_exportable,
+    export,
+    exportable,
+    labels,
+)
 from delineate.delineation.result import (
     Delineation,
     DetectorIdentity,
@@ -21,6 +28,7 @@ __all__ = [
     "Finding",
     "Provenance",
     "delineate",
+    "demand_exportable",
     "dumps",
     "export",
     "exportable",

@@ -18,7 +18,7 @@ from delineate.errors import ExportError
 from delineate.imaging import Image, LabelMap
 from delineate.plugins import Classes, Field, Instances, Masks
 
-__all__ = ["EXPORTS", "Export", "export", "exportable", "labels"]
+__all__ = ["EXPORTS", "Export", "demand_exportable", "export", "exportable", "labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ def export(delineation: Delineation, formats: Iterable[str], folder: Path | str)
     formats
         Names out of :data:`EXPORTS`. ``"json"`` is always written.
     folder
-        Made where it is missing; files of the same names are replaced.
+        Made where it is missing; files of the same names are replaced. Where it holds another
+        result, that one's other files go: two results never mix.
 
     Returns
     -------
@@ -95,9 +96,34 @@ def export(delineation: Delineation, formats: Iterable[str], folder: Path | str)
         written = {name: scratch / EXPORTS[name].file for name in wanted}
         for name, path in written.items():
             _WRITERS[name](delineation, path)
+        _clear_another(folder, written["json"].read_bytes())
         return {name: path.replace(folder / EXPORTS[name].file) for name, path in written.items()}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _clear_another(folder: Path, document: bytes) -> None:
+    """Remove the known files of a result that is not the one of this document."""
+    kept = folder / EXPORTS["json"].file
+    if kept.is_file() and kept.read_bytes() != document:
+        for entry in EXPORTS.values():
+            (folder / entry.file).unlink(missing_ok=True)
+
+
+def demand_exportable(image: Image, formats: Iterable[str]) -> None:
+    """Refuse formats that no result of this image can have, before anything is computed.
+
+    Raises
+    ------
+    ExportError
+        If a DICOM object is asked for and the image did not come from DICOM.
+    """
+    refused = [name for name in formats if EXPORTS[name].media_type == "application/dicom"]
+    if refused and image.source.format != "dicom":
+        raise ExportError(
+            f"expected a DICOM series for {' and '.join(refused)}, which refer to its slices, got "
+            f"an image from {image.source.format}; leave them out or give the series"
+        )
 
 
 def exportable(delineation: Delineation) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ def demand_suitable(image: Image, spec: DetectorSpec) -> None:
         if image.modality == "unknown":
             hint = (
                 "the file does not say what it is and its values do not look like it; if it is, "
-                f"say so with dataclasses.replace(image, modality={wants.modalities[0]!r})"
+                f"say so: --modality {wants.modalities[0]} on the command line, "
+                f"dataclasses.replace(image, modality={wants.modalities[0]!r}) in Python"
             )
         _refuse(spec, " or ".join(wants.modalities), f"modality {image.modality}", hint)
     needs_mm = wants.unit == "mm" or wants.spacing_mm or wants.orientation

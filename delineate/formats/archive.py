@@ -136,7 +136,10 @@ def _files(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
         if "\0" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):
             raise UploadError(f"entry {number} of the zip archive has an absolute or broken name")
         if ".." in name.split("/"):
-            raise UploadError(f"entry {number} of the zip archive points out of its folder")
+            raise UploadError(
+                f"entry {number} of the zip archive points out of its folder; pack the files anew, "
+                "with names that hold no '..'"
+            )
         if stat.S_ISLNK(info.external_attr >> 16):
             raise UploadError(f"entry {number} of the zip archive is a link")
         if info.flag_bits & 0x1:

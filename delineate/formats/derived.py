@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from delineate.errors import ExportError
 from delineate.formats.dicom import DicomSource
+from delineate.formats.dicom.quiet import quiet_pydicom
 from delineate.imaging import Image
 
 if TYPE_CHECKING:
@@ -87,19 +88,20 @@ def patient_and_study(source: DicomSource) -> Dataset:
     from pydicom import Dataset
 
     header, dataset = source.header, Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    for name in _REQUIRED:
-        setattr(dataset, name, _text(header, name))
-    for name in _OPTIONAL:
-        if name in header:
+    with quiet_pydicom():  # odd values are passed on as they are
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        for name in _REQUIRED:
             setattr(dataset, name, _text(header, name))
-    codes = header.get("DeidentificationMethodCodeSequence")
-    if codes:
-        parts = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
-        dataset.DeidentificationMethodCodeSequence = [
-            coded(*(_text(code, part) for part in parts)) for code in codes
-        ]
-    dataset.StudyInstanceUID = source.study_uid
+        for name in _OPTIONAL:
+            if name in header:
+                setattr(dataset, name, _text(header, name))
+        codes = header.get("DeidentificationMethodCodeSequence")
+        if codes:
+            parts = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
+            dataset.DeidentificationMethodCodeSequence = [
+                coded(*(_text(code, part) for part in parts)) for code in codes
+            ]
+        dataset.StudyInstanceUID = source.study_uid
     return dataset
 
 

@@ -39,7 +39,9 @@ def parse(spec: DetectorSpec, values: Mapping[str, object]) -> Options:
         return spec.options.model_validate(given)
     except ValidationError as error:
         failed = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
-    retry = {name: _reread(v) if name in failed else v for name, v in given.items()}
+    properties = spec.options.model_json_schema().get("properties", {})
+    lists = {name for name, entry in properties.items() if entry.get("type") == "array"}
+    retry = {name: _reread(v, name in lists) if name in failed else v for name, v in given.items()}
     try:
         return spec.options.model_validate(retry)
     except ValidationError as error:
@@ -48,14 +50,14 @@ def parse(spec: DetectorSpec, values: Mapping[str, object]) -> Options:
     raise OptionError(f"{problems}{end} {_known(spec)}")
 
 
-def _reread(value: object) -> object:
+def _reread(value: object, is_list: bool) -> object:
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
     except ValueError:
         parts: list[object] = [part.strip() for part in value.split(",")]
-        return parts if len(parts) > 1 else value
+        return parts if is_list or len(parts) > 1 else value
 
 
 def _problem(item: Any, spec: DetectorSpec) -> str:

@@ -36,6 +36,7 @@ class OrganOptions(Options):
         unknown = sorted(set(names) - set(NAMES))
         if unknown:
             raise ValueError(
-                f"there is no structure {', '.join(unknown)}; expected any of {', '.join(NAMES)}"
+                f"names structures that there are not ({', '.join(unknown)}); "
+                f"known are {', '.join(NAMES)}"
             )
         return names

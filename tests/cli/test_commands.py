@@ -194,3 +194,26 @@ def test_two_series_are_listed_and_one_must_be_chosen(
     report = formats.inspect(both)
     assert len(report.series) == 2
     assert all(series.id in message for series in report.series)
+
+
+def test_two_results_never_mix_in_one_folder(phantom_series: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ("--detector", "organs.ct", "--out", out)
+    assert run("run", phantom_series, *arguments, "--export", "csv,png") == 0
+    one = "--option", "structures=liver"
+    assert run("run", phantom_series, *arguments, *one, "--export", "nifti") == 0
+    assert {path.name for path in out.iterdir()} == {"delineation.json", "labels.nii.gz"}
+    (only,) = json.loads((out / "delineation.json").read_text())["findings"]
+    assert only["category"]["name"] == "liver"
+
+
+def test_an_export_that_cannot_be_is_refused_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    array = np.random.default_rng(0).integers(-1000, 1000, (8, 8, 8)).astype(np.int16)
+    nibabel.Nifti1Image(array, np.eye(4)).to_filename(tmp_path / "ct.nii.gz")
+    out = tmp_path / "out"
+    arguments = ("--detector", "organs.ct", "--modality", "CT", "--out", out)
+    assert run("run", tmp_path / "ct.nii.gz", *arguments, "--export", "nifti,rtstruct") == 3
+    assert "expected a DICOM series for rtstruct" in capsys.readouterr().err
+    assert not out.exists()
