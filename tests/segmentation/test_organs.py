@@ -134,7 +134,7 @@ def test_values_without_rescaling_are_refused(detector: OrganDetector) -> None:
 
 
 def test_an_unknown_structure_is_refused_by_name() -> None:
-    with pytest.raises(OptionError, match="no structure soul"):
+    with pytest.raises(OptionError, match=r"names structures that there are not \(soul\)"):
         parse(organs_ct, {"structures": ["soul"]})
 
 
