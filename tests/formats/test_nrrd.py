@@ -75,6 +75,7 @@ def test_what_itk_writes_is_read_exactly(labelmap: LabelMap, name: str, packed: 
 
 @given(grids(), st.sampled_from(("gzip", "raw", "bzip2")), st.sampled_from(("<", ">")))
 @settings(deadline=None, max_examples=50)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_pynrrd_writes_is_read_exactly(grid: Grid, encoding: str, order: str) -> None:
     import nrrd as pynrrd
 
