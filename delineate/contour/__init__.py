@@ -1,6 +1,6 @@
 """From label maps to outlines and back, and what can be measured on the way."""
 
-from delineate.contour.fill import fill, fill_all
+from delineate.contour.fill import fill, fill_all, fill_layers
 from delineate.contour.measure import measure
 from delineate.contour.plane import index_points
 from delineate.contour.ring import Contour
@@ -12,6 +12,7 @@ __all__ = [
     "Structure",
     "fill",
     "fill_all",
+    "fill_layers",
     "index_points",
     "measure",
     "trace",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,9 @@ from delineate.contour.plane import slice_rings
 from delineate.contour.ring import Contour
 from delineate.contour.structure import Structure
 from delineate.errors import GeometryError, InputError
-from delineate.imaging import Grid, LabelMap
+from delineate.imaging import Category, Grid, LabelMap
 
-__all__ = ["fill", "fill_all"]
+__all__ = ["fill", "fill_all", "fill_layers"]
 
 
 def fill(
@@ -87,22 +88,10 @@ def fill_all(
     GeometryError
         As for :func:`fill`.
     """
-    known: dict[int, Structure] = {}
-    for structure in structures:
-        if structure.number in known:
-            raise InputError(
-                f"structures {known[structure.number].category.name!r} and "
-                f"{structure.category.name!r} both have the number {structure.number}"
-            )
-        known[structure.number] = structure
-    if known and not (min(known) >= 1 and max(known) <= 65535):
-        raise InputError(f"expected structure numbers from 1 to 65535, got {sorted(known)}")
-    volume = np.zeros(grid.shape, np.uint8 if max(known, default=0) < 256 else np.uint16)
-    for number, structure in known.items():
-        try:
-            clashes = _paint(volume, number, structure.contours, grid, plane_tolerance_mm)
-        except GeometryError as error:
-            raise GeometryError(f"structure {structure.category.name!r}: {error}") from error
+    known = _by_number(structures)
+    volume = _empty(known, grid)
+    for structure in known.values():
+        clashes = _paint_named(volume, structure, grid, plane_tolerance_mm)
         if clashes.any():
             other = int(clashes.argmax())
             raise InputError(
@@ -111,6 +100,81 @@ def fill_all(
                 "fill them one by one instead"
             )
     return LabelMap(volume, grid, {number: known[number].category for number in sorted(known)})
+
+
+def fill_layers(
+    structures: Iterable[Structure], grid: Grid, plane_tolerance_mm: float | None = None
+) -> tuple[LabelMap, ...]:
+    """Fill structures that may overlap into as few label maps as a greedy choice needs.
+
+    Parameters
+    ----------
+    structures
+        Each goes, in the order given, into the first layer in which it overlaps nothing.
+    grid, plane_tolerance_mm
+        As for :func:`fill_all`.
+
+    Returns
+    -------
+    tuple of LabelMap
+        At least one, all on ``grid``. Each structure is in exactly one, under its own number, as
+        :func:`fill` gives it; one without a sample is in the first, as a category alone.
+
+    Raises
+    ------
+    InputError
+        If two structures have the same number.
+    GeometryError
+        As for :func:`fill`.
+    """
+    known = _by_number(structures)
+    volumes = [_empty(known, grid)]
+    members: list[dict[int, Category]] = [{}]
+    for number, structure in known.items():
+        for place, volume in enumerate(volumes):
+            if not _paint_named(volume, structure, grid, plane_tolerance_mm).any():
+                members[place][number] = structure.category
+                break
+            volume[volume == number] = 0  # what was free beside the overlap
+        else:
+            volumes.append(_empty(known, grid))
+            members.append({number: structure.category})
+            _paint_named(volumes[-1], structure, grid, plane_tolerance_mm)
+    return tuple(
+        LabelMap(volume, grid, dict(sorted(categories.items())))
+        for volume, categories in zip(volumes, members, strict=True)
+    )
+
+
+def _by_number(structures: Iterable[Structure]) -> dict[int, Structure]:
+    known: dict[int, Structure] = {}
+    for structure in structures:
+        if structure.number in known:
+            raise InputError(
+                f"structures {known[structure.number].category.name!r} and "
+                f"{structure.category.name!r} both have the number {structure.number}; give each "
+                "its own"
+            )
+        known[structure.number] = structure
+    if known and not (min(known) >= 1 and max(known) <= 65535):
+        raise InputError(f"expected structure numbers from 1 to 65535, got {sorted(known)}")
+    return known
+
+
+def _empty(known: Mapping[int, Structure], grid: Grid) -> NDArray[Any]:
+    return np.zeros(grid.shape, np.uint8 if max(known, default=0) < 256 else np.uint16)
+
+
+def _paint_named(
+    volume: NDArray[Any],
+    structure: Structure,
+    grid: Grid,
+    plane_tolerance_mm: float | None,
+) -> NDArray[np.int64]:
+    try:
+        return _paint(volume, structure.number, structure.contours, grid, plane_tolerance_mm)
+    except GeometryError as error:
+        raise GeometryError(f"structure {structure.category.name!r}: {error}") from error
 
 
 def _paint(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import grids, labelmaps
 
-from delineate.contour import Contour, Structure, fill, fill_all, trace, trace_all
+from delineate.contour import Contour, Structure, fill, fill_all, fill_layers, trace, trace_all
 from delineate.errors import GeometryError, InputError
 from delineate.imaging import Category, Grid, LabelMap
 
@@ -299,3 +299,43 @@ def test_tumours_drawn_by_hand_fill_as_the_reference_says(shared_data: Path, pat
     filled = fill(contours, itk_grid(mask))
 
     np.testing.assert_array_equal(filled, SimpleITK.GetArrayFromImage(mask) > 0)
+
+
+@given(labelmaps(), labelmaps())
+def test_layers_hold_every_structure_once_and_exactly(one: LabelMap, other: LabelMap) -> None:
+    over = LabelMap(np.resize(other.array, one.array.shape), one.grid, {})
+    structures = [
+        *trace_all(one),
+        *(Structure(s.number + 300, Category("b"), s.contours) for s in trace_all(over)),
+    ]
+
+    layers = fill_layers(structures, one.grid)
+
+    for structure in structures:
+        holding = [layer for layer in layers if structure.number in layer.categories]
+        assert len(holding) == 1
+        assert holding[0].categories[structure.number] == structure.category
+        np.testing.assert_array_equal(
+            holding[0].mask(structure.number), fill(structure.contours, one.grid)
+        )
+    named = [number for layer in layers for number in layer.categories]
+    assert sorted(named) == sorted(structure.number for structure in structures)
+    for layer in layers:
+        assert set(layer.present()) <= set(layer.categories)
+
+
+def test_layers_are_as_few_as_greedy_needs() -> None:
+    a = Structure(1, Category("a"), (ring(*SQUARE),))
+    b = Structure(2, Category("b"), (ring(*((x + 1, y) for x, y in SQUARE)),))
+    c = Structure(3, Category("c"), (ring(*((x + 4, y + 4) for x, y in SQUARE)),))
+    empty = Structure(4, Category("d"))
+
+    layers = fill_layers((a, b, c, empty), FLAT)
+
+    assert [sorted(layer.categories) for layer in layers] == [[1, 3, 4], [2]]
+    assert [len(fill_layers(some, FLAT)) for some in ((), (a,), (a, c))] == [1, 1, 1]
+
+
+def test_layers_refuse_two_structures_of_one_number() -> None:
+    with pytest.raises(InputError, match="both have the number 1"):
+        fill_layers((Structure(1, Category("a")), Structure(1, Category("b"))), FLAT)
