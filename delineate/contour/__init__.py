@@ -1,5 +1,6 @@
 """From label maps to outlines and back, and what can be measured on the way."""
 
+from delineate.contour.deviation import Deviation, deviation
 from delineate.contour.fill import fill, fill_all, fill_layers
 from delineate.contour.measure import measure
 from delineate.contour.plane import index_points
@@ -9,7 +10,9 @@ from delineate.contour.trace import trace, trace_all
 
 __all__ = [
     "Contour",
+    "Deviation",
     "Structure",
+    "deviation",
     "fill",
     "fill_all",
     "fill_layers",
