@@ -6,10 +6,11 @@ from delineate.contour.measure import measure
 from delineate.contour.plane import index_points
 from delineate.contour.ring import Contour
 from delineate.contour.structure import Structure
-from delineate.contour.trace import trace, trace_all
+from delineate.contour.trace import ContourStyle, trace, trace_all
 
 __all__ = [
     "Contour",
+    "ContourStyle",
     "Deviation",
     "Structure",
     "deviation",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,16 @@ from delineate.contour.ring import Contour, unchecked
 from delineate.contour.structure import Structure
 from delineate.imaging import Category, LabelMap
 
-__all__ = ["trace", "trace_all"]
+__all__ = ["ContourStyle", "trace", "trace_all"]
+
+ContourStyle = Literal["edge", "midpoint"]
 
 
-def trace(labelmap: LabelMap, label: int) -> tuple[Contour, ...]:
+def trace(labelmap: LabelMap, label: int, style: ContourStyle = "edge") -> tuple[Contour, ...]:
     """Outline one label, slice by slice.
 
-    Contours follow the edges between samples inside and outside ("cracks"), so that filling them
-    at sample centres gives the label back exactly, whatever its shape, and the area of the outer
-    rings less that of the holes is the number of samples times the area of one [1]_.
+    Filling the contours at sample centres gives the label back exactly, whatever its shape and
+    whatever the style.
 
     Parameters
     ----------
@@ -27,20 +28,25 @@ def trace(labelmap: LabelMap, label: int) -> tuple[Contour, ...]:
         Contours lie in the planes of its first axis, through the sample centres.
     label
         The label to outline, 1 to 65535. One that is absent has no contours.
+    style
+        ``"edge"``: along the edges between samples inside and outside ("cracks"); the area of the
+        outer rings less that of the holes is the number of samples times the area of one [1]_.
+        ``"midpoint"``: from the middle of one such edge to that of the next, which cuts the
+        corners: marching squares [2]_ at one half.
 
     Returns
     -------
     tuple of Contour
         From the first slice to the last; each outer ring before its holes, outer rings in the
-        order of their first sample. Points are the corners alone: of several in a line only
-        the ends are kept.
+        order of their first sample. Of several points in a line only the ends are kept.
 
     Notes
     -----
     Samples that meet only at a corner are not connected: each 4-connected component has an outer
-    ring of its own. Rings may touch at corners, and a hole may touch its outer ring at one, but
-    none passes a corner twice, crosses or shares an edge with another of the same label: every
-    outer ring with its holes is a valid polygon.
+    ring of its own. Edge rings may touch at corners, and a hole may touch its outer ring at one,
+    but none passes a corner twice, crosses or shares an edge with another of the same label.
+    Midpoint rings of one label never touch; holes that meet at a corner are one, and a bay that
+    closes at a corner is open. In both styles every outer ring with its holes is a valid polygon.
 
     Outer rings run counter-clockwise and holes clockwise when the column index is drawn to the
     right and the row index *upwards* (the signed area of ``(column, row)`` is positive); on a
@@ -51,6 +57,7 @@ def trace(labelmap: LabelMap, label: int) -> tuple[Contour, ...]:
     ----------
     .. [1] Rosenfeld, "Connectivity in digital pictures", J. ACM 17(1), 1970,
        doi:10.1145/321556.321570
+    .. [2] Lorensen and Cline, "Marching cubes", SIGGRAPH 1987, doi:10.1145/37401.37422
 
     Examples
     --------
@@ -64,16 +71,18 @@ def trace(labelmap: LabelMap, label: int) -> tuple[Contour, ...]:
         raise ValueError(f"expected a label from 1 to 65535, got {label}")
     if label > np.iinfo(labelmap.array.dtype).max:
         return ()
-    return _rings(labelmap, label).get(label, ())
+    return _rings(labelmap, label, style).get(label, ())
 
 
-def trace_all(labelmap: LabelMap) -> tuple[Structure, ...]:
+def trace_all(labelmap: LabelMap, style: ContourStyle = "edge") -> tuple[Structure, ...]:
     """Outline every label in one pass over the volume.
 
     Parameters
     ----------
     labelmap
         Contours lie in the planes of its first axis.
+    style
+        As for :func:`trace`.
 
     Returns
     -------
@@ -81,7 +90,7 @@ def trace_all(labelmap: LabelMap) -> tuple[Structure, ...]:
         One for each category and for each label that is there without one (named ``label N``), by
         number, with the contours that :func:`trace` gives. A category without a sample has none.
     """
-    rings = _rings(labelmap, 0)
+    rings = _rings(labelmap, 0, style)
     return tuple(
         Structure(
             number,
@@ -92,11 +101,15 @@ def trace_all(labelmap: LabelMap) -> tuple[Structure, ...]:
     )
 
 
-def _rings(labelmap: LabelMap, only: int) -> dict[int, tuple[Contour, ...]]:
-    from delineate.contour.trace_kernel import crack_rings, to_world  # numba is slow to import
+def _rings(labelmap: LabelMap, only: int, style: ContourStyle) -> dict[int, tuple[Contour, ...]]:
+    if style not in ("edge", "midpoint"):
+        raise ValueError(f"expected style='edge' or 'midpoint', got {style!r}")
+    from delineate.contour.trace_kernel import crack_rings, midpoint_rings, to_world  # numba: slow
 
     labels, words = _labels_and_words(labelmap.array)
-    corners, table = crack_rings(labels, words, only)
+    corners, table = crack_rings(labels, words, only, style == "edge")
+    if style == "midpoint":
+        corners, table = midpoint_rings(corners, table)
     points = to_world(corners, table, labelmap.grid.affine)
     points.setflags(write=False)
     rings: dict[int, list[Contour]] = {}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from delineate.contour.compiled import kernel
 
-__all__ = ["crack_rings", "to_world"]
+__all__ = ["crack_rings", "midpoint_rings", "to_world"]
 
 Integers = NDArray[np.int32]
 Table = NDArray[np.int64]
@@ -26,7 +26,9 @@ Labels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @kernel
-def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[Integers, Table]:
+def crack_rings(
+    labels: Labels, words: NDArray[np.uint64], only: int, cut: bool
+) -> tuple[Integers, Table]:
     """All rings of all labels, or of ``only`` one if it is not 0.
 
     Parameters
@@ -39,11 +41,13 @@ def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[I
         over at the end of ``labels`` is no word.
     only
         Label to trace; 0 for every label but background.
+    cut
+        Whether a ring that passes a corner twice becomes several.
 
     Returns
     -------
     corners
-        ``(n, 2)``: row and column on the lattice, ring after ring.
+        ``(n, 2)``: row and column on the lattice, times two, ring after ring.
     rings
         ``(m, 6)``: label, component, whether a hole, slice, first corner, corner after the last.
         Components are numbered through the volume, in the order of their first sample.
@@ -88,7 +92,7 @@ def crack_rings(labels: Labels, words: NDArray[np.uint64], only: int) -> tuple[I
                 component = components
             length = _follow(frame, steps, int(at), owner, component, walk)
             head[0], head[1], head[3] = label, component, k
-            corners, rings = _keep(walk, length, place, width, head, corners, rings, used)
+            corners, rings = _keep(walk, length, place, width, cut, head, corners, rings, used)
         frame[top * width : (bottom + 1) * width] = 0
     return corners[: used[0]].copy(), rings[: used[1]].copy()
 
@@ -180,12 +184,13 @@ def _keep(
     count: int,
     place: Integers,
     width: int,
+    cut: bool,
     head: Table,
     corners: Integers,
     rings: Table,
     used: Table,
 ) -> tuple[Integers, Table]:
-    """Append a ring, cut into several where it passes a corner twice.
+    """Append a ring; if ``cut``, then as several where it passes a corner twice.
 
     The corners go onto a stack (the beginning of ``walk``, which is overwritten). When one comes
     that is on it already, all since then are a ring. ``place`` holds, for each ambiguous corner,
@@ -198,7 +203,7 @@ def _keep(
         start = -1
         if i == count:
             start = 0
-        elif walk[i, 1]:
+        elif cut and walk[i, 1]:
             start = place[walk[i, 0]] - 1
         if start < 0:
             walk[top, 0], walk[top, 1] = walk[i, 0], walk[i, 1]
@@ -223,8 +228,8 @@ def _keep(
             c = walk[j, 0] - r * width
             area += c0 * r - c * r0
             r0, c0 = r, c
-            corners[n + j - start, 0] = r - 1
-            corners[n + j - start, 1] = c - 1
+            corners[n + j - start, 0] = 2 * r - 2
+            corners[n + j - start, 1] = 2 * c - 2
             if walk[j, 1] and (j > start or i == count):
                 place[walk[j, 0]] = 0
         head[2] = area < 0
@@ -236,13 +241,61 @@ def _keep(
 
 
 @kernel
+def midpoint_rings(corners: Integers, rings: Table) -> tuple[Integers, Table]:
+    """Join the middles of the cracks, of several in a line only the first and the last.
+
+    Takes and gives what :func:`crack_rings` gives; rings must not be cut.
+    """
+    middles = np.empty((2 * len(corners), 2), np.int32)
+    table = rings.copy()
+    n = 0
+    for m in range(len(rings)):
+        first, stop = rings[m, 4], rings[m, 5]
+        start = n
+        r0, c0 = corners[stop - 1]
+        for i in range(first, stop):
+            r1, c1 = corners[i]
+            length = max(abs(r1 - r0), abs(c1 - c0))
+            dr, dc = (r1 - r0) // length, (c1 - c0) // length
+            n = _line_to(middles, start, n, r0 + dr, c0 + dc)
+            if length > 2:
+                n = _line_to(middles, start, n, r1 - dr, c1 - dc)
+            r0, c0 = r1, c1
+        # The ends of the list are neighbours too.
+        if _in_line(middles, n - 2, n - 1, start):
+            n -= 1
+        if _in_line(middles, n - 1, start, start + 1):
+            n -= 1
+            middles[start] = middles[n]
+        table[m, 4], table[m, 5] = start, n
+    return middles[:n].copy(), table
+
+
+@kernel
+def _line_to(middles: Integers, start: int, n: int, r: int, c: int) -> int:
+    """Append a point to the ring from ``start`` to ``n``; gives the new ``n``."""
+    middles[n, 0], middles[n, 1] = r, c
+    if n - start >= 2 and _in_line(middles, n - 2, n - 1, n):
+        middles[n - 1, 0], middles[n - 1, 1] = r, c
+        return n
+    return n + 1
+
+
+@kernel
+def _in_line(points: Integers, a: int, b: int, c: int) -> bool:
+    r0, c0 = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
+    r1, c1 = points[c, 0] - points[b, 0], points[c, 1] - points[b, 1]
+    return bool(r0 * c1 == r1 * c0)
+
+
+@kernel
 def to_world(corners: Integers, rings: Table, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """World positions ``(n, 3)`` of the corners of rings, by a grid's ``(4, 4)`` affine."""
+    """World positions ``(n, 3)`` of doubled corners, by a grid's ``(4, 4)`` affine."""
     points = np.empty((len(corners), 3))
     for m in range(len(rings)):
         k = float(rings[m, 3])
         for n in range(rings[m, 4], rings[m, 5]):
-            r, c = corners[n, 0] - 0.5, corners[n, 1] - 0.5
+            r, c = 0.5 * corners[n, 0] - 0.5, 0.5 * corners[n, 1] - 0.5
             for axis in range(3):
                 points[n, axis] = (
                     affine[axis, 0] * k
