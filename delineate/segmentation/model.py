@@ -155,7 +155,7 @@ def _structure(number: int, content: dict[str, Any]) -> Structure:
     category = Category(
         str(content["name"]),
         (red, green, blue),
-        Code(str(code["value"]), str(code["scheme"]), str(code["meaning"])),
+        Code(str(code["value"]), str(code["scheme"]), str(code["meaning"])) if code else None,
         cast("Laterality | None", side),
     )
     return Structure(

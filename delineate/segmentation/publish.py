@@ -66,13 +66,13 @@ def publish(
 def _label(number: int, structure: Structure) -> dict[str, Any]:
     category = structure.category
     code = category.code
-    if code is None:
-        raise ValueError(f"expected a code for {category.name!r}")
     return {
         "label": number,
         "name": category.name,
         "colour": list(category.colour),
-        "code": {"value": code.value, "scheme": code.scheme, "meaning": code.meaning},
+        "code": {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
+        if code
+        else None,
         "laterality": category.laterality,
         "min_volume_ml": structure.min_volume_ml,
         "single": structure.single,
