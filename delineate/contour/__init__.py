@@ -4,6 +4,7 @@ from delineate.contour.deviation import Deviation, deviation
 from delineate.contour.fill import fill, fill_all, fill_layers
 from delineate.contour.measure import measure
 from delineate.contour.plane import index_points
+from delineate.contour.reslice import Plane, plane_grid, reslice
 from delineate.contour.ring import Contour
 from delineate.contour.structure import Structure
 from delineate.contour.trace import ContourStyle, trace, trace_all
@@ -12,6 +13,7 @@ __all__ = [
     "Contour",
     "ContourStyle",
     "Deviation",
+    "Plane",
     "Structure",
     "deviation",
     "fill",
@@ -19,6 +21,8 @@ __all__ = [
     "fill_layers",
     "index_points",
     "measure",
+    "plane_grid",
+    "reslice",
     "trace",
     "trace_all",
 ]
