@@ -3,6 +3,7 @@
 from delineate.imaging.category import Category, Code
 from delineate.imaging.grid import Grid, axis_order
 from delineate.imaging.image import Image, LabelMap, Source
+from delineate.imaging.lattice import place
 from delineate.imaging.resample import resample, resample_labels
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "LabelMap",
     "Source",
     "axis_order",
+    "place",
     "resample",
     "resample_labels",
 ]
