@@ -1,23 +1,38 @@
-"""What an object derived from a DICOM series (RTSTRUCT, SEG) repeats of it."""
+"""What objects derived from a DICOM series (RTSTRUCT, SEG, SR) repeat of it, and share."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from delineate.errors import ExportError
 from delineate.formats.dicom import DicomSource
 from delineate.formats.dicom.quiet import quiet_pydicom
-from delineate.imaging import Image
+from delineate.imaging import Code, Image
+from delineate.imaging.category import Laterality
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["SIDES", "coded", "line", "new_uid", "patient_and_study", "series_of", "version"]
+__all__ = [
+    "SIDES",
+    "code_and_side",
+    "coded",
+    "line",
+    "new_uid",
+    "patient_and_study",
+    "series_of",
+    "version",
+]
 
 # Left and right as SNOMED CT has them (CID 244).
 SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
+_SIDES_READ: Mapping[str, Laterality] = MappingProxyType(
+    {"7771000": "left", "24028007": "right", "G-A101": "left", "G-A100": "right"}
+)
 
 # Of the patient and the study, copied as they are. The first are required, if only empty.
 _REQUIRED = (
@@ -125,6 +140,16 @@ def coded(value: str, scheme: str, meaning: str) -> Dataset:
     item.CodingSchemeDesignator = scheme
     item.CodeMeaning = line(meaning, 64)
     return item
+
+
+def code_and_side(item: Dataset) -> tuple[Code | None, Laterality | None]:
+    """What the item of a sequence of coded concepts says, its modifiers included."""
+    value = str(item.get("CodeValue") or item.get("LongCodeValue") or "")
+    scheme = str(item.get("CodingSchemeDesignator") or "")
+    code = Code(value, scheme, str(item.get("CodeMeaning") or "")) if value and scheme else None
+    modifiers = item.get("SegmentedPropertyTypeModifierCodeSequence") or ()
+    sides = (_SIDES_READ.get(str(modifier.get("CodeValue") or "")) for modifier in modifiers)
+    return code, next((side for side in sides if side), None)
 
 
 def line(text: str, length: int) -> str:

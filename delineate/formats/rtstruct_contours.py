@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from delineate.contour import Structure
 from delineate.contour.plane import slice_rings
+from delineate.errors import ExportError, GeometryError
+from delineate.formats.decimals import to_text
 from delineate.formats.dicom import DicomSource
 from delineate.imaging import Image
 
@@ -21,7 +23,8 @@ __all__ = ["SEQUENCE", "Holes", "encode_contours"]
 
 Holes = Literal["rings", "xor", "keyhole"]
 SEQUENCE = 0x30060039
-_DECIMALS = 6  # of a millimetre
+# How far from the plane of its slice a contour may lie: as far as slices may from their places.
+_TOLERANCE_MM, _TOLERANCE = 0.1, 0.01  # the greater of mm and part of the slice distance
 
 
 def encode_contours(
@@ -31,22 +34,25 @@ def encode_contours(
 
     Raises
     ------
+    ExportError
+        If a contour is further away than a decimal string can say.
     GeometryError
-        If a contour lies in no slice of the image.
+        If a contour does not lie in a slice of the image.
     """
     references = [_reference(source, index) for index in range(image.grid.shape[0])]
+    tolerance = max(_TOLERANCE_MM, _TOLERANCE * image.grid.slice_distance)
     items = []
     for structure in structures:
-        slices = slice_rings(structure.contours, image.grid).slices.tolist()
+        slices = _slices(structure, image, tolerance)
         rings = [
             (k, contour.points, contour.is_hole)
             for k, contour in zip(slices, structure.contours, strict=True)
         ]
         if holes == "keyhole":
             rings = _keyholes(rings)
-        crossed = {k for k, _, is_hole in rings if is_hole} if holes == "xor" else set()
+        crossed = holes == "xor" and any(is_hole for _, _, is_hole in rings)
         contours = [
-            _contour(points, references[k], number, k in crossed)
+            _contour(points, references[k], number, crossed)
             for number, (k, points, _) in enumerate(rings, 1)
         ]
         colour = "\\".join(str(part) for part in structure.category.colour)
@@ -82,9 +88,23 @@ def _contour(points: NDArray[np.float64], reference: bytes, number: int, xor: bo
 
 
 def _decimal_strings(points: NDArray[np.float64]) -> bytes:
-    """Numbers of at most 16 characters: 10 digits, sign, point and exponent."""
-    numbers = (np.round(points.ravel(), _DECIMALS) + 0.0).tolist()
-    return ("%.10g\\" * len(numbers) % tuple(numbers))[:-1].encode()
+    try:
+        return to_text(points)
+    except ValueError:
+        raise ExportError(
+            "a contour lies 100 km and more from the origin, too far for DICOM's numbers; the "
+            "geometry of the image or of the structures is broken"
+        ) from None
+
+
+def _slices(structure: Structure, image: Image, tolerance: float) -> list[int]:
+    """Of each contour the slice in whose plane it lies."""
+    try:
+        rings = slice_rings(structure.contours, image.grid, tolerance)
+    except GeometryError as error:
+        raise GeometryError(f"structure {structure.category.name!r}: {error}") from error
+    slices: list[int] = rings.slices.tolist()
+    return slices
 
 
 def _keyholes(
@@ -100,9 +120,16 @@ def _keyholes(
         gaps = np.linalg.norm(outer[:, None] - points[None], axis=2)
         i, j = np.unravel_index(int(gaps.argmin()), gaps.shape)
         hole = np.roll(points, -int(j), axis=0)
+        if _normal(outer) @ _normal(points) > 0:  # for who fills by winding, and for the area
+            hole = np.roll(hole[::-1], 1, axis=0)
         whole = np.concatenate((outer[: i + 1], hole, hole[:1], outer[i:]))
         joined[-1] = (k, whole, False)
     return joined
+
+
+def _normal(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    steps = points - points[0]
+    return np.asarray(np.cross(steps, np.roll(steps, -1, axis=0)).sum(axis=0), np.float64)
 
 
 def _element(tag: int, value: bytes, padding: bytes = b" ") -> bytes:

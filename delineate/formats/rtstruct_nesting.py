@@ -6,44 +6,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.contour import Contour
+from delineate.contour.ring import unchecked
 
 __all__ = ["nested"]
 
+_SAME_PLANE_MM = 0.01
 
-def nested(rings: list[NDArray[np.float64]]) -> tuple[Contour, ...]:
+
+def nested(rings: list[NDArray[np.float64]]) -> tuple[tuple[Contour, ...], int]:
     """Order rings by plane, and find those that are holes.
 
     Parameters
     ----------
     rings
-        Each ``(n, 3)``, n >= 3, in parallel planes; rings within 0.01 mm lie in one.
+        Each ``(n, 3)``, n >= 3, finite, in parallel planes; rings within 0.01 mm lie in one.
 
     Returns
     -------
-    tuple of Contour
+    contours
         From the lowest plane along the rings' normal to the highest, each outer ring before its
         holes. A ring within an odd number of others is a hole.
+    crossing
+        How many pairs of rings of one plane cross each other, so that neither lies in the other.
     """
     if not rings:
-        return ()
+        return (), 0
+    from delineate.formats.nesting_kernel import crossing, nesting  # numba is slow to import
+
     normal = _normal(rings)
+    planes = _planes(rings, normal)
+    order = np.argsort(planes, kind="stable")
+    planes, rings = planes[order], [rings[i] for i in order]
+    axes = [axis for axis in range(3) if axis != int(np.abs(normal).argmax())]
+    flat = np.ascontiguousarray(np.concatenate(rings)[:, axes])
+    starts = np.cumsum([0] + [len(ring) for ring in rings])
+    depths, parents = nesting(flat, starts, planes)
+    outer = np.where(depths % 2 == 0, np.arange(len(rings)), parents)
+    contours = []
+    for i in np.lexsort((depths % 2, outer, planes)).tolist():
+        rings[i].setflags(write=False)
+        contours.append(unchecked(rings[i], bool(depths[i] % 2)))
+    return tuple(contours), crossing(flat, starts, planes)
+
+
+def _planes(rings: list[NDArray[np.float64]], normal: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number of the plane of each ring, ascending along the normal."""
     starts = np.cumsum([0] + [len(ring) for ring in rings])
     heights = np.add.reduceat(np.concatenate(rings) @ normal, starts[:-1]) / np.diff(starts)
-    planes = np.round(heights, 2)
-    found: list[Contour] = []
-    for plane in np.unique(planes):
-        members = [rings[i] for i in np.flatnonzero(planes == plane)]
-        parents = _parents(members, normal)
-        outer = [i for i, around in enumerate(parents) if len(around) % 2 == 0]
-        for i in outer:
-            found.append(Contour(members[i]))
-            depth = len(parents[i])
-            found += [
-                Contour(members[j], True)
-                for j, around in enumerate(parents)
-                if i in around and len(around) == depth + 1
-            ]
-    return tuple(found)
+    order = np.argsort(heights, kind="stable")
+    planes = np.empty(len(rings), np.int64)
+    planes[order] = np.cumsum(np.diff(heights[order], prepend=heights[order[0]]) > _SAME_PLANE_MM)
+    return planes
 
 
 def _normal(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -56,26 +69,3 @@ def _normal(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
             unit: NDArray[np.float64] = vector / length
             return unit if unit[int(np.abs(unit).argmax())] > 0 else -unit
     return np.array([0.0, 0.0, 1.0])
-
-
-def _parents(rings: list[NDArray[np.float64]], normal: NDArray[np.float64]) -> list[list[int]]:
-    """For each ring of a plane, the rings around it."""
-    if len(rings) == 1:
-        return [[]]
-    axes = [axis for axis in range(3) if axis != int(np.abs(normal).argmax())]
-    flat = [ring[:, axes] for ring in rings]
-    lows, highs = np.array([r.min(axis=0) for r in flat]), np.array([r.max(axis=0) for r in flat])
-    found = []
-    for i, ring in enumerate(flat):
-        probe = (ring[0] + ring[1]) / 2  # rings may meet in corners, seldom along an edge
-        near = ((lows <= probe) & (probe <= highs)).all(axis=1)
-        found.append([int(j) for j in np.flatnonzero(near) if j != i and _holds(flat[j], probe)])
-    return found
-
-
-def _holds(ring: NDArray[np.float64], point: NDArray[np.float64]) -> bool:
-    a, b = ring, np.roll(ring, -1, axis=0)
-    crosses = (a[:, 1] > point[1]) != (b[:, 1] > point[1])
-    a, b = a[crosses], b[crosses]
-    x = a[:, 0] + (point[1] - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
-    return bool((x > point[0]).sum() % 2)

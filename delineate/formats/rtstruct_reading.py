@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from delineate.contour import Contour, Structure
+from delineate.contour import Structure
 from delineate.errors import InputError, UnreadableFileError
+from delineate.formats.derived import code_and_side
+from delineate.formats.rtstruct_items import DrawnRoi, drawn_rois
 from delineate.formats.rtstruct_nesting import nested
+from delineate.formats.rtstruct_rings import closed_rings
 from delineate.imaging import Category, Code
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["RtStruct", "read"]
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
-_CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-_GEOMETRIC_TYPE = 0x30060042
-_CONTOUR_DATA = 0x30060050
-_SIDES = {"7771000": "left", "24028007": "right", "G-A101": "left", "G-A100": "right"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +34,8 @@ class RtStruct:
     structures
         One a region of interest (ROI), in the order of the file, those without contours included.
         ``number`` is the ROI number, or the next free one where that is 0, negative or taken.
-    label
-        The name of the set.
+    label, description
+        Of the set; what a round trip through this file loses is in the description.
     study_uid, series_uid, frame_of_reference_uid
         Of the images it was drawn on; empty where the file does not say. The first where it names
         several.
@@ -53,6 +49,7 @@ class RtStruct:
 
     structures: tuple[Structure, ...]
     label: str = ""
+    description: str = ""
     study_uid: str = ""
     series_uid: str = ""
     frame_of_reference_uid: str = ""
@@ -80,7 +77,7 @@ def read(path: Path | str) -> RtStruct:
     Raises
     ------
     UnreadableFileError
-        If it is no RT Structure Set, or broken.
+        If it is no RT Structure Set or broken, or ROIs of different names share a number.
     """
     name = Path(path).name
     with warnings.catch_warnings():
@@ -137,44 +134,36 @@ def _cut_short(dataset: Dataset) -> bool:
 
 def _content(dataset: Dataset) -> RtStruct:
     notes: list[str] = []
-    contours = {
-        _number(item.get("ReferencedROINumber")): item
-        for item in dataset.get("ROIContourSequence") or ()
-    }
+    drawn: dict[int, list[DrawnRoi]] = {}
+    for item in drawn_rois(dataset):
+        drawn.setdefault(_number(item.number), []).append(item)
     observations = {
         _number(item.get("ReferencedROINumber")): item
         for item in dataset.get("RTROIObservationsSequence") or ()
     }
-    rois = [
-        (_number(item.get("ROINumber")), str(item.get("ROIName") or "").strip())
-        for item in dataset.get("StructureSetROISequence") or ()
-    ]
-    unnamed = sorted(set(contours) - {number for number, _ in rois})
-    if unnamed:
-        notes.append(f"{len(unnamed)} ROIs have contours but no name: {unnamed}")
     structures: list[Structure] = []
     types = {}
-    taken = {number for number, _ in rois if 1 <= number <= 65535}
-    used: set[int] = set()
-    for roi, name in (*rois, *((number, "") for number in unnamed)):
-        number = roi
-        if not 1 <= roi <= 65535 or roi in used:
-            number = next(n for n in range(1, 65536) if n not in taken)
-            notes.append(f"ROI {name!r} has the number {roi}, which is taken or none: now {number}")
-        taken.add(number)
-        used.add(number)
-        item, observation = contours.get(roi), observations.get(roi)
-        rings = _contours(item, name or str(roi), notes)
-        code, side, kind = _meaning(observation)
-        colour = _colour(item)
+    for number, roi, name in _rois(dataset, drawn, notes):
+        items = drawn.get(roi, [])
+        contours = [contour for item in items for contour in item.contours]
+        rings = closed_rings(contours, name or str(roi), notes)
+        code, side, kind = _meaning(observations.get(roi))
+        colour = next((colour for item in items if (colour := _colour(item.colour))), (-1, -1, -1))
         category = Category(name or f"ROI {roi}", colour, code, side)
-        structures.append(Structure(number, category, rings))
+        found, crossing = nested(rings)
+        if crossing:
+            notes.append(
+                f"{crossing} pairs of contours of ROI {category.name!r} cross each other; what "
+                "both hold counts as outside"
+            )
+        structures.append(Structure(number, category, found))
         if kind:
             types[number] = kind
     study, series, frame, instances = _references(dataset, notes)
     return RtStruct(
         structures=tuple(structures),
         label=str(dataset.get("StructureSetLabel") or ""),
+        description=str(dataset.get("StructureSetDescription") or ""),
         study_uid=study or str(dataset.get("StudyInstanceUID") or ""),
         series_uid=series,
         frame_of_reference_uid=frame or str(dataset.get("FrameOfReferenceUID") or ""),
@@ -184,51 +173,40 @@ def _content(dataset: Dataset) -> RtStruct:
     )
 
 
+def _rois(
+    dataset: Dataset, drawn: Mapping[int, list[DrawnRoi]], notes: list[str]
+) -> Iterator[tuple[int, int, str]]:
+    """The number to be used, the number in the file, and the name of each ROI."""
+    rois = [
+        (_number(item.get("ROINumber")), str(item.get("ROIName") or "").strip())
+        for item in dataset.get("StructureSetROISequence") or ()
+    ]
+    unnamed = sorted(set(drawn) - {number for number, _ in rois})
+    if unnamed:
+        notes.append(f"{len(unnamed)} ROIs have contours but no name: {unnamed}")
+    taken = {number for number, _ in rois if 1 <= number <= 65535}
+    used: set[int] = set()
+    known = list(dict.fromkeys(rois))
+    if len(known) < len(rois):
+        notes.append(f"{len(rois) - len(known)} ROIs are listed twice, with one name and number")
+    for roi, name in (*known, *((number, "") for number in unnamed)):
+        names = sorted({other for number, other in known if number == roi})
+        if len(names) > 1 and roi in drawn:
+            raise UnreadableFileError(
+                f"ROIs {' and '.join(map(repr, names))} both have the number {roi}, so it is not "
+                "said whose its contours are; give them different numbers and export it again"
+            )
+        number = roi
+        if not 1 <= roi <= 65535 or roi in used:
+            number = next(n for n in range(1, 65536) if n not in taken)
+            notes.append(f"ROI {name!r} has the number {roi}, which is taken or none: now {number}")
+        taken.add(number)
+        used.add(number)
+        yield number, roi, name
+
+
 def _number(value: Any) -> int:
-    return -1 if value is None or value == "" else int(value)
-
-
-def _contours(item: Dataset | None, name: str, notes: list[str]) -> tuple[Contour, ...]:
-    """Closed rings in slice order, each outer ring before its holes."""
-    aside: dict[str, int] = {}
-    rings = []
-    for one in (item.get("ContourSequence") or ()) if item is not None else ():
-        kind = _raw(one, _GEOMETRIC_TYPE).decode("ascii", "replace") or "CLOSED_PLANAR"
-        if kind not in _CLOSED:
-            aside[kind] = aside.get(kind, 0) + 1
-            continue
-        points = _points(one, name)
-        if len(points) > 1 and np.array_equal(points[0], points[-1]):
-            points = points[:-1]  # some programs repeat the first point
-        if len(points) < 3:
-            aside["degenerate"] = aside.get("degenerate", 0) + 1
-            continue
-        rings.append(points)
-    for kind, count in sorted(aside.items()):
-        notes.append(f"{count} contours of ROI {name!r} are {kind} and were set aside")
-    return nested(rings)
-
-
-def _points(item: Dataset, name: str) -> NDArray[np.float64]:
-    """``(n, 3)`` from the bytes of ContourData, without pydicom's number objects."""
-    text = _raw(item, _CONTOUR_DATA)
-    numbers = np.array(text.split(b"\\") if text else [], dtype=np.bytes_).astype(np.float64)
-    if len(numbers) % 3 or not np.isfinite(numbers).all():
-        raise UnreadableFileError(
-            f"a contour of ROI {name!r} has {len(numbers)} coordinates, expected three finite ones "
-            "a point; export it again"
-        )
-    return numbers.reshape(-1, 3)
-
-
-def _raw(item: Dataset, tag: int) -> bytes:
-    """The text of an element as it is stored."""
-    element = item.get_item(tag) if tag in item else None
-    value = element.value if element is not None else None
-    if isinstance(value, bytes):
-        return value.strip(b" \0")
-    parts = [] if value is None else [value] if isinstance(value, (str, int, float)) else value
-    return "\\".join(str(part) for part in parts).encode()
+    return -1 if value is None or value in ("", b"") else int(value)
 
 
 def _meaning(observation: Dataset | None) -> tuple[Code | None, Any, str]:
@@ -238,22 +216,15 @@ def _meaning(observation: Dataset | None) -> tuple[Code | None, Any, str]:
     items = observation.get("RTROIIdentificationCodeSequence")
     if not items:
         return None, None, kind
-    item = items[0]
-    value = str(item.get("CodeValue") or item.get("LongCodeValue") or "")
-    scheme, meaning = (
-        str(item.get(key) or "") for key in ("CodingSchemeDesignator", "CodeMeaning")
-    )
-    code = Code(value, scheme, meaning) if value and scheme else None
-    modifiers = item.get("SegmentedPropertyTypeModifierCodeSequence") or ()
-    sides = [_SIDES.get(str(modifier.get("CodeValue") or "")) for modifier in modifiers]
-    return code, next((side for side in sides if side), None), kind
+    code, side = code_and_side(items[0])
+    return code, side, kind
 
 
-def _colour(item: Dataset | None) -> tuple[int, int, int]:
-    value = item.get("ROIDisplayColor") if item is not None else None
-    if value is None or isinstance(value, str) or len(value) != 3:
-        return (-1, -1, -1)
-    red, green, blue = (min(255, max(0, int(part))) for part in value)
+def _colour(text: bytes) -> tuple[int, int, int] | None:
+    parts = text.split(b"\\")
+    if len(parts) != 3:
+        return None
+    red, green, blue = (min(255, max(0, int(float(part)))) for part in parts)
     return red, green, blue
 
 

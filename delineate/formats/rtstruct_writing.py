@@ -25,6 +25,7 @@ from delineate.formats.derived import (
     version,
 )
 from delineate.formats.dicom import DicomSource
+from delineate.formats.property_types import interpreted_type, property_category
 from delineate.formats.rtstruct_contours import SEQUENCE, Holes, encode_contours
 from delineate.imaging import Category, Image
 
@@ -36,6 +37,7 @@ __all__ = ["Holes", "write"]
 _STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 _STUDY = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, retired; what the field asks for
 _IMPLICIT = "1.2.840.10008.1.2"
+_NOT_FOUND = "looked for and not found: no contours"
 
 
 def write(
@@ -48,6 +50,7 @@ def write(
     algorithm: str = "",
     holes: Holes = "rings",
     created: datetime | None = None,
+    accuracy: str = "",
 ) -> None:
     """Write structures as an RT Structure Set of the series that an image was read from.
 
@@ -56,9 +59,11 @@ def write(
     Parameters
     ----------
     structures
-        Their numbers become ROI numbers. One without contours becomes an ROI without contours.
+        Their numbers become ROI numbers. One without contours becomes an ROI without contours,
+        and its ROIDescription says so.
     image
-        Read from DICOM; the contours lie in its slices.
+        Read from DICOM; the contours lie in the planes of its slices, up to 0.1 mm or 1 % of
+        their distance.
     path
         The file to write.
     label
@@ -69,11 +74,14 @@ def write(
         What drew the contours, at most 64 characters.
     holes
         ``"rings"``: rings within rings, of type CLOSED_PLANAR, which nearly every program fills
-        by the even-odd rule. ``"xor"``: the same as CLOSEDPLANAR_XOR where a slice has holes, as
-        the standard has it since 2018; not every program knows it. ``"keyhole"``: one ring with
-        a channel of no width to each hole.
+        by the even-odd rule, though the standard does not say so. ``"xor"``: the same with all
+        rings of an ROI that has holes of type CLOSEDPLANAR_XOR, as PS3.3 C.8.8.6.3 asks since
+        2019; programs that do not know it drop such rings. ``"keyhole"``: one ring with a channel
+        of no width to each hole, the other way of the standard.
     created
         When; left empty if not given.
+    accuracy
+        What a round trip through this file loses, for StructureSetDescription.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def write(
         If the image does not come from DICOM, lacks identifiers, or two structures have the same
         number.
     GeometryError
-        If a contour lies in no slice of the image.
+        If a contour lies in no slice of the image, or between two.
     """
     source = series_of(image, "an RTSTRUCT")
     numbers = [structure.number for structure in structures]
@@ -93,7 +101,9 @@ def write(
         source.series_uid.encode(), "frame of reference"
     )
     dataset = _dataset(structures, source, frame, label, algorithm, created)
-    dataset.SeriesDescription = description[:64]
+    dataset.SeriesDescription = line(description, 64)
+    if accuracy:
+        dataset.StructureSetDescription = line(accuracy, 1024)
     contours = encode_contours(structures, image, source, holes)
     dataset.SOPInstanceUID = dataset.SeriesInstanceUID = "2.25.0"
     content = _encoded(dataset) + contours
@@ -133,6 +143,8 @@ def _dataset(
         roi.ROINumber = structure.number
         roi.ReferencedFrameOfReferenceUID = frame
         roi.ROIName = name
+        if not structure.contours:
+            roi.ROIDescription = _NOT_FOUND
         roi.ROIGenerationAlgorithm = "AUTOMATIC"
         if algorithm:
             roi.ROIGenerationDescription = line(algorithm, 64)
@@ -165,9 +177,10 @@ def _observation(structure: Structure) -> Dataset:
 
     item = Dataset()
     item.ObservationNumber = item.ReferencedROINumber = structure.number
-    item.RTROIInterpretedType = ""
+    item.RTROIInterpretedType = interpreted_type(structure.category)
     item.ROIInterpreter = ""
     if structure.category.code:
+        item.SegmentedPropertyCategoryCodeSequence = [coded(*property_category(structure.category))]
         item.RTROIIdentificationCodeSequence = [_code(structure.category)]
     return item
 
