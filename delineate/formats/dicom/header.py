@@ -10,6 +10,7 @@ from typing import IO, Literal
 
 from delineate.formats.dicom.elements import DEFLATED, Elements, TooMuch, read_elements
 from delineate.formats.dicom.frames import FrameValues, frame_values
+from delineate.formats.dicom.modality_lut import read_table, table_fault
 from delineate.formats.dicom.slices import Entry, Slice
 from delineate.formats.dicom.values import Header
 
@@ -150,6 +151,11 @@ def _slices(entry: Entry, file: IO[bytes], elements: Elements) -> tuple[Slice, .
         size = os.fstat(file.fileno()).st_size
         expected = rows * columns * frames * allocated // 8
         fault = _cut_short(file, size, syntax, elements.offset, length, expected)
+    signed = bool(header.integer(0x00280103))
+    table = None
+    if header.text(0x00283000) and not fault[0]:
+        table = read_table(file, signed)
+        fault = table_fault(table, modality, bool(header.text(0x00281053)))
     groups = () if elements.dataset is None else frame_values(elements.dataset, frames)
     signed = bool(header.integer(0x00280103))
     image_type = header.text(0x00080008)
@@ -190,6 +196,7 @@ def _slices(entry: Entry, file: IO[bytes], elements: Elements) -> tuple[Slice, .
         bits_stored=stored,
         signed=signed,
         padding=header.padding(signed),
+        table=table,
         offset=elements.offset,
         length=length,
         fault=fault,
@@ -256,8 +263,6 @@ def _fault(
         return "unreadable", f"claims {rows} x {columns} compressed pixels, more than any scanner"
     if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
         return "unreadable", f"stores {stored} of {allocated} bits; 8, 16 and 32 are read"
-    if header.text(0x00283000) and not header.text(0x00281053):
-        return "unreadable", "maps its values by a table (Modality LUT), which is not read"
     slope, intercept = header.number(0x00281053, 1.0), header.number(0x00281052, 0.0)
     if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
         return "unreadable", "has a rescale slope or intercept that is no number, or zero"

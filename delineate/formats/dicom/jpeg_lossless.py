@@ -1,4 +1,8 @@
-"""Lossless JPEG (ITU-T T.81 process 14), as old CT archives are packed."""
+"""Lossless JPEG (ITU-T T.81 process 14), as old CT archives are packed.
+
+libjpeg-turbo decodes it too, but fills what is broken or missing with made-up samples; here every
+code must be in its table, and each scan must end where its samples do.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SYNTAXES", "decode"]
+__all__ = ["decode"]
 
-SYNTAXES = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 _SOF3, _DHT, _SOS, _DRI, _EOI = 0xC3, 0xC4, 0xDA, 0xDD, 0xD9
 _LONGEST = 16
 
@@ -51,7 +54,10 @@ def decode(data: bytes, rows: int, columns: int) -> tuple[NDArray[np.uint16], in
     """
     stream = _markers(data)
     if (stream.rows, stream.columns) != (rows, columns):
-        raise ValueError(f"expected {rows} x {columns}, got {stream.rows} x {stream.columns}")
+        raise ValueError(
+            f"{rows} x {columns} in its header and {stream.rows} x {stream.columns} in its "
+            "compressed pixels"
+        )
     out = np.zeros((rows, columns), np.uint16)
     good = _compiled()(
         np.frombuffer(data, np.uint8),
@@ -160,6 +166,8 @@ def _scan(
         if restart and row and (row * columns) % restart == 0:
             if at + 1 >= data.size or data[at] != 0xFF or not 0xD0 <= data[at + 1] <= 0xD7:
                 return False
+            if have - invented >= 8:
+                return False
             at += 2
             bits, have, invented, top = np.int64(0), np.int64(0), np.int64(0), row
         for column in range(columns):
@@ -212,4 +220,5 @@ def _scan(
                 else:
                     guess = (left + above) >> 1
             out[row, column] = (guess + difference) & 0xFFFF
-    return True
+    # A marker ends the scan; where there is none, the file may have been made even by a byte.
+    return bool(have - invented < (8 if at + 1 < data.size else 16))

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import DelineateError, UnreadableFileError
-from delineate.formats.dicom import jpeg_lossless
+from delineate.errors import UnreadableFileError
+from delineate.formats.dicom.codecs import (
+    COMPRESSED,
+    DEFLATED,
+    NATIVE,
+    WHOLE_CELLS,
+    Layout,
+    decode,
+)
 from delineate.formats.dicom.quiet import quiet_pydicom
 from delineate.formats.dicom.slices import Slice
 
 __all__ = ["read_samples", "syntax_name", "unsupported"]
 
-_IMPLICIT, _EXPLICIT, _BIG = (
-    "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2.2",
-)
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-_RLE = "1.2.840.10008.1.2.5"
-_LOSSY_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
-_NATIVE = {_IMPLICIT: "<", _EXPLICIT: "<", _BIG: ">"}
-_AIR = -1024
+_AIR, _TOP = -1024, 3071
 _INT16 = np.iinfo(np.int16)
 
 
 def read_samples(slices: Sequence[Slice]) -> NDArray[Any]:
-    """Samples of slices of one size, with their rescale applied: ``(slice, row, column)``.
+    """Samples of slices of one size, rescaled or mapped by their table: ``(slice, row, column)``.
 
     Returns
     -------
@@ -56,143 +56,96 @@ Convert = Callable[[NDArray[Any], NDArray[Any], Slice], bool]
 
 def _fill(slices: Sequence[Slice], out: NDArray[Any], convert: Convert) -> bool:
     """Read every slice into ``out``; false as soon as one does not fit its dtype."""
-    files: dict[str, list[int]] = {}
+    if all(one.transfer_syntax in NATIVE for one in slices):  # threads make these slower
+        return all(convert(_native(one), out[k], one) for k, one in enumerate(slices))
+
+    def finish(index: int, stream: bytes | None) -> bool:
+        one = slices[index]
+        stored = _native(one) if stream is None else _decoded(stream, one)
+        return convert(stored, out[index], one)
+
+    workers = min(8, os.cpu_count() or 1)
+    pending: deque[Future[bool]] = deque()
+    with quiet_pydicom(), ThreadPoolExecutor(workers) as pool:
+        for index, stream in _streams(slices):
+            pending.append(pool.submit(finish, index, stream))
+            if len(pending) > 2 * workers and not pending.popleft().result():
+                return False
+        return all(task.result() for task in pending)
+
+
+def _streams(slices: Sequence[Slice]) -> Iterator[tuple[int, bytes | None]]:
+    """The stored bytes of every slice with its index, file by file; ``None`` for native pixels."""
+    files: dict[Path, dict[int, int]] = {}
     for index, one in enumerate(slices):
-        files.setdefault(str(one.entry.path), []).append(index)
-
-    def fill_file(indices: list[int]) -> bool:
-        reader = _FrameReader(slices[indices[0]])
-        if slices[indices[0]].transfer_syntax in _NATIVE:
-            return all(convert(reader.frame(slices[k]), out[k], slices[k]) for k in indices)
-        with quiet_pydicom():
-            return all(convert(reader.frame(slices[k]), out[k], slices[k]) for k in indices)
-
-    native = slices[0].transfer_syntax in _NATIVE
-    workers = 1 if native or len(files) == 1 else min(8, os.cpu_count() or 1)
-    if workers == 1:
-        return all(fill_file(indices) for indices in files.values())
-    with ThreadPoolExecutor(workers) as pool:
-        return all(pool.map(fill_file, files.values()))
-
-
-class _FrameReader:
-    """Stored samples of the frames of one file."""
-
-    def __init__(self, first: Slice) -> None:
-        self._pixels: bytes | None = None
-        self._dataset: Any = None
-        self._first = first
-
-    def frame(self, one: Slice) -> NDArray[Any]:
-        """``(row, column)`` as stored, before rescale; unused high bits may be set."""
-        if one.transfer_syntax in _NATIVE:
-            return self._native(one)
+        files.setdefault(one.entry.path, {})[one.frame] = index
+    for wanted in files.values():
+        first = slices[next(iter(wanted.values()))]
+        if first.transfer_syntax in NATIVE:
+            yield from ((index, None) for index in wanted.values())
+            continue
+        count = 0
         try:
-            if one.transfer_syntax == _DEFLATED:
-                return self._inflated(one)
-            return self._decoded(one)
-        except (DelineateError, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # decoders raise anything, Rust's panics included
+            for frame, stream in enumerate(_frames(first)):
+                count += 1
+                if frame in wanted:
+                    yield wanted[frame], stream
+        except Exception as error:  # pydicom raises anything on broken files
+            raise _broken(first, type(error).__name__) from None
+        if count != first.frames:
             raise UnreadableFileError(
-                f"{one.label} cannot be decoded from {syntax_name(one.transfer_syntax)} "
-                f"({type(error).__name__}); its pixel data is broken, transfer the series again"
-            ) from None
-
-    def _native(self, one: Slice) -> NDArray[Any]:
-        kind = "i" if one.signed else "u"
-        raw = np.empty(
-            (one.rows, one.columns),
-            f"{_NATIVE[one.transfer_syntax]}{kind}{one.bits_allocated // 8}",
-        )
-        with one.entry.path.open("rb", buffering=0) as file:
-            file.seek(one.offset + one.frame * raw.nbytes)
-            view, done = raw.reshape(-1).view(np.uint8).data, 0
-            while done < raw.nbytes and (got := file.readinto(view[done:])):
-                done += got
-        if done < raw.nbytes:
-            raise UnreadableFileError(
-                f"{one.label} holds {done} of {raw.nbytes} bytes of pixels; it is cut short, "
-                "transfer the series again"
+                f"{first.label} is in a file of {first.frames} frames of which {count} are found; "
+                "its pixel data is broken, transfer the series again"
             )
-        return raw if raw.dtype.isnative else raw.astype(raw.dtype.newbyteorder("="))
-
-    def _decoded(self, one: Slice) -> NDArray[Any]:
-        from pydicom.pixels import get_decoder
-
-        if self._pixels is None:
-            with one.entry.path.open("rb") as file:
-                file.seek(one.offset)
-                self._pixels = file.read(one.length)
-        if one.transfer_syntax in jpeg_lossless.SYNTAXES:
-            return _lossless(self._pixels, one)
-        decoder = get_decoder(one.transfer_syntax)
-        _demand_size(self._pixels, one)
-        array, _ = decoder.as_array(
-            io.BytesIO(self._pixels),
-            index=one.frame,
-            raw=True,
-            rows=one.rows,
-            columns=one.columns,
-            number_of_frames=one.frames,
-            samples_per_pixel=1,
-            bits_allocated=one.bits_allocated,
-            bits_stored=one.bits_stored,
-            photometric_interpretation=one.photometric or "MONOCHROME2",
-            pixel_representation=int(one.signed),
-            pixel_keyword="PixelData",
-            decoding_plugin="pydicom" if one.transfer_syntax == _RLE else "",
-            pixel_vr="OB",
-        )
-        return np.asarray(array).reshape(one.rows, one.columns)
-
-    def _inflated(self, one: Slice) -> NDArray[Any]:
-        import pydicom
-
-        if self._dataset is None:
-            self._dataset = pydicom.dcmread(one.entry.path, force=True)
-        dtype = np.dtype(f"<{'i' if one.signed else 'u'}{one.bits_allocated // 8}")
-        count = one.rows * one.columns
-        values = np.frombuffer(
-            self._dataset.PixelData, dtype, count, one.frame * count * dtype.itemsize
-        )
-        return values.reshape(one.rows, one.columns)
 
 
-def _lossless(pixels: bytes, one: Slice) -> NDArray[Any]:
-    from pydicom.encaps import get_frame
+def _frames(first: Slice) -> Iterator[bytes]:
+    """What each frame of a file with compressed pixels is stored as."""
+    import pydicom
+    from pydicom.encaps import generate_frames
 
-    stream = get_frame(pixels, one.frame, number_of_frames=one.frames)
-    stored, precision = jpeg_lossless.decode(stream, one.rows, one.columns)
-    dtype = np.dtype(f"{'i' if one.signed else 'u'}{max(2, one.bits_allocated // 8)}")
-    if not one.signed:
-        return stored.astype(dtype, copy=False)
-    shift = np.uint16(16 - precision)
-    return ((stored << shift).view(np.int16) >> np.int16(shift)).astype(dtype, copy=False)
+    if first.transfer_syntax == DEFLATED:
+        pixels = pydicom.dcmread(first.entry.path, force=True).PixelData
+        size = first.rows * first.columns * first.bits_allocated // 8
+        yield from (pixels[frame * size : (frame + 1) * size] for frame in range(first.frames))
+        return
+    with first.entry.path.open("rb") as file:
+        file.seek(first.offset)
+        source = file if first.length < 0 else io.BytesIO(file.read(first.length))
+        yield from generate_frames(source, number_of_frames=first.frames)
 
 
-def _demand_size(pixels: bytes, one: Slice) -> None:
-    """Compare the size that a JPEG 2000 or JPEG-LS codestream states with that of the header.
+def _decoded(stream: bytes, one: Slice) -> NDArray[Any]:
+    layout = Layout(one.rows, one.columns, one.bits_allocated, one.signed)
+    try:
+        return decode(stream, one.transfer_syntax, layout)
+    except Exception as error:  # decoders raise anything
+        why = str(error) if type(error) is ValueError else type(error).__name__
+        raise _broken(one, why) from None
 
-    A decoder allocates what the codestream asks for.
-    """
-    at = pixels.find(b"\xff\x4f\xff\x51", 0, 65536)
-    if at >= 0:
-        columns, rows, left, top = (
-            int.from_bytes(pixels[k : k + 4], "big") for k in range(at + 8, at + 24, 4)
-        )
-        found = rows - top, columns - left
-    else:
-        at = pixels.find(b"\xff\xf7", 0, 65536)
-        if at < 0 or b"\xff\xd8" not in pixels[:at]:
-            return
-        rows, columns = (int.from_bytes(pixels[k : k + 2], "big") for k in (at + 5, at + 7))
-        found = rows, columns
-    if found != (one.rows, one.columns):
+
+def _broken(one: Slice, why: str) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"{one.label} cannot be decoded from {syntax_name(one.transfer_syntax)} ({why}); its pixel "
+        "data is broken, transfer the series again"
+    )
+
+
+def _native(one: Slice) -> NDArray[Any]:
+    """``(row, column)`` as stored, before rescale; unused high bits may be set."""
+    kind, order = "i" if one.signed else "u", NATIVE[one.transfer_syntax]
+    raw = np.empty((one.rows, one.columns), f"{order}{kind}{one.bits_allocated // 8}")
+    with one.entry.path.open("rb", buffering=0) as file:
+        file.seek(one.offset + one.frame * raw.nbytes)
+        view, done = raw.reshape(-1).view(np.uint8).data, 0
+        while done < raw.nbytes and (got := file.readinto(view[done:])):
+            done += got
+    if done < raw.nbytes:
         raise UnreadableFileError(
-            f"{one.label} says {one.rows} x {one.columns} in its header and {found[0]} x "
-            f"{found[1]} in its compressed pixels; one of them is broken"
+            f"{one.label} holds {done} of {raw.nbytes} bytes of pixels; it is cut short, "
+            "transfer the series again"
         )
+    return raw if raw.dtype.isnative else raw.astype(raw.dtype.newbyteorder("="))
 
 
 def _padded(raw: NDArray[Any], one: Slice) -> NDArray[np.bool_] | None:
@@ -200,8 +153,10 @@ def _padded(raw: NDArray[Any], one: Slice) -> NDArray[np.bool_] | None:
     if one.modality != "CT" or one.padding is None:
         return None
     low, high = one.padding
-    ends = low * one.slope + one.intercept, high * one.slope + one.intercept
-    if any(-_AIR_LIMIT <= end <= _TOP for end in ends):
+    ends: Sequence[float] = [end * one.slope + one.intercept for end in (low, high)]
+    if one.table is not None:
+        ends = one.table.apply(np.asarray([low, high])).tolist()
+    if any(_AIR <= end <= _TOP for end in ends):
         return None
     info = np.iinfo(raw.dtype)
     if high < info.min or low > info.max:
@@ -210,14 +165,11 @@ def _padded(raw: NDArray[Any], one: Slice) -> NDArray[np.bool_] | None:
     return where if where.any() else None
 
 
-_AIR_LIMIT, _TOP = 1024, 3071
-
-
 def _used_bits(raw: NDArray[Any], one: Slice) -> NDArray[Any]:
     """Clear the bits beyond BitsStored (old files keep overlays there) and extend the sign."""
     width = raw.dtype.itemsize * 8
     shift = width - one.bits_stored
-    if shift <= 0 or one.transfer_syntax not in _NATIVE:
+    if shift <= 0 or one.transfer_syntax not in WHOLE_CELLS:
         return raw
     return (raw << shift) >> shift
 
@@ -229,6 +181,8 @@ def _whole(raw: NDArray[Any], out: NDArray[Any], one: Slice) -> bool:
         values = values.copy()
         values[where] = values[~where].min() if not where.all() else 0
     slope, intercept = int(one.slope), int(one.intercept)
+    if one.table is not None:
+        values = one.table.apply(values)
     ends = [slope * int(end) + intercept for end in (values.min(), values.max())]
     if min(ends) < _INT16.min or max(ends) > _INT16.max:
         return False
@@ -246,27 +200,19 @@ def _whole(raw: NDArray[Any], out: NDArray[Any], one: Slice) -> bool:
 def _fraction(raw: NDArray[Any], out: NDArray[Any], one: Slice) -> bool:
     where = _padded(raw, one)
     values = _used_bits(raw, one)
+    if one.table is not None:
+        values = one.table.apply(values)
     out[...] = values * np.float64(one.slope) + one.intercept
     if where is not None:
         out[where] = _AIR
     return True
 
 
-def unsupported(syntax: str, bits: int) -> str:
-    """Why pixels of so many bits in this transfer syntax cannot be read; empty if they can."""
-    if syntax in _NATIVE or syntax == _DEFLATED or syntax in jpeg_lossless.SYNTAXES:
+def unsupported(syntax: str) -> str:
+    """Why pixels in this transfer syntax cannot be read; empty if they can."""
+    if syntax in NATIVE or syntax == DEFLATED or syntax in COMPRESSED:
         return ""
-    if syntax in _LOSSY_JPEG and bits > 8:
-        return f"is compressed as {syntax_name(syntax)} of {bits} bits; 8 are read"
-    from pydicom.pixels import get_decoder
-
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        return f"is stored as {syntax_name(syntax)}, which is not read"
-    if decoder.is_available:
-        return ""
-    return f"is compressed as {syntax_name(syntax)}, for which no decoder is installed"
+    return f"is stored as {syntax_name(syntax)}, which is not read"
 
 
 def syntax_name(syntax: str) -> str:

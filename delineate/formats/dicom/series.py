@@ -33,10 +33,11 @@ def find_stacks(entries: Iterable[Entry]) -> tuple[tuple[Stack, ...], tuple[Igno
             ignored.append(Ignored(entry.name, str(reason)))
             broken += reason.broken
     with quiet_pydicom():
-        kinds = {(one.transfer_syntax, one.bits_stored) for one in slices}
-        reasons = {kind: unsupported(*kind) for kind in kinds}
+        reasons = {
+            syntax: unsupported(syntax) for syntax in {one.transfer_syntax for one in slices}
+        }
     for index, one in enumerate(slices):
-        why = reasons[one.transfer_syntax, one.bits_stored]
+        why = reasons[one.transfer_syntax]
         if why and not one.fault[0]:
             slices[index] = replace(one, fault=("unsupported_transfer_syntax", why))
     found = stacks(slices)

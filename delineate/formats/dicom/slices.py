@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from delineate.formats.dicom.modality_lut import ModalityTable
+
 __all__ = ["Entry", "Slice"]
 
 
@@ -22,7 +24,8 @@ class Slice:
 
     ``position``, ``orientation`` and ``spacing`` are ImagePositionPatient,
     ImageOrientationPatient and PixelSpacing, or ``None`` where the header has none that makes
-    sense. ``offset`` and ``length`` locate the value of the pixel data in the file (``length`` -1:
+    sense. ``table``, where there is one, takes the place of ``slope`` and ``intercept``.
+    ``offset`` and ``length`` locate the value of the pixel data in the file (``length`` -1:
     encapsulated); both are 0 in a deflated file. ``fault`` is empty or ``(code, what is wrong)``.
     """
 
@@ -53,6 +56,7 @@ class Slice:
     bits_stored: int
     signed: bool
     padding: tuple[int, int] | None
+    table: ModalityTable | None
     offset: int
     length: int
     fault: tuple[str, str] = ("", "")
