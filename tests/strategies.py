@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from delineate.imaging import Category, Grid, LabelMap
+from delineate.imaging import Category, Code, Grid, LabelMap
 
 
 @st.composite
@@ -39,3 +39,26 @@ def labelmaps(draw: st.DrawFn, max_size: int = 8, max_label: int = 3) -> LabelMa
     array = draw(hnp.arrays(np.uint8, grid.shape, elements=st.integers(0, max_label)))
     categories = {n: Category(f"thing {n}") for n in range(1, max_label + 1)}
     return LabelMap(array, grid, categories)
+
+
+@st.composite
+def categories(draw: st.DrawFn) -> Category:
+    """Any printed name, colour, code and side."""
+    letters = st.characters(codec="utf-8", exclude_categories=("C", "Z"))
+    colour = tuple(draw(st.integers(0, 255)) for _ in range(3))
+    code = draw(st.sampled_from((None, Code("64033007", "SCT", "Kidney"))))
+    side = draw(st.sampled_from((None, "left", "right")))
+    return Category(draw(st.text(letters, min_size=1, max_size=8)), colour, code, side)
+
+
+@st.composite
+def layers(draw: st.DrawFn, max_size: int = 6, most: int = 3) -> tuple[LabelMap, ...]:
+    """Labels that may overlap, on any grid: label maps that share no label."""
+    grid, first = draw(grids(max_size)), draw(st.sampled_from((1, 1, 300)))
+    found = []
+    for _ in range(draw(st.integers(1, most))):
+        labels = list(range(first, first + 2))
+        first += 2
+        array = draw(hnp.arrays(np.uint16, grid.shape, elements=st.sampled_from((0, *labels))))
+        found.append(LabelMap(array, grid, {label: draw(categories()) for label in labels}))
+    return tuple(found)

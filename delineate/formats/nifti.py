@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,15 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import (
-    ExportError,
     GeometryError,
     InputError,
     UnreadableFileError,
 )
-from delineate.formats.geometry import Problem, SeriesReport
+from delineate.formats.geometry import SeriesReport
 from delineate.formats.labels import whole_labels, with_names
-from delineate.formats.nifti_header import Header, label_table, parse, ras_affine
+from delineate.formats.nifti_header import Header, parse
+from delineate.formats.nifti_writing import write_image, write_labels, write_masks
+from delineate.formats.particulars import Problem, Samples
 from delineate.formats.samples import (
+    assumed,
     decompressed,
     is_gzip,
     modality_of,
@@ -37,11 +40,18 @@ from delineate.formats.samples import (
     read_samples,
     remarks,
 )
-from delineate.imaging import Category, Grid, Image, LabelMap, Source
+from delineate.imaging import Category, Image, LabelMap, Source
 
-__all__ = ["NiftiSource", "read", "read_labels", "report", "write_image", "write_labels"]
-
-_LEVEL = 1
+__all__ = [
+    "NiftiSource",
+    "read",
+    "read_labels",
+    "read_mask",
+    "report",
+    "write_image",
+    "write_labels",
+    "write_masks",
+]
 
 
 class NiftiSource(Source):
@@ -75,10 +85,11 @@ def read(path: Path | str) -> Image:
         If the samples would take more than 16 GiB.
     """
     header, stored = _load(Path(path))
-    grid, _, _ = header.grid()
+    grid, _, corrections = header.grid()
     array = _scaled(stored, header)
-    modality, _ = modality_of(array, header.hint)
-    return Image(array, grid, modality, source=NiftiSource())
+    modality, guessed = modality_of(array, header.hint)
+    notes = assumed(guessed, corrections)
+    return Image(array, grid, modality, source=NiftiSource(), notes=notes)
 
 
 def report(path: Path | str) -> SeriesReport:
@@ -97,7 +108,7 @@ def report(path: Path | str) -> SeriesReport:
             code = "four_dimensional" if several else "zero_affine"
         return SeriesReport.refusal([Problem(code, str(error))], id=path.name, format="nifti")
     modality, guessed = modality_of(array, header.hint)
-    return SeriesReport.of_grid(
+    told = SeriesReport.of_grid(
         grid,
         id=path.name,
         format="nifti",
@@ -105,6 +116,7 @@ def report(path: Path | str) -> SeriesReport:
         problems=(*problems, *remarks(array, guessed)),
         corrections=corrections,
     )
+    return replace(told, samples=Samples.of_dtype(header.dtype, header.slope, header.inter))
 
 
 def read_labels(path: Path | str, categories: Mapping[int, Category] | None = None) -> LabelMap:
@@ -130,43 +142,18 @@ def read_labels(path: Path | str, categories: Mapping[int, Category] | None = No
     return with_names(labels, grid, known)
 
 
-def write_labels(labelmap: LabelMap, path: Path | str) -> None:
-    """Write a label map; the same one gives the same bytes.
-
-    Parameters
-    ----------
-    labelmap
-        Names, colours and codes go into a comment extension of the header, which other programs
-        skip; :func:`read_labels` takes them up again.
-    path
-        Ends in ``.nii`` or ``.nii.gz``.
+def read_mask(path: Path | str) -> tuple[LabelMap, int | None]:
+    """Read the mask of one structure, and its number where :func:`write_masks` has written it.
 
     Raises
     ------
-    ExportError
-        If the name has another ending.
+    UnreadableFileError, GeometryError, TooLargeError
+        As :func:`read_labels`.
     """
-    table = label_table(labelmap.categories, labelmap.grid.unit)
-    _write(labelmap.array, labelmap.grid, Path(path), table, intent="label")
-
-
-def write_image(image: Image, path: Path | str) -> None:
-    """Write samples as they are (bool as uint8, float16 as float32).
-
-    Raises
-    ------
-    ExportError
-        If the image has channels, or the name does not end in ``.nii`` or ``.nii.gz``.
-    """
-    if image.channels:
-        raise ExportError(
-            f"NIfTI is written without channels, this image has {len(image.channels)}; write one "
-            "channel at a time"
-        )
-    narrow = {"b1": "u1", "f2": "f4"}.get(image.array.dtype.str[1:])
-    array = image.array.astype(narrow) if narrow else image.array
-    table = label_table({}, "px") if image.grid.unit == "px" else b""
-    _write(array, image.grid, Path(path), table, intent="none", hint=f"modality={image.modality}")
+    header, stored = _load(Path(path))
+    grid, _, _ = header.grid()
+    labels = whole_labels(_scaled(stored, header), Path(path).name)
+    return with_names(labels, grid, header.categories()), header.number()
 
 
 def _load(path: Path) -> tuple[Header, NDArray[Any]]:
@@ -209,40 +196,3 @@ def _scaled(stored: NDArray[Any], header: Header) -> NDArray[Any]:
             return narrowed(stored.astype(np.int64) * int(slope) + int(inter))
     real = stored.astype(np.float64) * slope + inter
     return real.astype(np.float32) if stored.dtype.itemsize <= 2 else real
-
-
-def _write(
-    array: NDArray[Any], grid: Grid, path: Path, table: bytes, intent: str, hint: str = ""
-) -> None:
-    from isal import igzip
-    from nibabel.nifti1 import Nifti1Extension, Nifti1Header
-    from nibabel.nifti2 import Nifti2Header
-
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise ExportError(f"expected a file name ending in .nii or .nii.gz, got {path.name!r}")
-    header = (Nifti2Header if max(grid.shape) > 32767 else Nifti1Header)(endianness="<")
-    header.set_data_dtype(array.dtype)
-    header.set_data_shape(grid.shape[::-1])
-    header.set_xyzt_units("mm" if grid.unit == "mm" else "unknown")
-    header.set_intent(intent)
-    header["descrip"] = hint.encode("ascii", "replace")[:79]
-    ras = ras_affine(grid)
-    header.set_sform(ras, code="scanner")
-    directions = ras[:3, :3] / np.linalg.norm(ras[:3, :3], axis=0)
-    sheared = np.abs(directions.T @ directions - np.eye(3)).max() > 1e-4
-    # A qform cannot hold the shear of a tilted gantry; a wrong one is worse than none.
-    header.set_qform(ras, code="unknown" if sheared else "scanner", strip_shears=True)
-    if table:
-        header.extensions.append(Nifti1Extension("comment", table))
-    samples = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data.cast("B")
-    with path.open("wb") as file:
-        if path.suffix != ".gz":
-            header.write_to(file)
-            file.write(samples)
-            return
-        packed = igzip.IGzipFile(
-            filename="", mode="wb", compresslevel=_LEVEL, fileobj=file, mtime=0
-        )
-        with packed:
-            header.write_to(packed)
-            packed.write(samples)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -12,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import GeometryError, UnreadableFileError
-from delineate.formats.geometry import Problem
-from delineate.imaging import Category, Code, Grid
+from delineate.formats.nifti_tables import comment, read_caret_table, read_own_table
+from delineate.formats.particulars import Problem
+from delineate.imaging import Category, Grid
 
-__all__ = ["Header", "label_table", "lps_affine", "parse", "ras_affine"]
+__all__ = ["Header", "lps_affine", "parse", "ras_affine"]
 
 Affine = NDArray[np.float64]
 
@@ -23,8 +22,6 @@ Affine = NDArray[np.float64]
 _MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _UNIT_NAMES = {1: "metres", 3: "micrometres"}
 _SAMPLES = "biuf"
-_SCHEMA = "delineate/labels/1"
-_COMMENT = 6  # the extension code of a plain comment, which every reader may ignore
 _PAIRED = (b"ni1\0", b"ni2\0")
 
 
@@ -96,7 +93,7 @@ class Header:
             corrections.append(f"Lengths are brought from {unit} to millimetres.")
             forms = [np.diag([scale, scale, scale, 1.0]) @ form for form in forms]
             ras = np.diag([scale, scale, scale, 1.0]) @ ras
-        unit_px = '"unit": "px"' in _comment(self.extensions)
+        unit_px = '"unit": "px"' in comment(self.extensions)
         grid = Grid(self.shape, lps_affine(_with_depth(ras, self.shape)), "px" if unit_px else "mm")
         if len(forms) > 1:
             gap = _gap(grid, forms[1])
@@ -111,7 +108,12 @@ class Header:
 
     def categories(self) -> dict[int, Category]:
         """Names of the labels, where the file holds a table of them."""
-        return _own_table(self.extensions) or _caret_table(self.extensions)
+        return read_own_table(self.extensions) or read_caret_table(self.extensions)
+
+    def number(self) -> int | None:
+        """Of the structure whose mask the file holds, where it says so."""
+        match = re.search(r'"number": ([1-9][0-9]{0,4})\}$', comment(self.extensions))
+        return int(match[1]) if match and int(match[1]) < 65536 else None
 
 
 def parse(stream: BinaryIO, name: str) -> Header:
@@ -250,49 +252,3 @@ def lps_affine(ras: Affine) -> Affine:
 def ras_affine(grid: Grid) -> Affine:
     """The inverse of `lps_affine`."""
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine[:, [2, 1, 0, 3]]
-
-
-def label_table(categories: Mapping[int, Category], unit: str) -> bytes:
-    """Names, colours and codes as the text of a comment extension: ASCII, JSON."""
-    labels = []
-    for label, category in sorted(categories.items()):
-        entry: dict[str, Any] = {"label": label, "name": category.name}
-        entry["colour"] = list(category.colour)
-        if category.laterality:
-            entry["laterality"] = category.laterality
-        if category.code:
-            code = category.code
-            entry["code"] = {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
-        labels.append(entry)
-    return json.dumps({"schema": _SCHEMA, "unit": unit, "labels": labels}).encode("ascii")
-
-
-def _comment(extensions: tuple[tuple[int, bytes], ...]) -> str:
-    texts = (text for code, text in extensions if code == _COMMENT and _SCHEMA.encode() in text)
-    return next(texts, b"").decode("latin-1")
-
-
-def _own_table(extensions: tuple[tuple[int, bytes], ...]) -> dict[int, Category]:
-    found = {}
-    try:
-        for entry in json.loads(_comment(extensions) or '{"labels": []}')["labels"]:
-            code = Code(**entry["code"]) if "code" in entry else None
-            colour = tuple(int(part) for part in entry["colour"])
-            side = entry.get("laterality")
-            found[int(entry["label"])] = Category(entry["name"], colour, code, side)  # type: ignore[arg-type]
-    except (ValueError, TypeError, KeyError):
-        return {}  # a comment that somebody changed by hand: labels keep their numbers
-    return found
-
-
-def _caret_table(extensions: tuple[tuple[int, bytes], ...]) -> dict[int, Category]:
-    """The table of Caret and Connectome Workbench, which TotalSegmentator writes too."""
-    found = {}
-    pattern = rb'<Label Key="(\d{1,5})"[^>]*>\s*(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))\s*</Label>'
-    for _, text in extensions:
-        if b"<CaretExtension>" in text:
-            for key, quoted, plain in re.findall(pattern, text):
-                name = (quoted or plain).decode("utf-8", "replace").strip()
-                if 0 < int(key) < 65536 and name:
-                    found[int(key)] = Category(name)
-    return found

@@ -1,7 +1,8 @@
 """NRRD (``.nrrd``, ``.nhdr``) and MetaImage (``.mha``, ``.mhd``).
 
 The world is LPS; NRRD files that say RAS or LAS are turned. Samples are neither resampled nor
-flipped: the order in the file, slowest axis first, is ``(slice, row, column)``.
+flipped: the order in the file, slowest axis first, is ``(slice, row, column)``. Label maps are
+written by the conventions of 3D Slicer's ``.seg.nrrd``.
 
 A file that gives spacings but no directions is read as lying in LPS order (as ITK does), and its
 report says so; one without either is a picture in pixels. A header whose samples are in another
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import GeometryError, InputError, UnreadableFileError
-from delineate.formats.geometry import Problem, SeriesReport
-from delineate.formats.labels import whole_labels, with_names
+from delineate.formats.geometry import SeriesReport
+from delineate.formats.labels import whole_labels
+from delineate.formats.layered import merged, renumbered
 from delineate.formats.metaimage_header import parse_metaimage
 from delineate.formats.nrrd_header import Layout, parse_nrrd
-from delineate.formats.samples import decompressed, modality_of, narrowed, read_samples, remarks
-from delineate.imaging import Category, Code, Grid, Image, LabelMap, Source
+from delineate.formats.nrrd_segments import segments
+from delineate.formats.nrrd_writing import write_labels
+from delineate.formats.particulars import Problem, Samples
+from delineate.formats.samples import (
+    assumed,
+    decompressed,
+    modality_of,
+    narrowed,
+    read_samples,
+    remarks,
+)
+from delineate.imaging import Category, Grid, Image, LabelMap, Source
+from delineate.imaging.grid import Unit
 
-__all__ = ["NrrdSource", "read", "read_labels", "report"]
+__all__ = [
+    "NrrdSource",
+    "detached",
+    "read",
+    "read_labels",
+    "read_layers",
+    "report",
+    "write_labels",
+]
 
 _MOST_HEADER = 1 << 22
-_SEGMENT = re.compile(r"Segment(\d+)_(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +60,16 @@ class NrrdSource(Source):
     format: str = "nrrd"
 
 
-def read(path: Path | str) -> Image:
+def read(path: Path | str, *, data: Path | None = None) -> Image:
     """Read one image.
 
     Parameters
     ----------
     path
         A NRRD or MetaImage file, or the detached header of one.
+    data
+        Where the samples are that such a header keeps in another file; by default in the file
+        that it names, in its own folder.
 
     Returns
     -------
@@ -63,18 +86,19 @@ def read(path: Path | str) -> Image:
     TooLargeError
         If the samples would take more than 16 GiB.
     """
-    layout = _layout(Path(path))
-    grid, _, _ = _grid(layout)
+    layout = _layout(Path(path), data)
+    grid, _, corrections = _grid(layout)
     array = narrowed(_samples(layout))
-    modality, _ = modality_of(array, _hint(layout))
-    return Image(array, grid, modality, source=NrrdSource(layout.format))
+    modality, guessed = modality_of(array, _hint(layout))
+    source = NrrdSource(layout.format)
+    return Image(array, grid, modality, source=source, notes=assumed(guessed, corrections))
 
 
-def report(path: Path | str) -> SeriesReport:
+def report(path: Path | str, *, data: Path | None = None) -> SeriesReport:
     """Say what :func:`read` would make of a file; never raises for what the file holds."""
     path, code, form = Path(path), "unreadable", "nrrd"
     try:
-        layout = _layout(path)
+        layout = _layout(path, data)
         form, code = layout.format, "four_dimensional"
         _volume_axes(layout)
         code = "zero_affine"
@@ -84,7 +108,7 @@ def report(path: Path | str) -> SeriesReport:
         modality, guessed = modality_of(array, _hint(layout))
     except InputError as error:
         return SeriesReport.refusal([Problem(code, str(error))], id=path.name, format=form)
-    return SeriesReport.of_grid(
+    told = SeriesReport.of_grid(
         grid,
         id=path.name,
         format=form,
@@ -92,6 +116,7 @@ def report(path: Path | str) -> SeriesReport:
         problems=(*problems, *remarks(array, guessed)),
         corrections=corrections,
     )
+    return replace(told, samples=Samples.of_dtype(layout.dtype))
 
 
 def read_labels(path: Path | str, categories: Mapping[int, Category] | None = None) -> LabelMap:
@@ -99,47 +124,96 @@ def read_labels(path: Path | str, categories: Mapping[int, Category] | None = No
 
     Parameters
     ----------
+    path, categories
+        As for :func:`read_layers`.
+
+    Raises
+    ------
+    InputError
+        If structures overlap.
+    UnreadableFileError, GeometryError, TooLargeError
+        As :func:`read_layers`.
+    """
+    return merged(read_layers(path, categories), Path(path).name)
+
+
+def read_layers(
+    path: Path | str, categories: Mapping[int, Category] | None = None
+) -> tuple[LabelMap, ...]:
+    """Read labels that may overlap.
+
+    Parameters
+    ----------
     path
-        A file of whole numbers from 0 to 65535.
+        A file of whole numbers from 0 to 65535: one volume, or several as 3D Slicer stores
+        segments that overlap.
     categories
         What the labels are. ``None``: names, colours and codes as 3D Slicer writes them into
         ``.seg.nrrd``, where they are there, else ``"label 5"`` and so on.
 
+    Returns
+    -------
+    tuple of LabelMap
+        At least one. A label that the file uses in several layers gets a new number in all but
+        the first.
+
     Raises
     ------
     UnreadableFileError, GeometryError, TooLargeError
-        As :func:`read`; also if a sample is no such number. Segments that overlap are stored as
-        several volumes, which no label map can hold.
+        As :func:`read`; also if a sample is no such number.
     """
     path = Path(path)
     layout = _layout(path)
+    named = segments(layout.texts)
+    if layout.extra_axis == "components a sample" and not named:
+        _volume_axes(layout)
     grid, _, _ = _grid(layout)
-    labels = whole_labels(_samples(layout), path.name)
-    known = _segments(layout.texts) if categories is None else dict(categories)
-    return with_names(labels, grid, known)
+    axes, _ = _axes(layout)
+    stored = whole_labels(_stored(layout, layout.sizes[::-1]), path.name)
+    last = stored.ndim - 1
+    volumes = np.moveaxis(stored, [last - i for i in axes[::-1]], range(-len(axes), 0))
+    volumes = volumes.reshape(-1, *grid.shape)
+    known = [named.get(i, {}) if categories is None else categories for i in range(len(volumes))]
+    return renumbered([np.ascontiguousarray(volume) for volume in volumes], grid, known)
 
 
-def _layout(path: Path) -> Layout:
+def detached(path: Path) -> str:
+    """Name of the file that a header keeps its samples in; empty if they are in its own."""
+    with path.open("rb") as file:
+        head = file.read(_MOST_HEADER)
+    pattern = rb"(?m)^ElementDataFile\s*=\s*([^\r\n]*)"
+    if head.startswith(b"NRRD"):
+        head = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+        pattern = rb"(?mi)^data ?file:\s*([^\r\n]*)"
+    match = re.search(pattern, head)
+    listed = match[1].decode("utf-8", "replace").strip() if match else ""
+    bare = re.fullmatch(r"(?:\./)?([^/\\%:]+)", listed)
+    return bare[1] if bare and listed.upper() not in ("LOCAL", "LIST", ".", "..") else ""
+
+
+def _layout(path: Path, data: Path | None = None) -> Layout:
     with path.open("rb") as file:
         head = file.read(_MOST_HEADER)
     if head.startswith(b"NRRD"):
-        return parse_nrrd(head, path)
+        return parse_nrrd(head, path, data)
     if re.match(rb"\s*(ObjectType|NDims|Comment)\s*=", head):
-        return parse_metaimage(head, path)
+        return parse_metaimage(head, path, data)
     raise UnreadableFileError(
         f"{path.name} is neither NRRD (which begins with 'NRRD000') nor MetaImage (which begins "
         "with 'ObjectType =')"
     )
 
 
+def _axes(layout: Layout) -> tuple[list[int], int]:
+    """The axes that lie in space, fastest first, and how many volumes the others make."""
+    spatial = [i for i, place in enumerate(layout.spatial) if place][:3]
+    others = [n for i, n in enumerate(layout.sizes) if i not in spatial]
+    return spatial, int(np.prod(others, dtype=object)) if others else 1
+
+
 def _volume_axes(layout: Layout) -> list[int]:
     """The axes that lie in space, fastest first; refuses what else has more than one sample."""
-    spatial = [i for i, place in enumerate(layout.spatial) if place]
-    others = [n for i, n in enumerate(layout.sizes) if i not in spatial and n > 1]
-    if len(spatial) > 3:
-        others += list(layout.sizes[3:])
-        spatial = spatial[:3]
-    count = int(np.prod(others, dtype=object)) if others else 1
+    spatial, count = _axes(layout)
     if count > 1:
         raise GeometryError(
             f"{layout.name} holds {count} {layout.extra_axis}, expected one; write one of them to "
@@ -149,7 +223,7 @@ def _volume_axes(layout: Layout) -> list[int]:
 
 
 def _grid(layout: Layout) -> tuple[Grid, tuple[Problem, ...], tuple[str, ...]]:
-    axes = _volume_axes(layout)
+    axes, _ = _axes(layout)
     sizes = [layout.sizes[i] for i in axes] + [1] * (3 - len(axes))
     shape = (sizes[2], sizes[1], sizes[0])
     steps = [layout.spacings[i] for i in axes] + [None] * (3 - len(axes))
@@ -161,7 +235,8 @@ def _grid(layout: Layout) -> tuple[Grid, tuple[Problem, ...], tuple[str, ...]]:
         affine[:3, :3] = np.stack(columns[::-1], axis=1)
         affine[:3, 3] = layout.origin or (0.0, 0.0, 0.0)
         turn = np.diag([*layout.to_lps, 1.0])
-        return Grid(shape, turn @ affine), (), ()
+        unit: Unit = "px" if layout.texts.get("unit") == "px" else "mm"
+        return Grid(shape, turn @ affine, unit), (), ()
     if all(step is None for step in steps):
         problem = Problem("no_spacing", "the file gives neither spacings nor directions")
         correction = "It is read as a picture in pixels, of unknown scale."
@@ -189,7 +264,11 @@ def _samples(layout: Layout) -> NDArray[Any]:
     """Stored samples ``(slice, row, column)``."""
     axes = _volume_axes(layout)
     sizes = [layout.sizes[i] for i in axes] + [1] * (3 - len(axes))
-    shape = (sizes[2], sizes[1], sizes[0])
+    return _stored(layout, (sizes[2], sizes[1], sizes[0]))
+
+
+def _stored(layout: Layout, shape: tuple[int, ...]) -> NDArray[Any]:
+    """All samples that are stored, in C order."""
     stored = layout.data.stat().st_size
     with layout.data.open("rb") as file:
         offset = layout.offset
@@ -211,39 +290,3 @@ def _samples(layout: Layout) -> NDArray[Any]:
 def _hint(layout: Layout) -> str:
     named = layout.texts.get("modality") or layout.texts.get("Modality")
     return f"modality={named}" if named and re.fullmatch(r"\w+", named) else ""
-
-
-def _segments(texts: Mapping[str, str]) -> dict[int, Category]:
-    """Categories as 3D Slicer keeps them: ``Segment0_Name``, ``_LabelValue``, ``_Color`` ..."""
-    rows: dict[str, dict[str, str]] = {}
-    for key, value in texts.items():
-        match = _SEGMENT.fullmatch(key)
-        if match:
-            rows.setdefault(match[1], {})[match[2]] = value
-    found = {}
-    for row in rows.values():
-        label, name = row.get("LabelValue", ""), row.get("Name", "").strip()
-        if re.fullmatch(r"[0-9]{1,5}", label) and 0 < int(label) < 65536 and name:
-            code, side = _terminology(row.get("Tags", ""))
-            found[int(label)] = Category(name, _colour(row.get("Color", "")), code, side)
-    return found
-
-
-def _colour(text: str) -> tuple[int, int, int]:
-    try:
-        red, green, blue = (min(255, max(0, round(float(part) * 255))) for part in text.split())
-    except (ValueError, OverflowError):
-        return (-1, -1, -1)
-    return red, green, blue
-
-
-def _terminology(tags: str) -> tuple[Code | None, Any]:
-    """Code and side of ``context~category~type~modifier~...`` with ``scheme^value^meaning``."""
-    match = re.search(r"TerminologyEntry:([^|]*)", tags)
-    parts = match[1].split("~") if match else []
-    if len(parts) < 3:
-        return None, None
-    kind = parts[2].split("^")
-    code = Code(kind[1], kind[0], kind[2]) if len(kind) == 3 and all(kind) else None
-    side = parts[3].split("^")[-1].lower() if len(parts) > 3 else ""
-    return code, side if side in ("left", "right") else None

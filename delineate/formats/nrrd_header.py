@@ -99,7 +99,7 @@ class Layout:
     texts: Mapping[str, str]
 
 
-def parse_nrrd(head: bytes, path: Path) -> Layout:
+def parse_nrrd(head: bytes, path: Path, data: Path | None = None) -> Layout:
     """Read the header of a NRRD file from its first bytes.
 
     Raises
@@ -162,7 +162,7 @@ def parse_nrrd(head: bytes, path: Path) -> Layout:
         extra_axis="components a sample" if colours else "volumes",
         dtype=np.dtype(("<" if endian != "big" else ">") + code),
         encoding=encoding,
-        data=beside(path, listed) if listed else path,
+        data=(data or beside(path, listed)) if listed else path,
         offset=offset,
         line_skip=line_skip,
         skip=skip,
@@ -188,10 +188,14 @@ def _nrrd_fields(text: str) -> tuple[dict[str, str], dict[str, str]]:
             continue
         pair = re.match(r"([^:]+):(=| )(.*)", line)
         if pair and pair[2] == "=":
-            texts[pair[1]] = pair[3].strip()
+            texts[pair[1]] = re.sub(r"\\(n|\\)", _unescaped, pair[3].strip())
         elif pair:
             fields[re.sub(r"[ _-]", "", pair[1]).lower()] = pair[3].strip()
     return fields, texts
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else "\\"
 
 
 def _nrrd_directions(

@@ -1,0 +1,121 @@
+"""A folder or a zip of masks, one file an organ, as TotalSegmentator and others leave them."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delineate.errors import GeometryError, InputError, UnreadableFileError
+from delineate.formats import nifti, nrrd
+from delineate.formats.archive import extract, original_names
+from delineate.formats.layered import stacked
+from delineate.formats.sniff import kind_of
+from delineate.imaging import Category, Grid, LabelMap, anatomy
+
+__all__ = ["files", "read_layers"]
+
+_ENDING = re.compile(r"(\.seg)?\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$", re.IGNORECASE)
+
+
+def read_layers(path: Path | str) -> tuple[LabelMap, ...]:
+    """Read masks, each file of which holds 0 outside and one other number inside.
+
+    Parameters
+    ----------
+    path
+        A folder, not searched deeper, or a zip, with NIfTI, NRRD or MetaImage files on one grid.
+        Other files are passed over.
+
+    Returns
+    -------
+    tuple of LabelMap
+        At least one; overlaps are in different layers. Structures have the name, colour, code
+        and number that their file states; else the name of the file, colour and code of the
+        table of anatomy, and numbers by the order of their names.
+
+    Raises
+    ------
+    UnreadableFileError
+        If no mask is there, or a file is broken or holds several labels.
+    GeometryError
+        If the masks lie on different grids.
+    UploadError
+        If a zip is hostile, damaged or too large.
+    """
+    found: list[tuple[int | None, Category, NDArray[np.bool_]]] = []
+    grid: Grid | None = None
+    with files(path) as entries:
+        for file, name in entries:
+            number, category, mask, place = _mask(file, name)
+            grid = grid or place
+            if not place.matches(grid):
+                raise GeometryError(
+                    f"{name} lies on another grid than the masks before it; expected masks of one "
+                    "image, resample them first"
+                )
+            found.append((number, category, mask))
+    if grid is None:
+        raise UnreadableFileError(
+            f"{Path(path).name} holds no mask; expected NIfTI, NRRD or MetaImage files, one for "
+            "each structure"
+        )
+    stated = [number for number, _, _ in found if number]
+    numbers = stated if len(set(stated)) == len(found) else list(range(1, len(found) + 1))
+    order = sorted(range(len(found)), key=lambda i: numbers[i])
+    return stacked(((numbers[i], *found[i][1:]) for i in order), grid)
+
+
+@contextmanager
+def files(path: Path | str) -> Iterator[list[tuple[Path, str]]]:
+    """The label files of a folder or a zip, and what each is called, by name."""
+    path = Path(path)
+    with tempfile.TemporaryDirectory(prefix="delineate-") as folder:
+        if path.is_dir():
+            every = [(one, one.name) for one in path.iterdir() if one.is_file()]
+        else:
+            unpacked = extract(path, Path(folder))
+            every = list(zip(unpacked, original_names(path), strict=True))
+        plain = [(one, Path(name).name) for one, name in every]
+        yield sorted(
+            (
+                (one, name)
+                for one, name in plain
+                if not name.startswith(".") and kind_of(one) in ("nifti", "nrrd", "metaimage")
+            ),
+            key=lambda pair: pair[1],
+        )
+
+
+def _mask(file: Path, name: str) -> tuple[int | None, Category, NDArray[Any], Grid]:
+    try:
+        if kind_of(file) == "nifti":
+            labelmap, number = nifti.read_mask(file)
+        else:
+            labelmap, number = nrrd.read_labels(file), None
+    except InputError as error:
+        raise type(error)(str(error).replace(file.name, name)) from error
+    labels = labelmap.present()
+    if len(labels) > 1:
+        raise UnreadableFileError(
+            f"{name} holds {len(labels)} labels, expected a mask of one structure; read it alone, "
+            "as a label map"
+        )
+    stem = _ENDING.sub("", name) or name
+    category = _category(stem)
+    known = list(labelmap.categories.values())
+    if len(known) == 1 and not re.fullmatch(r"label \d+", known[0].name):
+        category = known[0]
+    mask = labelmap.mask(labels[0]) if labels else np.zeros(labelmap.grid.shape, bool)
+    return number, category, mask, labelmap.grid
+
+
+def _category(name: str) -> Category:
+    known = anatomy.category(name)
+    return Category(name, known.colour, known.code, known.laterality) if known else Category(name)
