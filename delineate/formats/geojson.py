@@ -8,14 +8,16 @@ sample of the slice. On an axial CT this is what a screen shows: x to the right,
 ``coordinate_system`` and ``slices``, whose ``plane`` (4 x 4, row by row) maps ``[x, y, 0, 1]`` to
 the patient's LPS frame in mm.
 
-Each feature is one structure in one slice: a MultiPolygon, whose polygons are an outer ring
-and its holes. Outer rings run counter-clockwise in ``[x, y]``, holes clockwise.
+Each feature of a structure is what it has in one slice: a MultiPolygon, whose polygons are an
+outer ring and its holes. Outer rings run counter-clockwise in ``[x, y]``, holes clockwise. A mark
+is a feature for each shape it has: a Point, the Polygon of its box, or a MultiPolygon a slice.
+``classification`` is as QuPath reads it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,14 @@ from numpy.typing import NDArray
 from delineate.contour import Contour, Structure
 from delineate.contour.plane import slice_rings
 from delineate.errors import UnreadableFileError
+from delineate.formats.marks import Mark, slice_box, slice_point
 from delineate.imaging import Category, Code, Grid
 
-__all__ = ["read", "write"]
+__all__ = ["read", "read_marks", "write"]
 
 _SCHEMA = "delineate/contours/1"
 _DECIMALS = 6
+_BROKEN = (ValueError, KeyError, TypeError, IndexError)
 _NOTE = (
     "Plane coordinates within a slice, not longitude and latitude: x along the rows, y along the "
     "columns, from the centre of the first sample. 'plane' maps [x, y, 0, 1] to the patient's LPS "
@@ -38,8 +42,14 @@ _NOTE = (
 )
 
 
-def write(structures: Sequence[Structure], grid: Grid, path: Path | str) -> None:
-    """Write structures; the same ones give the same bytes.
+def write(
+    structures: Sequence[Structure],
+    grid: Grid,
+    path: Path | str,
+    marks: Sequence[Mark] = (),
+    accuracy: str = "",
+) -> None:
+    """Write structures and marks; the same ones give the same bytes.
 
     Parameters
     ----------
@@ -49,25 +59,31 @@ def write(structures: Sequence[Structure], grid: Grid, path: Path | str) -> None
         The grid of the image.
     path
         The file to write.
+    marks
+        Things found one by one. What RFC 7946 has no room for, such as how far a box reaches
+        through the slices, is in the properties.
+    accuracy
+        Becomes the foreign member ``accuracy``.
 
     Raises
     ------
     GeometryError
-        If a contour lies in no slice of the grid.
+        If a contour, point or box lies in no slice of the grid.
     """
-    features, used = [], set()
-    for structure in structures:
-        for number, polygons in _polygons(structure.contours, grid):
-            used.add(number)
-            features.append(_feature(structure, number, polygons))
+    features = [
+        _feature(structure, number, polygons)
+        for structure in structures
+        for number, polygons in _polygons(structure.contours, grid)
+    ]
+    features += [feature for mark in marks for feature in _mark_features(mark, grid)]
+    used = sorted({feature["properties"]["slice"] for feature in features})
     document = {
         "type": "FeatureCollection",
         "schema": _SCHEMA,
+        **({"accuracy": accuracy} if accuracy else {}),
         "coordinate_system": {"unit": grid.unit, "note": _NOTE},
-        "slices": [
-            {"slice": number, "plane": _plane(grid, number).tolist()} for number in sorted(used)
-        ],
-        "structures": [_properties(structure) for structure in structures],
+        "slices": [{"slice": number, "plane": _plane(grid, number).tolist()} for number in used],
+        "structures": [_properties(one.number, one.category) for one in structures],
         "features": features,
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -89,32 +105,86 @@ def read(path: Path | str) -> tuple[Structure, ...]:
     """
     name = Path(path).name
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
-            raise UnreadableFileError(
-                f"{name} does not say where its slices lie in the patient; expected GeoJSON of "
-                f"schema {_SCHEMA!r}, as delineate writes it"
-            )
-        planes = {entry["slice"]: np.array(entry["plane"]) for entry in document["slices"]}
+        document = _document(Path(path))
+        planes = _planes(document)
         rings: dict[int, list[Contour]] = {}
         for feature in document["features"]:
             properties = feature["properties"]
-            plane = planes[properties["slice"]]
-            for polygon in feature["geometry"]["coordinates"]:
-                rings.setdefault(properties["number"], []).extend(
-                    Contour(_world(np.array(ring[:-1]), plane), index > 0)
-                    for index, ring in enumerate(polygon)
-                )
+            if "shape" not in properties:
+                contours = _contours(feature, planes)
+                rings.setdefault(properties["number"], []).extend(contours)
         return tuple(
             Structure(entry["number"], _category(entry), tuple(rings.get(entry["number"], ())))
             for entry in document["structures"]
         )
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        if isinstance(error, UnreadableFileError):
-            raise
+    except _BROKEN as error:
+        raise _unreadable(name, error) from error
+
+
+def read_marks(path: Path | str) -> tuple[Mark, ...]:
+    """Read the marks that :func:`write` has written, by number.
+
+    Raises
+    ------
+    UnreadableFileError
+        As :func:`read`.
+    """
+    name = Path(path).name
+    try:
+        document = _document(Path(path))
+        planes = _planes(document)
+        found: dict[int, dict[str, Any]] = {}
+        for feature in document["features"]:
+            properties = feature["properties"]
+            if "shape" not in properties:
+                continue
+            mark = found.setdefault(
+                properties["number"],
+                {"category": _category(properties), "score": properties["score"], "contours": ()},
+            )
+            if properties["shape"] == "outline":
+                mark["contours"] += tuple(_contours(feature, planes))
+            elif properties["shape"] == "point":
+                mark["point"] = _triple(properties["world"])
+            else:
+                low, high = properties["world"]
+                mark["box"] = (_triple(low), _triple(high))
+        return tuple(Mark(number, **mark) for number, mark in sorted(found.items()))
+    except _BROKEN as error:
+        raise _unreadable(name, error) from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
         raise UnreadableFileError(
-            f"{name} is broken: {type(error).__name__}, {error}; export it again"
-        ) from error
+            f"{path.name} does not say where its slices lie in the patient; expected GeoJSON of "
+            f"schema {_SCHEMA!r}, as delineate writes it"
+        )
+    return document
+
+
+def _unreadable(name: str, error: Exception) -> UnreadableFileError:
+    if isinstance(error, UnreadableFileError):
+        return error
+    what = f"{type(error).__name__}, {error}"
+    return UnreadableFileError(f"{name} is broken: {what}; export it again")
+
+
+def _planes(document: dict[str, Any]) -> dict[int, NDArray[np.float64]]:
+    return {entry["slice"]: np.array(entry["plane"], float) for entry in document["slices"]}
+
+
+def _contours(feature: dict[str, Any], planes: dict[int, NDArray[np.float64]]) -> Iterator[Contour]:
+    plane = planes[feature["properties"]["slice"]]
+    for polygon in feature["geometry"]["coordinates"]:
+        for index, ring in enumerate(polygon):
+            yield Contour(_world(np.array(ring[:-1], float), plane), index > 0)
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
 
 
 def _feature(structure: Structure, number: int, polygons: list[Any]) -> dict[str, Any]:
@@ -122,15 +192,63 @@ def _feature(structure: Structure, number: int, polygons: list[Any]) -> dict[str
         "type": "Feature",
         "id": f"{structure.number}/{number}",
         "geometry": {"type": "MultiPolygon", "coordinates": polygons},
-        "properties": {"slice": number, **_properties(structure)},
+        "properties": {
+            "slice": number,
+            **_properties(structure.number, structure.category),
+            **_for_qupath(structure.category, "annotation"),
+        },
     }
 
 
-def _properties(structure: Structure) -> dict[str, Any]:
-    category = structure.category
+def _mark_features(mark: Mark, grid: Grid) -> list[dict[str, Any]]:
+    """One feature for each shape that a mark has, and each slice of its contours."""
+    shapes: list[tuple[str, int, str, Any, dict[str, Any]]] = []
+    if mark.point is not None:
+        number, place = slice_point(mark.point, grid)
+        corner = _flat(place[None], grid)[0]
+        shapes.append(("point", number, "Point", corner, {"world": list(mark.point)}))
+    if mark.box is not None:
+        number, low, high = slice_box(mark.box, grid)
+        corners = np.array([low, (low[0], high[1]), high, (high[0], low[1])])
+        ring = _ring(np.array(_flat(corners, grid)), clockwise=False)
+        world = {"world": [list(corner) for corner in mark.box]}
+        shapes.append(("box", number, "Polygon", [ring], world))
+    for number, polygons in _polygons(mark.contours, grid):
+        shapes.append(("outline", number, "MultiPolygon", polygons, {}))
+    return [
+        {
+            "type": "Feature",
+            "id": f"mark {mark.number}/{shape}/{number}",
+            "geometry": {"type": kind, "coordinates": coordinates},
+            "properties": {
+                "slice": number,
+                "shape": shape,
+                **_properties(mark.number, mark.category),
+                "score": mark.score,
+                **more,
+                **_for_qupath(mark.category, "detection"),
+            },
+        }
+        for shape, number, kind, coordinates, more in shapes
+    ]
+
+
+def _flat(places: NDArray[np.float64], grid: Grid) -> list[list[float]]:
+    """``(row, column)`` to plane coordinates ``[x, y]``."""
+    points = places[:, ::-1] * (grid.spacing[2], grid.spacing[1])
+    flat: list[list[float]] = (np.round(points, _DECIMALS) + 0.0).tolist()
+    return flat
+
+
+def _for_qupath(category: Category, kind: str) -> dict[str, Any]:
+    colour = list(category.colour)
+    return {"objectType": kind, "classification": {"name": category.name, "color": colour}}
+
+
+def _properties(number: int, category: Category) -> dict[str, Any]:
     code = category.code
     return {
-        "number": structure.number,
+        "number": number,
         "name": category.name,
         "colour": category.hex_colour,
         "laterality": category.laterality,

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from delineate.contour import Contour, Structure, fill_all, trace_all
 from delineate.errors import GeometryError, UnreadableFileError
 from delineate.formats import geojson
+from delineate.formats.marks import Mark
 from delineate.imaging import Category, Code, Grid, LabelMap
-from tests.strategies import labelmaps
+from tests.strategies import categories, grids, labelmaps
 
 
 def written(labelmap: LabelMap) -> tuple[dict[str, Any], tuple[Structure, ...]]:
@@ -110,6 +112,8 @@ def test_a_ring_with_a_hole_worked_by_hand(tmp_path: Path) -> None:
         "colour": "#ff0010",
         "laterality": "left",
         "code": {"value": "64033007", "scheme": "SCT", "meaning": "Kidney"},
+        "objectType": "annotation",
+        "classification": {"name": "kidney", "color": [255, 0, 16]},
     }
     assert [entry["plane"][k][3] for entry in document["slices"] for k in range(3)] == [
         100,
@@ -160,3 +164,132 @@ def test_what_says_nothing_of_its_slices_is_refused(tmp_path: Path, text: str) -
 
     with pytest.raises(UnreadableFileError):
         geojson.read(tmp_path / "a")
+
+
+@st.composite
+def marked(draw: st.DrawFn) -> tuple[Grid, tuple[Mark, ...]]:
+    """Points, boxes and outlines within any grid."""
+    grid = draw(grids(max_size=5))
+
+    def place() -> tuple[float, float, float]:
+        index = [draw(st.floats(-0.49, n - 0.51)) for n in grid.shape]
+        x, y, z = grid.to_world(index).tolist()
+        return x, y, z
+
+    traced = trace_all(LabelMap(np.ones(grid.shape, np.uint8), grid, {}))[0].contours
+    found = []
+    for number in range(1, draw(st.integers(1, 4)) + 1):
+        shapes = draw(st.sets(st.sampled_from(("point", "box", "outline")), min_size=1))
+        found.append(
+            Mark(
+                number,
+                draw(categories()),
+                draw(st.none() | st.floats(0, 1)),
+                place() if "point" in shapes else None,
+                (place(), place()) if "box" in shapes else None,
+                traced if "outline" in shapes else (),
+            )
+        )
+    return grid, tuple(found)
+
+
+@given(marked())
+@settings(max_examples=60)
+def test_marks_come_back_as_they_were(drawn: tuple[Grid, tuple[Mark, ...]]) -> None:
+    grid, marks = drawn
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "marks.geojson"
+        geojson.write((), grid, path, marks=marks)
+        back = geojson.read_marks(path)
+        assert geojson.read(path) == ()
+
+    for one, other in zip(marks, back, strict=True):
+        assert (one.number, one.category, one.score) == (other.number, other.category, other.score)
+        assert (one.point, one.box) == (other.point, other.box)
+        for ours, theirs in zip(one.contours, other.contours, strict=True):
+            np.testing.assert_allclose(theirs.area, ours.area, atol=1e-3)
+            assert theirs.is_hole == ours.is_hole
+
+
+@given(labelmaps(max_size=6), marked())
+@settings(max_examples=40)
+def test_the_standard_is_kept(labelmap: LabelMap, drawn: tuple[Grid, tuple[Mark, ...]]) -> None:
+    """RFC 7946, as the package geojson checks it."""
+    import geojson as validator
+
+    texts = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.geojson"
+        geojson.write(trace_all(labelmap), labelmap.grid, path)
+        texts.append(path.read_text(encoding="utf-8"))
+        geojson.write((), drawn[0], path, marks=drawn[1])
+        texts.append(path.read_text(encoding="utf-8"))
+
+    for text in texts:
+        collection = validator.loads(text)
+        assert collection.is_valid, collection.errors()
+        ids = [feature["id"] for feature in collection["features"]]
+        assert len(set(ids)) == len(ids)
+        for feature in collection["features"]:
+            assert feature.geometry.is_valid, feature.geometry.errors()
+
+
+def test_marks_worked_by_hand(tmp_path: Path) -> None:
+    grid = Grid.regular((3, 10, 20), (5.0, 2.0, 1.0), (100.0, 200.0, 300.0))
+    aphid = Category("aphid", (1, 2, 3))
+    marks = (
+        Mark(1, aphid, 0.5, point=(103.0, 208.0, 305.0)),
+        Mark(2, aphid, None, box=((101.5, 203.0, 297.5), (104.5, 207.0, 307.5))),
+    )
+
+    geojson.write((), grid, tmp_path / "a", marks=marks, accuracy="round trip: Dice 1.000000")
+    document = json.loads((tmp_path / "a").read_text())
+
+    assert document["accuracy"] == "round trip: Dice 1.000000"
+    point, box = document["features"]
+    assert point["geometry"] == {"type": "Point", "coordinates": [3.0, 8.0]}
+    assert (point["properties"]["slice"], point["properties"]["score"]) == (1, 0.5)
+    assert box["geometry"]["coordinates"] == [[[1.5, 3], [4.5, 3], [4.5, 7], [1.5, 7], [1.5, 3]]]
+    assert box["properties"]["classification"] == {"name": "aphid", "color": [1, 2, 3]}
+
+
+def test_marks_outside_the_image_are_refused(tmp_path: Path) -> None:
+    mark = Mark(1, Category("a"), point=(0.0, 0.0, 99.0))
+
+    with pytest.raises(GeometryError, match="slice 99"):
+        geojson.write((), Grid.regular((2, 2, 2)), tmp_path / "a", marks=[mark])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"number": 0, "point": (0, 0, 0)}, {"number": 1}, {"number": 1, "score": 2.0}]
+)
+def test_a_mark_has_a_number_a_shape_and_a_score(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"number|needs|score"):
+        Mark(category=Category("a"), **wrong)
+
+
+GOLDEN = Path(__file__).parent / "golden" / "contours.geojson"
+
+
+def recipe(path: Path) -> LabelMap:
+    """Write what contours.geojson holds: a ring with a hole on a sheared grid, and a mark."""
+    array = np.zeros((2, 4, 5), np.uint8)
+    array[1, :3, 1:4] = 1
+    array[1, 1, 2] = 0
+    affine = np.array([[0, 0.5, 2, 10], [0.25, 1.5, 0, -20], [4, 0, 0, 30], [0, 0, 0, 1.0]])
+    kidney = Category("kidney_left", (255, 128, 0), Code("64033007", "SCT", "Kidney"), "left")
+    labelmap = LabelMap(array, Grid((2, 4, 5), affine), {1: kidney, 3: Category("none", (1, 2, 3))})
+    marks = [Mark(1, Category("spot", (4, 5, 6)), 0.25, point=(12.0, -18.0, 31.0))]
+    geojson.write(trace_all(labelmap), labelmap.grid, path, marks, "round trip: Dice 1.000000")
+    return labelmap
+
+
+def test_the_golden_file_is_read_and_written(tmp_path: Path) -> None:
+    labelmap = recipe(tmp_path / "a")
+
+    assert (tmp_path / "a").read_text("utf-8") == GOLDEN.read_text("utf-8")
+    back = fill_all(geojson.read(GOLDEN), labelmap.grid)
+    np.testing.assert_array_equal(back.array, labelmap.array)
+    assert dict(back.categories) == dict(labelmap.categories)
+    (mark,) = geojson.read_marks(GOLDEN)
+    assert (mark.category.name, mark.score, mark.point) == ("spot", 0.25, (12.0, -18.0, 31.0))
