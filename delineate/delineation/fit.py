@@ -32,13 +32,13 @@ def demand_suitable(image: Image, spec: DetectorSpec) -> None:
         if image.modality == "unknown":
             hint = (
                 "the file does not say what it is and its values do not look like it; if it is, "
-                f"say so: --modality {wants.modalities[0]} on the command line, "
-                f"dataclasses.replace(image, modality={wants.modalities[0]!r}) in Python"
+                f"say so: --modality {wants.modalities[0]} on the command line, modality="
+                f"{wants.modalities[0]!r} in read() and in a job"
             )
         _refuse(spec, " or ".join(wants.modalities), f"modality {image.modality}", hint)
     needs_mm = wants.unit == "mm" or wants.spacing_mm or wants.orientation
     if needs_mm and grid.unit != "mm":
-        _refuse(spec, "an image of known scale (mm)", "a picture in pixels", "give its spacing")
+        _refuse(spec, "an image of known scale (mm)", "a picture in pixels", "state its spacing_mm")
     if wants.unit == "px" and grid.unit != "px":
         _refuse(spec, "a picture in pixels", "an image in mm", "choose another detector")
     slices = _oriented(grid, wants).shape[0]

@@ -97,7 +97,7 @@ def delineate(
         output=restored.output,
         findings=found,
         provenance=provenance,
-        notes=detection.remarks,
+        notes=(*image.notes, *detection.remarks),
     )
 
 

@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from delineate.formats.particulars import (
+    ADVICE,
+    Duplicate,
+    Gap,
+    Ignored,
+    Problem,
+    Samples,
+    Spacing,
+    as_json,
+)
 from delineate.imaging import Grid
 
-__all__ = ["Ignored", "Problem", "Report", "SeriesReport", "Verdict"]
+__all__ = ["Ignored", "Problem", "Report", "SeriesReport", "Verdict", "advice_for"]
 
 Verdict = Literal["usable", "corrected", "refused"]
+Triple = tuple[float, float, float]
 
-# What to do about a problem; the first of these that a series has gives its advice.
-_ADVICE = {
-    "unreadable": "Send the series again from its source; at least one of its files is broken.",
-    "truncated": "Transfer the series again; the files named are cut short.",
-    "unsupported_transfer_syntax": "Export the series again without compression.",
-    "duplicate_instance": "Send each instance once; different files claim to be the same one.",
-    "missing_geometry": "Send the original series; this one does not say where its slices lie.",
-    "not_an_image": "Choose another series; this one holds no grey-scale slices.",
-    "mixed_orientation": "Choose another series; the slices of this one are not parallel.",
-    "not_a_volume": "Choose another series; this one is a single picture without depth.",
-    "duplicate_position": "Export one phase or reconstruction at a time; slices share a position.",
-    "missing_slice": "Send the whole series; at least one slice is missing.",
-    "uneven_spacing": "Send a reconstruction with even spacing.",
-    "four_dimensional": "Export one volume at a time; this file holds several.",
-    "zero_affine": "Export the image with its geometry; this file does not say where it lies.",
-}
 _RANK = {"usable": 0, "corrected": 1, "refused": 2}
+_LEAST_TILT = 0.05  # degrees; less is rounding in the header
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something about a series that its reader should know: a fixed ``code`` and a sentence.
-
-    Messages name slices by number and position and never hold patient data.
-    """
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A file that is no image, by the ``name`` its sender knows, and the ``reason``."""
-
-    name: str
-    reason: str
+def advice_for(problems: Iterable[Problem]) -> str:
+    """What to do about the first of these problems that something can be done about."""
+    known = (ADVICE[problem.code] for problem in problems if problem.code in ADVICE)
+    return next(known, "Send another image.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +56,33 @@ class SeriesReport:
     advice
         One sentence.
     shape, spacing_mm, field_of_view_mm
-        Along ``(slice, row, column)``; zeros where there is no grid, in pixels where ``unit`` says
-        so. On a tilted grid the slice spacing is the length of the step, not the distance of
-        planes.
+        Along ``(slice, row, column)``, in pixels where ``unit`` says so; of a refused series as
+        far as they are known, else zeros. The slice spacing is the length of the step from slice
+        to slice, on a tilted grid more than the distance of planes; of uneven slices the most
+        frequent one.
     orientation
-        See `Grid.orientation`.
+        See `Grid.orientation`; empty for a picture, which lies in no patient.
     tilt_degrees
         Angle between the step from slice to slice and the normal of the slices.
     unit
         ``"mm"`` or ``"px"``.
     problems
         Those that led to the verdict first.
+    why
+        One sentence: what the files share, for which they are one series.
+    files
+        Names of the files as their sender knows them, in the order of the slices.
+    set_aside
+        Why the series is not offered where a choice is to be made, such as a scout beside a
+        volume; empty for all others. It is read if it is chosen by its id.
+    spacings
+        All distances between neighbouring planes, the most frequent first.
+    gaps, duplicates
+        Slices that are not as far apart as most, and slices that share a position.
+    localizer
+        Whether its slices are scouts.
+    samples
+        How they are stored, where that is known.
     """
 
     id: str
@@ -94,12 +93,30 @@ class SeriesReport:
     verdict: Verdict
     advice: str
     shape: tuple[int, int, int] = (0, 0, 0)
-    spacing_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    spacing_mm: Triple = (0.0, 0.0, 0.0)
     orientation: str = ""
     tilt_degrees: float = 0.0
     unit: str = "mm"
-    field_of_view_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    field_of_view_mm: Triple = (0.0, 0.0, 0.0)
     problems: tuple[Problem, ...] = ()
+    why: str = ""
+    files: tuple[str, ...] = ()
+    set_aside: str = ""
+    spacings: tuple[Spacing, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    localizer: bool = False
+    samples: Samples | None = None
+
+    @property
+    def scale_known(self) -> bool:
+        """Whether lengths in millimetres are known."""
+        return self.unit == "mm" and any(self.spacing_mm)
+
+    @property
+    def offered(self) -> bool:
+        """Whether it is read, or is one to choose from, if no series is named."""
+        return self.verdict != "refused" and not self.set_aside
 
     @classmethod
     def of_grid(
@@ -118,12 +135,7 @@ class SeriesReport:
         ``corrections`` says, a sentence each, what is changed on reading; without any the verdict
         is ``"usable"``.
         """
-        a, b, c = (float(round(step, 6)) for step in grid.spacing)
-        d, e, f = (
-            float(round(n * step, 3)) for n, step in zip(grid.shape, grid.spacing, strict=True)
-        )
-        upright = min(1.0, grid.slice_distance / grid.spacing[0])
-        tilt = float(np.degrees(np.arccos(upright)))
+        planes = float(round(grid.slice_distance, 4))
         return cls(
             id=id,
             format=format,
@@ -132,14 +144,9 @@ class SeriesReport:
             slices=grid.shape[0],
             verdict="corrected" if corrections else "usable",
             advice=" ".join(corrections) if corrections else "Nothing to do.",
-            shape=grid.shape,
-            spacing_mm=(a, b, c),
-            orientation=grid.orientation,
-            tilt_degrees=round(tilt, 2) if tilt > 0.05 else 0.0,  # less is rounding in the header
-            unit=grid.unit,
-            field_of_view_mm=(d, e, f),
             problems=tuple(problems),
-        )
+            spacings=(Spacing(planes, grid.shape[0] - 1),) if grid.shape[0] > 1 else (),
+        ).placed(grid)
 
     @classmethod
     def refusal(
@@ -151,10 +158,8 @@ class SeriesReport:
         modality: str = "unknown",
         description: str = "",
         slices: int = 0,
-        advice: str = "",
     ) -> SeriesReport:
         """Report of an image that cannot be read, for the first of ``problems``."""
-        known = [_ADVICE[problem.code] for problem in problems if problem.code in _ADVICE]
         return cls(
             id=id,
             format=format,
@@ -162,8 +167,26 @@ class SeriesReport:
             description=description,
             slices=slices,
             verdict="refused",
-            advice=advice or (known[0] if known else "Send another image."),
+            advice=advice_for(problems),
             problems=tuple(problems),
+        )
+
+    def placed(self, grid: Grid) -> SeriesReport:
+        """The same with shape, spacing, orientation, tilt and field of view of a grid."""
+        a, b, c = (float(round(step, 6)) for step in grid.spacing)
+        d, e, f = (
+            float(round(n * step, 3)) for n, step in zip(grid.shape, grid.spacing, strict=True)
+        )
+        upright = min(1.0, grid.slice_distance / grid.spacing[0])
+        tilt = float(np.degrees(np.arccos(upright)))
+        return replace(
+            self,
+            shape=grid.shape,
+            spacing_mm=(a, b, c),
+            orientation="" if self.modality == "photo" else grid.orientation,
+            tilt_degrees=round(tilt, 2) if tilt > _LEAST_TILT else 0.0,
+            unit=grid.unit,
+            field_of_view_mm=(d, e, f),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -173,16 +196,25 @@ class SeriesReport:
             "format": self.format,
             "modality": self.modality,
             "description": self.description,
+            "why": self.why,
+            "files": list(self.files),
+            "set_aside": self.set_aside,
             "slices": self.slices,
             "shape": list(self.shape),
             "spacing_mm": list(self.spacing_mm),
             "orientation": self.orientation,
             "tilt_degrees": self.tilt_degrees,
             "unit": self.unit,
+            "scale_known": self.scale_known,
             "field_of_view_mm": list(self.field_of_view_mm),
+            "spacings": as_json(self.spacings),
+            "gaps": as_json(self.gaps),
+            "duplicates": as_json(self.duplicates),
+            "localizer": self.localizer,
+            "samples": None if self.samples is None else asdict(self.samples),
             "verdict": self.verdict,
             "advice": self.advice,
-            "problems": [{"code": p.code, "message": p.message} for p in self.problems],
+            "problems": as_json(self.problems),
         }
 
 
@@ -201,17 +233,22 @@ class Report:
     @classmethod
     def of(cls, series: Sequence[SeriesReport], ignored: Sequence[Ignored] = ()) -> Report:
         """Report over ``series``, the largest usable one first."""
-        ranked = sorted(series, key=lambda one: (_RANK[one.verdict], -one.slices, one.id))
-        good = [one for one in ranked if one.verdict != "refused"]
+        ranked = sorted(
+            series, key=lambda one: (not one.offered, _RANK[one.verdict], -one.slices, one.id)
+        )
+        good = [one for one in ranked if one.offered]
         if not ranked:
             advice = "No image was found; send a CT as DICOM files, NIfTI or NRRD."
             return cls("refused", advice, (), tuple(ignored))
         if len(good) > 1:
             advice = f"Choose one of {len(good)} series that can be read."
         elif len(ranked) > 1 and good:
-            advice = f"One of {len(ranked)} series can be read. {good[0].advice}"
+            advice = f"One of {len(ranked)} series is read. {good[0].advice}"
         else:
             advice = ranked[0].advice
+        aside = [f"Set aside: {one.set_aside}." for one in ranked if one.set_aside]
+        more = f" And {len(aside) - 3} more are set aside." if len(aside) > 3 else ""
+        advice = " ".join([advice, *aside[:3]]) + more
         return cls(ranked[0].verdict, advice, tuple(ranked), tuple(ignored))
 
     def to_json(self) -> dict[str, Any]:
@@ -220,5 +257,5 @@ class Report:
             "verdict": self.verdict,
             "advice": self.advice,
             "series": [one.to_json() for one in self.series],
-            "ignored": [{"name": one.name, "reason": one.reason} for one in self.ignored],
+            "ignored": as_json(self.ignored),
         }

@@ -36,8 +36,11 @@ _TYPES = {
 }
 
 
-def parse_metaimage(head: bytes, path: Path) -> Layout:
+def parse_metaimage(head: bytes, path: Path, data: Path | None = None) -> Layout:
     """Read the header of a MetaImage file from its first bytes.
+
+    ``data`` is the file of the samples where they are in another one; by default the file that the
+    header names, in its own folder.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def parse_metaimage(head: bytes, path: Path) -> Layout:
         extra_axis="components a sample" if components > 1 else "volumes",
         dtype=np.dtype((">" if order.lower() == "true" else "<") + code),
         encoding="zlib" if packed else "raw",
-        data=path if local else beside(path, listed),
+        data=path if local else data or beside(path, listed),
         offset=match.end() if local else max(skip, -1),
         line_skip=0,
         skip=0,

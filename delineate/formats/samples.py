@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import TooLargeError, UnreadableFileError
-from delineate.formats.geometry import Problem
+from delineate.formats.particulars import Problem
 
 __all__ = [
     "MOST_BYTES",
+    "assumed",
     "decompressed",
     "is_gzip",
     "modality_of",
@@ -207,3 +208,11 @@ def remarks(array: NDArray[Any], guessed: bool) -> tuple[Problem, ...]:
             message = f"{count} of {array.size} samples are NaN or infinite"
             found.append(Problem("not_finite", message))
     return tuple(found)
+
+
+def assumed(guessed: bool, corrections: Sequence[str] = ()) -> tuple[str, ...]:
+    """Notes for an image: that its modality was guessed, and what reading corrected."""
+    guess = (
+        "The file names no modality; its values look like Hounsfield units, so it is read as CT."
+    )
+    return (*((guess,) if guessed else ()), *corrections)

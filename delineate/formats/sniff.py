@@ -9,7 +9,7 @@ from typing import Literal
 
 __all__ = ["Kind", "kind_of", "what_else"]
 
-Kind = Literal["dicom", "nifti", "nrrd", "metaimage", "photo", "zip", "other"]
+Kind = Literal["dicom", "gzipped dicom", "nifti", "nrrd", "metaimage", "photo", "zip", "other"]
 _HEAD = 1024
 _PHOTOS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 
@@ -45,7 +45,8 @@ def _kind(head: bytes) -> Kind:
     if head[128:132] == b"DICM":  # first: its preamble may be that of a TIFF
         return "dicom"
     if head[:2] == b"\x1f\x8b":
-        return "nifti" if _kind(_inflated(head)) == "nifti" else "other"
+        inner = _kind(_inflated(head))
+        return "nifti" if inner == "nifti" else "gzipped dicom" if inner == "dicom" else "other"
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return "zip"
     if head[:5] == b"NRRD0":

@@ -44,6 +44,8 @@ class Image:
         Names of the channels; empty for a grey image.
     source
         What the samples were read from.
+    notes
+        Sentences on what reading assumed or changed, for every result to repeat.
     """
 
     array: NDArray[Any]
@@ -51,6 +53,7 @@ class Image:
     modality: str = "unknown"
     channels: tuple[str, ...] = ()
     source: Source = field(default_factory=Source)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expected = self.grid.shape + ((len(self.channels),) if self.channels else ())
@@ -63,7 +66,8 @@ class Image:
         object.__setattr__(self, "array", _read_only(self.array))
 
     def __reduce__(self) -> tuple[type[Image], tuple[Any, ...]]:
-        return Image, (self.array, self.grid, self.modality, self.channels, self.source)
+        parts = (self.array, self.grid, self.modality, self.channels, self.source, self.notes)
+        return Image, parts
 
     @property
     def content_hash(self) -> str:

@@ -262,15 +262,24 @@ def test_the_evenly_spaced_part_of_a_tilted_series_is_read_with_its_shear(
 
 
 @pytest.mark.parametrize("name", ["", "dupe-positions.zip"])
-def test_duplicate_positions_are_refused_by_their_slices(shared_data: Path, name: str) -> None:
+def test_duplicates_of_one_picture_are_read_once_and_the_gaps_between_refused(
+    shared_data: Path, name: str
+) -> None:
     folder = shared_data / "ct_series/duplicate_positions" / name
 
-    with pytest.raises(GeometryError, match=r"both lie at -90\.00 mm") as caught:
+    with pytest.raises(GeometryError, match="the spacing is uneven") as caught:
         read(folder)
+    report = inspect(folder)
 
     assert "slice 190 at -512.50 mm and slice 145 at -400.00 mm" in str(caught.value)
-    codes = [one.code for one in inspect(folder).series[0].problems]
-    assert codes[:2] == ["duplicate_position", "uneven_spacing"]
+    (one,) = report.series
+    codes = [problem.code for problem in one.problems]
+    assert codes == ["uneven_spacing", "duplicate_position", "padding"]
+    assert [ignored.reason for ignored in report.ignored if "pixels" in ignored.reason] == [
+        "the pixels of slice 21 at its position again"
+    ]
+    with pytest.raises(GeometryError, match="more than 3 slices to make up"):
+        read(folder, uneven="resample")
 
 
 def test_a_missing_slice_is_named_by_its_neighbours(shared_data: Path) -> None:
@@ -279,14 +288,16 @@ def test_a_missing_slice_is_named_by_its_neighbours(shared_data: Path) -> None:
     assert isinstance(source, DicomSource)
     assert len(source.sop_instance_uids) == len(files) == 41
 
-    with pytest.raises(GeometryError, match=r"are 10\.00 mm apart, most others 5\.00 mm") as caught:
+    with pytest.raises(GeometryError, match=r"are 10\.00 mm apart; a slice is") as caught:
         read(files[:20] + files[21:])
 
-    assert "a slice is probably missing" in str(caught.value)
+    assert "distances are 5.00 mm (38 times), 10.00 mm (once)" in str(caught.value)
     report = inspect(files[:20] + files[21:])
     assert report.verdict == "refused"
     assert report.series[0].problems[0].code == "missing_slice"
-    assert report.advice == "Send the whole series; at least one slice is missing."
+    assert report.advice.startswith("Send the whole series; at least one slice is missing.")
+    (gap,) = report.series[0].gaps
+    assert (gap.mm, gap.missing) == (10.0, 1)
 
 
 @pytest.mark.parametrize("keep", [0, 3, 100, 400, 1500, 5000, 100_000, -1000, -1])

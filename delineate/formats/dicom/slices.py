@@ -12,10 +12,15 @@ __all__ = ["Entry", "Slice"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file at ``path`` that its sender calls ``name``."""
+    """A file at ``path`` that its sender calls ``name``.
+
+    ``id`` is what the report calls the image in it where its format has no identifiers; by
+    default its name.
+    """
 
     path: Path
     name: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from delineate.imaging import Source
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["DicomSource"]
+__all__ = ["DicomSource", "ResampledSource"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,3 +42,14 @@ class DicomSource(Source):
     frame_numbers: tuple[int, ...]
     header: Dataset
     format = "dicom"
+
+
+@dataclass(frozen=True, slots=True)
+class ResampledSource(Source):
+    """The image was interpolated from the uneven slices of the DICOM series ``stack``.
+
+    Its slices are no longer those of the series, so nothing can be said of them there.
+    """
+
+    stack: str
+    format = "dicom-resampled"

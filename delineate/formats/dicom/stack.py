@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass, field, replace
 
 from delineate.errors import GeometryError
-from delineate.formats.dicom.layout import grid_of, layout_of, uneven
+from delineate.formats.dicom.bridge import Bridge, bridge_of
+from delineate.formats.dicom.copies import twins_at_one_place, without_copies
+from delineate.formats.dicom.layout import (
+    Layout,
+    Unevenness,
+    distances,
+    frame,
+    layout_of,
+    regular_grid,
+    unevenness,
+)
+from delineate.formats.dicom.notes import broken, notes, tilt
 from delineate.formats.dicom.slices import Slice
-from delineate.formats.geometry import Problem
+from delineate.formats.particulars import Problem, Spacing
 from delineate.imaging import Grid
 
 __all__ = ["Stack", "stacks"]
@@ -26,8 +34,21 @@ _SAME_SPACING = 1e-4
 class Stack:
     """Slices of one series with one size and orientation, in order along their normal.
 
-    ``grid`` is ``None`` if ``faults``, the problems that forbid reading, are not empty. ``notes``
-    are problems that do not, ``corrections`` sentences on what reading changes.
+    Parameters
+    ----------
+    grid
+        What reading makes of them; ``None`` if ``faults``, the problems that forbid reading, are
+        not empty.
+    faults, notes, corrections
+        Problems that forbid reading, problems that do not, sentences on what reading changes.
+    frame
+        As far as it is known, the grid that so many slices would have if they were regular.
+    bridge
+        How uneven slices become ``grid``, if they do.
+    spacings, uneven
+        Distances of neighbouring planes, and what keeps them from being regular.
+    left_out
+        Slices that are not read, each with the reason.
     """
 
     id: str
@@ -36,27 +57,42 @@ class Stack:
     faults: tuple[Problem, ...] = ()
     notes: tuple[Problem, ...] = ()
     corrections: tuple[str, ...] = ()
+    frame: Grid | None = None
+    bridge: Bridge | None = None
+    spacings: tuple[Spacing, ...] = ()
+    uneven: Unevenness = field(default_factory=Unevenness)
+    left_out: tuple[tuple[Slice, str], ...] = ()
+
+    @property
+    def span(self) -> float:
+        """From the first plane to the last, in mm along the normal."""
+        return sum(one.mm * one.count for one in self.spacings)
 
 
-def stacks(slices: Iterable[Slice]) -> tuple[Stack, ...]:
-    """All stacks, by series; of one series the largest first."""
+def stacks(slices: Iterable[Slice], *, resample: bool = False) -> tuple[Stack, ...]:
+    """All stacks, by series; of one series the largest first.
+
+    ``resample``: uneven slices are brought onto a regular grid where that can be done.
+    """
     by_series: dict[str, list[Slice]] = defaultdict(list)
     for one in slices:
         by_series[one.series_uid].append(one)
     return tuple(
-        stack for uid in sorted(by_series) for stack in _series(uid or "unnamed", by_series[uid])
+        stack
+        for uid in sorted(by_series)
+        for stack in _series(uid or "unnamed", by_series[uid], resample)
     )
 
 
-def _series(uid: str, slices: list[Slice]) -> list[Stack]:
+def _series(uid: str, slices: list[Slice], resample: bool) -> list[Stack]:
     slices = sorted(slices, key=lambda one: (one.sop_instance_uid, one.frame, one.entry.name))
-    kept, copies, clashes = _without_copies(slices)
+    kept, copies, clashes = without_copies(slices)
     groups = [part for group in _alike(kept) for part in _phases(group)]
     groups.sort(key=lambda group: (-len(group), min(_place(one) for one in group)))
     singles = [one for group in groups if len(group) == 1 for one in group]
     if len(groups) > 1:
         groups = [group for group in groups if len(group) > 1]
-    made = [_stack(_id(uid, index), group, clashes) for index, group in enumerate(groups)]
+    made = [_stack(_id(uid, index), group, clashes, resample) for index, group in enumerate(groups)]
     if singles and (len(singles) > 1 or len(made) > 1 or made[0].slices[0] is not singles[0]):
         made.append(_lone(_id(uid, len(made)), singles))
     elif singles and not made[0].faults and _is_scout(singles[0]):
@@ -83,26 +119,33 @@ def _lone(uid: str, singles: list[Slice]) -> Stack:
         message = f"{names} is {scouts}, not a volume"
     else:
         message = f"{names}{more} differ in size or direction, so each is {scouts}, not a volume"
-    return Stack(uid, tuple(singles), None, (Problem("not_a_volume", message),))
+    layout = layout_of(singles[:1])
+    alone = len(singles) == 1 and not isinstance(layout, Problem)
+    place = _framed(singles, layout) if alone and isinstance(layout, Layout) else None
+    return Stack(uid, tuple(singles), None, (Problem("not_a_volume", message),), frame=place)
 
 
 def _is_scout(one: Slice) -> bool:
     return "LOCALIZER" in one.image_type
 
 
-def _with_leftovers(made: list[Stack], copies: int) -> list[Stack]:
+def _with_leftovers(made: list[Stack], copies: list[Slice]) -> list[Stack]:
     """Tell the first stack of what lies beside it."""
     first, notes, corrections = made[0], [], []
     if copies:
-        what = "1 file is a second copy" if copies == 1 else f"{copies} files are second copies"
-        notes.append(Problem("duplicate_instance", f"{what} of a slice"))
-        corrections.append(f"{what} of a slice and left out.")
+        what = _copies(len(copies))
+        notes.append(Problem("duplicate_instance", what))
+        corrections.append(f"{what} and left out.")
     for other in made[1:]:
         a, b = first.slices[0], other.slices[0]
-        if a.orientation == b.orientation and (a.rows, a.columns) == (b.rows, b.columns):
-            continue  # another phase, or another pixel spacing: both are offered
-        sizes = (a.rows, a.columns) != (b.rows, b.columns)
-        code, what = ("mixed_sizes", "size") if sizes else ("mixed_orientation", "direction")
+        if (a.rows, a.columns) != (b.rows, b.columns):
+            code, what = "mixed_sizes", "size"
+        elif not _near(a.orientation, b.orientation, _SAME_ORIENTATION):
+            code, what = "mixed_orientation", "direction"
+        elif not _near(a.spacing, b.spacing, _SAME_SPACING):
+            code, what = "mixed_spacing", "pixel spacing"
+        else:
+            continue  # another phase: both are offered
         names = ", ".join(one.label for one in other.slices[:3])
         more = f" and {len(other.slices) - 3} more" if len(other.slices) > 3 else ""
         notes.append(Problem(code, f"{names}{more} are of another {what}; listed as {other.id}"))
@@ -111,37 +154,17 @@ def _with_leftovers(made: list[Stack], copies: int) -> list[Stack]:
     if first.faults:
         corrections = []
     made[0] = replace(
-        first, notes=(*first.notes, *notes), corrections=(*first.corrections, *corrections)
+        first,
+        notes=(*first.notes, *notes),
+        corrections=(*first.corrections, *corrections),
+        left_out=(*first.left_out, *((one, f"a second copy of {one.label}") for one in copies)),
     )
     return made
 
 
-def _without_copies(slices: list[Slice]) -> tuple[list[Slice], int, set[str]]:
-    """Slices less identical copies, the number of those, and UIDs that differing slices share."""
-    seen: dict[tuple[str, int], Slice] = {}
-    kept, copies, clashes = [], 0, set()
-    for one in slices:
-        key = (one.sop_instance_uid, one.frame)
-        if not one.sop_instance_uid or key not in seen:
-            seen[key] = one
-            kept.append(one)
-        elif _same_content(seen[key], one):
-            copies += 1
-        else:
-            clashes.add(one.sop_instance_uid)
-            kept.append(one)
-    return kept, copies, clashes
-
-
-def _same_content(a: Slice, b: Slice) -> bool:
-    if a.fault[0] or b.fault[0] or replace(a, entry=b.entry, offset=b.offset) != b:
-        return False
-    values = []
-    for one in (a, b):
-        with one.entry.path.open("rb") as file:
-            file.seek(one.offset)
-            values.append(file.read() if one.length < 0 else file.read(one.length))
-    return values[0] == values[1]
+def _copies(count: int) -> str:
+    what = "1 file is a second copy" if count == 1 else f"{count} files are second copies"
+    return f"{what} of a slice"
 
 
 def _alike(slices: list[Slice]) -> list[list[Slice]]:
@@ -198,8 +221,8 @@ def _repeats(group: list[Slice]) -> int:
     return sum(count - 1 for count in places.values())
 
 
-def _stack(uid: str, group: list[Slice], clashes: set[str]) -> Stack:
-    faults = _broken(group)
+def _stack(uid: str, group: list[Slice], clashes: set[str], resample: bool) -> Stack:
+    faults = broken(group)
     shared = [one for one in group if one.sop_instance_uid in clashes]
     if shared:
         uids = ", ".join(sorted({one.sop_instance_uid for one in shared})[:4])
@@ -207,65 +230,68 @@ def _stack(uid: str, group: list[Slice], clashes: set[str]) -> Stack:
         faults.append(Problem("duplicate_instance", message))
     layout = layout_of(group)
     if isinstance(layout, Problem):
-        ordered = tuple(sorted(group, key=lambda one: (one.number or 0, one.entry.name, one.frame)))
-        return Stack(uid, ordered, None, (*faults, layout))
-    ordered = tuple(group[index] for index in layout.order)
-    faults += uneven(ordered, layout)
-    notes, corrections = _notes(ordered)
-    if faults:
-        return Stack(uid, ordered, None, tuple(faults), tuple(notes))
+        ordered = sorted(group, key=lambda one: (one.number or 0, one.entry.name, one.frame))
+        return Stack(uid, tuple(ordered), None, (*faults, layout), tuple(notes(ordered)))
+    twins = twins_at_one_place(group, layout)
+    if twins:
+        again = {id(one) for one, _ in twins}
+        group = [one for one in group if id(one) not in again]
+        layout = layout_of(group)
+        assert not isinstance(layout, Problem)
+    stack = _laid_out(uid, [group[index] for index in layout.order], layout, faults, resample)
+    if not twins:
+        return stack
+    message = f"{len(twins)} of the slices came twice, at one position with the same pixels"
+    corrections = (*stack.corrections, f"{message}; read once.") if stack.grid is not None else ()
+    return replace(
+        stack,
+        notes=(Problem("duplicate_position", message), *stack.notes),
+        corrections=corrections,
+        left_out=tuple(
+            (one, f"the pixels of {kept.label} at its position again") for one, kept in twins
+        ),
+    )
+
+
+def _laid_out(
+    uid: str, ordered: list[Slice], layout: Layout, faults: list[Problem], resample: bool
+) -> Stack:
+    uneven = unevenness(ordered, layout)
+    place = _framed(ordered, layout)
+    known = Stack(
+        uid,
+        tuple(ordered),
+        None,
+        (*faults, *uneven.problems),
+        tuple(notes(ordered)),
+        frame=place,
+        spacings=distances(layout),
+        uneven=uneven,
+    )
+    if place is None:
+        missing = Problem("missing_geometry", "the header's positions or spacings make no grid")
+        return replace(known, faults=(*known.faults, missing))
+    tilted = replace(known, notes=(*tilt(place, kept=False), *known.notes))
+    kept = (*tilt(place, kept=True), *known.notes)
+    if not known.faults:
+        return replace(tilted, grid=regular_grid(ordered, layout), notes=kept)
+    if not resample or faults or uneven.duplicates:
+        return tilted
+    bridge = bridge_of(ordered, layout)
+    if isinstance(bridge, Problem):
+        return replace(tilted, faults=(bridge, *tilted.faults))
+    return replace(
+        tilted,
+        faults=(),
+        grid=bridge.grid,
+        bridge=bridge,
+        notes=(*uneven.problems, *kept),
+        corrections=(bridge.said,),
+    )
+
+
+def _framed(ordered: Sequence[Slice], layout: Layout) -> Grid | None:
     try:
-        grid = grid_of(ordered, layout)
-    except GeometryError as error:
-        return Stack(uid, ordered, None, (Problem("missing_geometry", str(error)),))
-    if _is_tilted(grid):
-        angle = np.degrees(np.arccos(min(1.0, grid.slice_distance / grid.spacing[0])))
-        message = f"the gantry was tilted by {angle:.1f} degrees; kept as a shear, outlines fit"
-        notes.insert(0, Problem("gantry_tilt", message))
-    return Stack(uid, ordered, grid, (), tuple(notes), tuple(corrections))
-
-
-def _is_tilted(grid: Grid) -> bool:
-    return grid.slice_distance / grid.spacing[0] < math.cos(math.radians(0.1))
-
-
-def _broken(group: Sequence[Slice]) -> list[Problem]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for one in group:
-        code, what = one.fault
-        if code:
-            found[code].append(f"{one.label} {what}")
-        elif one.slope == 0:
-            found["unreadable"].append(f"{one.label} has a rescale slope of zero")
-    return [
-        Problem(code, "; ".join(texts[:4]) + (f"; and {len(texts) - 4} more" * (len(texts) > 4)))
-        for code, texts in found.items()
-    ]
-
-
-def _notes(ordered: Sequence[Slice]) -> tuple[list[Problem], list[str]]:
-    first, notes = ordered[0], []
-    if first.frames > 1:
-        notes.append(Problem("multi_frame", "an enhanced multi-frame instance"))
-    if any((one.slope, one.intercept) != (first.slope, first.intercept) for one in ordered):
-        notes.append(
-            Problem("per_slice_rescale", "slices have rescales of their own; each is applied")
-        )
-    if first.photometric == "MONOCHROME1":
-        notes.append(
-            Problem(
-                "monochrome1",
-                "is to be shown with low values bright (MONOCHROME1); the values are kept as "
-                "they are",
-            )
-        )
-    if first.padding is not None and first.modality == "CT":
-        low = first.padding[0] * first.slope + first.intercept
-        if not -1024 <= low <= 3071:
-            notes.append(
-                Problem("padding", f"samples of the padding value {low:g} HU are read as -1024 HU")
-            )
-    if len(ordered) == 1:
-        thickness = f"{first.step:g}" if first.step else "unknown, 1"
-        notes.append(Problem("single_slice", f"one slice only; its thickness is {thickness} mm"))
-    return notes, []
+        return frame(ordered, layout)
+    except GeometryError:
+        return None
