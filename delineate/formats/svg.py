@@ -179,7 +179,7 @@ def _opening(grid: Grid, accuracy: str) -> str:
     corners = np.array([(x * a + y * c, x * b + y * d) for x in (0, columns) for y in (0, rows)])
     left, top = corners.min(axis=0)
     width, height = (_number(float(size)) for size in np.ptp(corners, axis=0))
-    matrix = " ".join(_number(float(value)) for value in (a, b, c, d, -left, -top))
+    matrix = " ".join(_number(float(value)) for value in (a, b, c, d, 0 - left, 0 - top))
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}{grid.unit}" '
