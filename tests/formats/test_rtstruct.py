@@ -19,6 +19,7 @@ from delineate.formats import nifti, rtstruct
 from delineate.formats import read as read_image
 from delineate.formats.dicom import DicomSource, write_series
 from delineate.imaging import Category, Code, Grid, Image, LabelMap
+from tests.formats.dicom_objects import from_dicom
 from tests.strategies import labelmaps
 
 PATIENTS = ("STS_002", "STS_003", "STS_006", "STS_007", "STS_008", "STS_019")
@@ -40,25 +41,6 @@ EMPTY = [
     "PositionReferenceIndicator",
 ]
 RING = np.array([[[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 2]]], np.uint8)
-
-
-def from_dicom(grid: Grid, **header: Any) -> Image:
-    """An image as if it had been read from a series."""
-    dataset = pydicom.Dataset()
-    for name, value in header.items():
-        setattr(dataset, name, value)
-    count = grid.shape[0]
-    source = DicomSource(
-        study_uid="1.2.3",
-        series_uid="1.2.3.4",
-        frame_of_reference_uid="1.2.3.5",
-        stack="1.2.3.4",
-        sop_class_uids=("1.2.840.10008.5.1.4.1.1.2",) * count,
-        sop_instance_uids=tuple(f"1.2.3.4.{k + 1}" for k in range(count)),
-        frame_numbers=(0,) * count,
-        header=dataset,
-    )
-    return Image(np.zeros(grid.shape, np.int16), grid, "CT", source=source)
 
 
 def two_rings(tmp_path: Path, **options: Any) -> pydicom.Dataset:
