@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 import shapely
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from strategies import labelmaps
 
 from delineate.contour import Contour, fill, index_points, reslice, simplify, smooth, trace
+from delineate.contour.flatten import flatten
+from delineate.contour.reshape_kernel import move_points
 from delineate.errors import GeometryError
 from delineate.imaging import Grid, LabelMap
 
@@ -43,6 +47,12 @@ def distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 def flat(labelmap: LabelMap) -> LabelMap:
     """The same on a grid whose points are its indices: shapely sees them unrounded."""
     return LabelMap(labelmap.array, Grid.regular(labelmap.grid.shape), {})
+
+
+def block() -> LabelMap:
+    """Noise, with holes and islands."""
+    rng = np.random.default_rng(8)
+    return LabelMap(rng.random((1, 24, 24)) < 0.6, Grid.regular((1, 24, 24)), {})
 
 
 def polygons(contours: tuple[Contour, ...]) -> list[tuple[float, shapely.Polygon]]:
@@ -124,6 +134,32 @@ def test_in_noise_they_do_so_too(how, style: str, density: float, tolerance: flo
 
 
 @settings(max_examples=60)
+@given(labelmaps(), STYLES, st.floats(0.1, 4.0), st.randoms(use_true_random=False))
+@example(block(), "edge", 3.0, random.Random(0))
+@example(block(), "edge", 1.0, random.Random(1))
+def test_wherever_points_are_to_go_they_stop_before_they_tear_anything(
+    labelmap: LabelMap, style: str, far: float, chance: random.Random
+) -> None:
+    """Smoothing seldom comes near to it: here points go anywhere."""
+    before = trace(flat(labelmap), 1, style)
+    if not before:
+        return
+    rings = flatten(before)
+    rng = np.random.default_rng(chance.randrange(2**32))
+    aims = rings.points + rng.uniform(-far, far, rings.points.shape)
+
+    moved = move_points(rings.points, aims, rings.starts, rings.planes, np.eye(2), np.empty((0, 2)))
+
+    world = rings.to_world(moved, rings.starts)
+    after = list(before)
+    for ring, number in enumerate(rings.order.tolist()):
+        points = world[rings.starts[ring] : rings.starts[ring + 1]]
+        after[number] = Contour(points, before[number].is_hole)
+    assert_sound(before, tuple(after))
+    assert not np.array_equal(moved, rings.points)
+
+
+@settings(max_examples=60)
 @given(labelmaps(), STYLES, HOW, TOLERANCES)
 def test_on_the_grid_that_is_named_filling_stays_exact_whatever_the_tolerance(
     labelmap: LabelMap, style: str, how, tolerance: float
@@ -176,6 +212,17 @@ def test_contours_may_come_in_any_order(labelmap: LabelMap, how) -> None:
         rings = in_plane(one, labelmap.grid), in_plane(other, labelmap.grid)
         assert one.is_hole == other.is_hole
         assert distance(*rings) <= 0.3 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("how", "style"), [(simplify, "midpoint"), (smooth, "edge")])
+def test_without_a_grid_a_great_tolerance_costs_samples(how, style: str) -> None:
+    labelmap = ellipse()
+    before = trace(labelmap, 1, style)
+
+    with_grid, without = how(before, 1.5, exact_on=labelmap.grid), how(before, 1.5)
+
+    np.testing.assert_array_equal(fill(with_grid, labelmap.grid), labelmap.mask(1))
+    assert not np.array_equal(fill(without, labelmap.grid), labelmap.mask(1))
 
 
 def ellipse() -> LabelMap:
