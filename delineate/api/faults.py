@@ -117,8 +117,16 @@ async def _database(_request: Request, _error: Exception) -> JSONResponse:
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    broken = next((one for one in error.errors() if one["type"] == "json_invalid"), None)
+    if broken is not None:
+        what = broken.get("ctx", {}).get("error", "broken")
+        detail = (
+            f"the body is no JSON ({what} at character {broken['loc'][-1]}); expected one object, "
+            "in double quotes, with Content-Type: application/json; /docs shows it"
+        )
+        return problem(422, "InvalidRequest", detail)
     told = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-    return problem(422, "InvalidRequest", "; ".join(told[:10]))
+    return problem(422, "InvalidRequest", f"{'; '.join(told[:10])}. /docs shows what is expected")
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
@@ -18,6 +18,7 @@ from delineate.api.faults import RefusedUploadError, documented
 from delineate.api.multipart import Parts
 from delineate.api.state import Service, State
 from delineate.errors import UploadError
+from delineate.formats.stated import parsed_size
 from delineate.jobs.upload import Reception
 
 __all__ = ["router"]
@@ -55,14 +56,31 @@ async def upload(
     name: Annotated[
         str, Query(max_length=255, description="Name of the file, where the body is one.")
     ] = "",
+    uneven: Annotated[
+        Literal["refuse", "resample"],
+        Query(description="Interpolate slices that are missing or at uneven distances, or not."),
+    ] = "refuse",
+    spacing_mm: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            description="Size of a pixel, or ROW,COLUMN, where the file does not say it.",
+        ),
+    ] = None,
 ) -> dict[str, Any]:
     """Keep an image and say what is in it and whether it can be used."""
+    size = None if spacing_mm is None else parsed_size(spacing_mm)
     with service.store.incoming() as folder:
         reception = Reception(service.store, service.settings, folder)
         try:
             await _receive(request, service, reception, name)
         finally:
             await asyncio.shield(run_in_threadpool(reception.close))
+        if reception.is_empty:
+            raise UploadError(
+                "the upload holds no file, or an empty one; send files as multipart/form-data in "
+                "parts named 'files', or one file as the body"
+            )
         document = await service.reader.run(
             "look",
             service.settings.inspect_seconds,
@@ -70,6 +88,8 @@ async def upload(
             names=[part.name for part in reception.parts],
             max_bytes=service.settings.max_upload_bytes,
             max_files=service.settings.max_files,
+            uneven=uneven,
+            spacing_mm=size,
         )
         if document["report"]["verdict"] == "refused":
             raise _refused(document["report"])
@@ -112,6 +132,7 @@ async def volume(
             service.settings.export_seconds,
             paths=[str(path) for path in stored.files],
             series=chosen,
+            reading=stored.reading,
             target=str(body),
         )
     head = json.loads(body.with_suffix(".json").read_text())
@@ -164,11 +185,16 @@ def _refused(report: Mapping[str, Any]) -> RefusedUploadError:
     if series:
         told = "; ".join(problem["message"] for problem in series[0]["problems"][:3])
     else:
-        told = f"none of the {len(report['ignored'])} files is an image that can be read"
+        count = len(report["ignored"])
+        told = "the file is" if count == 1 else f"none of the {count} files is"
+        told += f" {'no' if count == 1 else 'an'} image that can be read"
         reasons = sorted({one["reason"] for one in report["ignored"]})
         told += f" ({'; '.join(reasons[:3])})" if reasons else ""
     nameless = [
         {"name": f"file {number}", "reason": one["reason"]}
         for number, one in enumerate(report["ignored"], start=1)
     ]
-    return RefusedUploadError(f"{told}. {report['advice']}", {**report, "ignored": nameless})
+    series = [{**one, "files": []} for one in series]
+    return RefusedUploadError(
+        f"{told}. {report['advice']}", {**report, "series": series, "ignored": nameless}
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from delineate.api.faults import documented
 from delineate.api.state import Service
-from delineate.errors import ConflictError
+from delineate.errors import ConflictError, ExportError
 from delineate.jobs.table import Job
 
 __all__ = ["router"]
@@ -35,6 +37,9 @@ class JobRequest(BaseModel):
     detector: str = Field(max_length=200)
     series: str | None = Field(None, max_length=200)
     options: dict[str, Any] = Field(default_factory=dict, max_length=200)
+    modality: str | None = Field(
+        None, max_length=16, description="What it is, where its files do not say it."
+    )
 
 
 class JobError(BaseModel):
@@ -56,6 +61,7 @@ class JobDocument(BaseModel):
     series: str
     detector: str
     options: dict[str, Any]
+    modality: str | None
     attempts: int
     created: str = Field(description="UTC, as 2026-01-01T12:00:00.000Z.")
     started: str | None
@@ -88,7 +94,12 @@ async def submit(asked: JobRequest, response: Response, service: Service) -> dic
     stored = await run_in_threadpool(service.store.image, asked.image_id)
     series = stored.series(asked.series)
     options = await service.librarian.run(
-        "check", _CHECK_SECONDS, detector=asked.detector, options=asked.options, series=series
+        "check",
+        _CHECK_SECONDS,
+        detector=asked.detector,
+        options=asked.options,
+        series=series,
+        modality=asked.modality,
     )
     job = await run_in_threadpool(
         service.table.submit,
@@ -96,6 +107,7 @@ async def submit(asked: JobRequest, response: Response, service: Service) -> dic
         series=series["id"],
         detector=asked.detector,
         options=options,
+        modality=asked.modality,
         enqueue=service.engine.enqueue,
     )
     response.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -149,6 +161,18 @@ def result(job: Done, request: Request, service: Service) -> FileResponse:
     return FileResponse(path, headers=headers, media_type="application/json")
 
 
+class Drawn(BaseModel):
+    """How outlines are drawn, and what formats leave open."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    contours: Literal["edge", "midpoint"] = "edge"
+    smooth_mm: float = Field(0.0, ge=0, le=100, description="Moves outlines by at most as much.")
+    simplify_mm: float = Field(0.0, ge=0, le=100, description="Moves outlines by at most as much.")
+    holes: Literal["rings", "keyhole"] = "rings"
+    segments: Literal["binary", "labelmap"] = "binary"
+
+
 @router.get(
     "/jobs/{job_id}/exports/{format}",
     response_class=FileResponse,
@@ -157,21 +181,55 @@ def result(job: Done, request: Request, service: Service) -> FileResponse:
         **documented(404, 409, 422, 507),
     },
 )
-async def export(job: Done, format: str, service: Service) -> FileResponse:  # noqa: A002
+async def export(
+    job: Done,
+    format: str,  # noqa: A002
+    drawn: Annotated[Drawn, Query()],
+    service: Service,
+) -> FileResponse:
     """What was found, in another format."""
+    made = await _made(job, format, drawn, service)
+    path = next((made / "file").iterdir())
+    return FileResponse(path, filename=f"{job.id}-{path.name}")
+
+
+@router.get("/jobs/{job_id}/exports/{format}/round-trip", responses=documented(404, 409, 422, 507))
+async def round_trip(
+    job: Done,
+    format: str,  # noqa: A002
+    drawn: Annotated[Drawn, Query()],
+    service: Service,
+) -> dict[str, Any]:
+    """What a round trip through that file loses: ``exports.json`` of a folder of results."""
+    made = await _made(job, format, drawn, service)
+    document: dict[str, Any] = json.loads((made / "round-trip.json").read_bytes())
+    return document
+
+
+async def _made(job: Job, format: str, drawn: Drawn, service: Service) -> Path:  # noqa: A002
+    """The folder of an export and its sidecar, made when it is first asked for."""
     folder = service.store.attempt(job)
-    kept = folder / "exports" / format if format.isalnum() and format.isascii() else None
-    if kept is None or not kept.is_dir():
+    if not (format.isalnum() and format.isascii()):
+        raise ExportError(f"expected a format such as rtstruct, got {format[:40]!r}")
+    variant = hashlib.sha256(drawn.model_dump_json().encode()).hexdigest()[:16]
+    kept = folder / "exports" / f"{format[:40]}-{variant}"
+    if not kept.is_dir():
         service.store.check_room()
         stored = await run_in_threadpool(service.store.image, job.image_id)
-        made = await service.writer.run(
+        await service.writer.run(
             "export",
             service.settings.export_seconds,
             result=str(folder),
             paths=[str(path) for path in stored.files],
             series=job.series,
+            reading={**stored.reading, "modality": job.modality},
             format=format,
+            outlines={
+                "style": drawn.contours,
+                "smooth_mm": drawn.smooth_mm,
+                "simplify_mm": drawn.simplify_mm,
+            },
+            choices={"holes": drawn.holes, "segments": drawn.segments},
+            folder=str(kept),
         )
-        kept = Path(made)
-    path = next(kept.iterdir())
-    return FileResponse(path, filename=f"{job.id}-{path.name}")
+    return kept

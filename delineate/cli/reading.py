@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from delineate.errors import OptionError
+from delineate.formats.stated import parsed_size
 
 __all__ = ["SpacingMm", "Uneven", "sample_size"]
 
@@ -25,13 +24,6 @@ SpacingMm = Annotated[
 ]
 
 
-def sample_size(text: str | None) -> Sequence[float] | None:
-    """``"0.2"`` or ``"0.2,0.3"`` as numbers."""
-    if text is None:
-        return None
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise OptionError(
-            f"--spacing-mm expects a number, or two as ROW,COLUMN, got {text!r}"
-        ) from None
+def sample_size(text: str | None) -> list[float] | None:
+    """What was asked for as numbers, if something was."""
+    return None if text is None else parsed_size(text)

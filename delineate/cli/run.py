@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from delineate import delineation, formats
+from delineate.cli.drawn import Contours, Holes, Segments, Simplify, Smooth, formats_of
+from delineate.cli.reading import SpacingMm, Uneven, sample_size
 from delineate.cli.screen import ProgressBar, errors, findings_table, output, progress_bar
 from delineate.errors import ExportError, OptionError
+from delineate.formats.drawing import Outlines
+from delineate.formats.format import Choices
+from delineate.formats.writing import demand_series
 from delineate.plugins import registry
 from delineate.plugins.host import Host
 from delineate.plugins.options import parse
@@ -32,30 +36,37 @@ def run(
     modality: Annotated[
         str | None, typer.Option(help="CT, MR, photo ...: for a file that does not say so.")
     ] = None,
+    contours: Contours = "edge",
+    smooth_mm: Smooth = 0.0,
+    simplify_mm: Simplify = 0.0,
+    holes: Holes = "rings",
+    segments: Segments = "binary",
+    uneven: Uneven = "refuse",
+    spacing_mm: SpacingMm = None,
 ) -> None:
     """Find things in an image and write them as files."""
-    wanted = [name.strip() for name in export.split(",") if name.strip()]
-    unknown = sorted(set(wanted) - set(delineation.EXPORTS))
-    if unknown:
-        raise OptionError(
-            f"--export knows {', '.join(delineation.EXPORTS)}; got {', '.join(unknown)}"
-        )
+    wanted = formats_of(export, list(delineation.EXPORTS), "--export")
+    how, choices = Outlines(contours, smooth_mm, simplify_mm), Choices(holes, segments)
     spec = registry.find(detector)
     options = parse(spec, named_values(option or []))
     if out.exists() and not out.is_dir():
         raise OptionError(f"--out expects a folder, and {out} is a file; name another")
     with progress_bar() as progress, Host(spec) as host:
         task = progress.add_task("reading", total=1.0)
-        read = formats.read(image if len(image) > 1 else image[0], series)
-        if modality is not None:
-            read = replace(read, modality=_stated(read.modality, modality))
-        delineation.demand_exportable(read, wanted)
+        read = formats.read(
+            image if len(image) > 1 else image[0],
+            series,
+            uneven=uneven,  # type: ignore[arg-type]
+            spacing_mm=sample_size(spacing_mm),
+            modality=modality,
+        )
+        demand_series(read, wanted)
         found = delineation.delineate(
             read, spec, options, monitor=ProgressBar(progress, task), runner=host
         )
         progress.update(task, description="writing", completed=1.0)
         try:
-            paths = delineation.export(found, wanted, out)
+            paths = delineation.export(found, wanted, out, how, choices)
         except ExportError:
             delineation.export(found, [], out)  # the finding itself is never lost
             raise
@@ -66,12 +77,6 @@ def run(
     for note in document["notes"]:
         errors.print(note, markup=False, style="yellow")
     errors.print(spec.intended_use, markup=False, style="dim")
-
-
-def _stated(found: str, modality: str) -> str:
-    if found not in ("unknown", modality):
-        raise OptionError(f"--modality says {modality}, and the file says {found}; leave it out")
-    return modality
 
 
 def named_values(pairs: list[str]) -> dict[str, str]:

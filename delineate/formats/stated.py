@@ -18,6 +18,7 @@ __all__ = [
     "SampleSize",
     "agreed_modality",
     "is_guess",
+    "parsed_size",
     "scaled",
     "scaled_reports",
     "with_modality",
@@ -61,6 +62,22 @@ def scaled_reports(reports: Sequence[SeriesReport], spacing_mm: SampleSize) -> l
     if known and len(known) == len(reports):
         _scaled(Grid.regular((1, 1, 1), known[0].spacing_mm), spacing_mm)
     return told
+
+
+def parsed_size(text: str) -> list[float]:
+    """``"0.2"`` or ``"0.2,0.3"`` as numbers.
+
+    Raises
+    ------
+    OptionError
+        If they are none.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(
+            f"expected spacing_mm as a number, or two as ROW,COLUMN, got {text[:40]!r}"
+        ) from None
 
 
 def with_modality(image: Image, modality: str, *, guessed: bool) -> Image:

@@ -64,7 +64,8 @@ class Grid:
         if steps.min() <= 0 or abs(np.linalg.det(affine[:3, :3] / steps)) < 1e-6:
             raise GeometryError(
                 f"the affine is singular (steps {steps.round(6).tolist()} along slice, row, "
-                "column): two axes coincide or a spacing is zero; the header's geometry is broken"
+                "column): two axes coincide or a spacing is zero; the header's geometry is broken, "
+                "export the image again from its source"
             )
         affine.setflags(write=False)
         object.__setattr__(self, "shape", shape)

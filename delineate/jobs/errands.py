@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from delineate.errors import DelineateError, UnreadableFileError, UploadError
 from delineate.imaging import Grid, Image
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.log import configure
+from delineate.jobs.reading import read_stored
 from delineate.jobs.settings import Settings
 from delineate.jobs.upload import Part, arranged, base_name, image_id, suffix
 
@@ -31,22 +32,33 @@ __all__ = ["main"]
 _BLOCK = 2**22
 
 
-def look(folder: str, names: list[str], max_bytes: int, max_files: int) -> dict[str, Any]:
+def look(
+    folder: str,
+    names: list[str],
+    max_bytes: int,
+    max_files: int,
+    uneven: Literal["refuse", "resample"] = "refuse",
+    spacing_mm: list[float] | None = None,
+) -> dict[str, Any]:
     """Unpack an upload, number its files and inspect them.
 
     Parameters
     ----------
     folder
-        With ``parts``, the files in the order of ``names``; gets ``files``.
+        With ``parts``, the files in the order of ``names``; gets ``files``, and ``names.json``
+        with what their sender calls them.
     names
         What their sender calls them.
     max_bytes, max_files
         Limits once unpacked.
+    uneven, spacing_mm
+        As for `formats.inspect`.
 
     Returns
     -------
     dict
-        ``id``, ``files``, ``bytes`` and ``report``.
+        ``id``, ``files``, ``bytes``, ``reading`` (those options) and ``report``. Other options
+        make another id.
     """
     from delineate import formats
 
@@ -61,14 +73,21 @@ def look(folder: str, names: list[str], max_bytes: int, max_files: int) -> dict[
     if not parts:
         raise UploadError("the upload holds no file; send DICOM files, a zip of them, or a NIfTI")
     kept = list(arranged(parts, place / "files"))
-    report = formats.inspect([part.path for part, _ in kept]).to_json()
-    names_kept = {part.path.name: part.name for part, _ in kept}
-    for ignored in report["ignored"]:
-        ignored["name"] = names_kept.get(ignored["name"], ignored["name"])
+    entries = [formats.Entry(part.path, part.name, part.path.name) for part, _ in kept]
+    report = formats.inspect(entries, uneven=uneven, spacing_mm=spacing_mm).to_json()
+    report["ignored"] += [
+        {"name": part.name, "reason": "the same bytes as another file that was sent"}
+        for part in parts
+        if part.path.exists()  # the others were moved
+    ]
+    (place / "names.json").write_text(json.dumps({one.path.name: one.name for one in entries}))
+    reading = {"uneven": uneven, "spacing_mm": spacing_mm}
+    asked = [] if reading == {"uneven": "refuse", "spacing_mm": None} else [json.dumps(reading)]
     return {
-        "id": image_id([digest for _, digest in kept]),
+        "id": image_id([*(digest for _, digest in kept), *asked]),
         "files": len(kept),
         "bytes": sum(part.path.stat().st_size for part, _ in kept),
+        "reading": reading,
         "report": report,
     }
 
@@ -96,13 +115,11 @@ def _unpacked(path: Path, folder: Path, max_bytes: int, max_files: int) -> list[
     return parts
 
 
-def volume(paths: list[str], series: str, target: str) -> None:
+def volume(paths: list[str], series: str, reading: dict[str, Any], target: str) -> None:
     """Write the samples of a series, gzipped, to ``target`` and what they are beside it."""
     from isal import igzip
 
-    from delineate import formats
-
-    image = formats.read([Path(path) for path in paths], series)
+    image = read_stored(paths, series, reading)
     array = _plain(image.array, image.modality)
     head = {
         "X-Shape": ",".join(map(str, array.shape)),
@@ -140,8 +157,12 @@ def detectors() -> list[dict[str, Any]]:
     return [registry.describe(spec) for spec in registry.installed().specs]
 
 
-def check(detector: str, options: dict[str, Any], series: dict[str, Any]) -> dict[str, Any]:
+def check(
+    detector: str, options: dict[str, Any], series: dict[str, Any], modality: str | None
+) -> dict[str, Any]:
     """Check that a detector exists, its options and, from its report, the series.
+
+    ``modality`` is what it is stated to be, where its files do not say it.
 
     Returns
     -------
@@ -149,11 +170,16 @@ def check(detector: str, options: dict[str, Any], series: dict[str, Any]) -> dic
         All options with their values.
     """
     from delineate.delineation.fit import demand_suitable
+    from delineate.formats.stated import agreed_modality
     from delineate.plugins import options as plugin_options
     from delineate.plugins import registry
 
     spec = registry.find(detector)
     parsed = plugin_options.parse(spec, options)
+    if modality is not None:
+        guessed = any(one["code"] == "modality_assumed" for one in series["problems"])
+        agreed = agreed_modality(series["modality"], modality, guessed=guessed)
+        series = {**series, "modality": agreed}
     # How many channels there are is known only once it is read.
     demand_suitable(_pretended(series), replace(spec, wants=replace(spec.wants, channels=None)))
     return parsed.model_dump(mode="json")
@@ -162,42 +188,65 @@ def check(detector: str, options: dict[str, Any], series: dict[str, Any]) -> dic
 def _pretended(series: dict[str, Any]) -> Image:
     """An image of the shape, orientation and modality that a report states, without samples."""
     affine = np.eye(4)
-    if series["unit"] == "mm":
+    if series["orientation"]:
         for axis, (letter, step) in enumerate(
             zip(series["orientation"], series["spacing_mm"], strict=True)
         ):
             world = ("RL", "AP", "IS").index(next(p for p in ("RL", "AP", "IS") if letter in p))
             affine[:3, axis] = 0.0
             affine[world, axis] = step if letter in "LPS" else -step
+    elif series["unit"] == "mm":  # a picture of known scale
+        affine[:3, :3] = np.diag(series["spacing_mm"])[::-1]
     grid = Grid(tuple(series["shape"]), affine, series["unit"])
     return Image(np.broadcast_to(np.int16(0), grid.shape), grid, series["modality"])
 
 
-def export(result: str, paths: list[str], series: str, format: str) -> str:  # noqa: A002
-    """Write a result in another format.
+def export(
+    result: str,
+    paths: list[str],
+    series: str,
+    reading: dict[str, Any],
+    format: str,  # noqa: A002
+    outlines: dict[str, Any],
+    choices: dict[str, Any],
+    folder: str,
+) -> None:
+    """Write a result in another format: ``file/NAME``, and ``round-trip.json`` beside it.
 
-    Returns
-    -------
-    str
-        Folder of the one file, ``exports/FORMAT`` beside the result.
+    Parameters
+    ----------
+    result
+        Folder of the result.
+    paths, series, reading
+        The image.
+    format
+        One of the formats of results.
+    outlines, choices
+        How outlines are drawn and what formats leave open, as keywords.
+    folder
+        Where: appears whole or not at all. Its parent is made where it is missing.
     """
-    from delineate import delineation, formats
+    from delineate import delineation
+    from delineate.formats.drawing import Outlines
+    from delineate.formats.format import Choices
 
     known = ", ".join(delineation.EXPORTS)
     if format not in delineation.EXPORTS:
         raise errors.ExportError(f"expected one of the formats {known}, got {format[:40]!r}")
-    image = formats.read([Path(path) for path in paths], series)
+    image = read_stored(paths, series, reading)
     found = delineation.load(Path(result), image)
-    exports = Path(result) / "exports"
+    exports = Path(folder).parent
     exports.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=exports) as scratch:
-        written = delineation.export(found, [format], Path(scratch))[format]
-        folder = Path(scratch) / "one"
-        folder.mkdir()
-        written.rename(folder / written.name)
+        written = delineation.export(
+            found, [format], Path(scratch), Outlines(**outlines), Choices(**choices)
+        )[format]
+        one = Path(scratch) / "one"
+        (one / "file").mkdir(parents=True)
+        written.rename(one / "file" / written.name)
+        (Path(scratch) / delineation.SIDECAR).rename(one / "round-trip.json")
         with suppress(OSError):  # not empty: somebody else was faster
-            folder.rename(exports / format)
-    return str(exports / format)
+            one.rename(folder)
 
 
 _ERRANDS: dict[str, Callable[..., Any]] = {

@@ -7,11 +7,12 @@
         incoming/RANDOM/            uploads that are not complete; emptied at every start
         images/ID/                  ID is a hash over the hashes of its files
             image.json              what GET /v1/images/ID answers
+            names.json              what their sender calls the files
             files/0001.dcm ...      in the order of their hashes
             volumes/HASH.gz, .json  samples of a series, as the page asks for them
         jobs/ID/N/                  result of attempt N; the job table says which one counts
             delineation.json, delineation.json.gz, ...
-            exports/FORMAT/         made when first asked for
+            exports/FORMAT-HASH/    made when first asked for; HASH is of how it is drawn
         workers/NAME.lock           held by a live worker
 """
 
@@ -40,6 +41,9 @@ from delineate.jobs.table import Job
 
 __all__ = ["Store", "StoredImage", "room", "sync"]
 
+# What is told of a series that may be chosen: nothing that its sender named.
+_CHOICE = ("id", "modality", "slices", "description")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
@@ -53,6 +57,16 @@ class StoredImage:
         """The files, in the order of their contents' hashes."""
         return sorted((self.folder / "files").iterdir())
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the files are to be read; see `jobs.reading`."""
+        try:
+            names = json.loads((self.folder / "names.json").read_text())
+        except FileNotFoundError:  # kept before there were names
+            names = {}
+        asked = self.document.get("reading", {"uneven": "refuse", "spacing_mm": None})
+        return {**asked, "names": names}
+
     def series(self, chosen: str | None) -> dict[str, Any]:
         """Report of the series of that id, or of the only usable one.
 
@@ -65,14 +79,18 @@ class StoredImage:
         """
         reports = self.document["report"]["series"]
         usable = [one for one in reports if one["verdict"] != "refused"]
-        if chosen is None and len(usable) == 1:
-            return dict(usable[0])
+        offered = [one for one in usable if not one.get("set_aside")]
+        if chosen is None and len(offered) == 1:
+            return dict(offered[0])
         found = [one for one in reports if one["id"] == chosen]
         if not found:
-            asked = "choose one" if chosen is None else "the one asked for is not among them"
+            among = offered if chosen is None else usable
+            asked = "" if chosen is None else f", {chosen[:100]!r} is not among them"
+            ids = ", ".join(one["id"] for one in among[:20])
             raise SeriesChoiceError(
-                f"this image has {len(usable)} usable series: {asked}, by its id as 'series'",
-                usable,
+                f"this image has {len(among)} series to choose from{asked}; name one as 'series': "
+                f"{ids}",
+                [{key: one[key] for key in _CHOICE} for one in among],
             )
         if found[0]["verdict"] == "refused":
             problems = " ".join(problem["message"] for problem in found[0]["problems"][:3])
@@ -129,15 +147,17 @@ class Store:
         Parameters
         ----------
         folder
-            Made by :meth:`incoming`; its ``files`` hold the image.
+            Made by :meth:`incoming`; its ``files`` hold the image, its ``names.json`` what their
+            sender calls them.
         document
-            With ``id``, ``files``, ``bytes`` and ``report``. If the same image is there already,
-            that one stays as it is.
+            With ``id``, ``files``, ``bytes``, ``reading`` and ``report``. If the same image is
+            there already, that one stays as it is.
         """
         ready = folder / "image"
         with room():
             ready.mkdir()
-            (folder / "files").rename(ready / "files")
+            for part in ("files", "names.json"):
+                (folder / part).rename(ready / part)
             (ready / "image.json").write_text(json.dumps(document))
             with suppress(OSError):  # not empty: the same files were sent before
                 ready.rename(self._images / document["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -31,6 +32,7 @@ _jobs = sa.Table(
     sa.Column("series", sa.String(200), nullable=False),
     sa.Column("detector", sa.String(200), nullable=False),
     sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("modality", sa.String(16)),
     # The number of the attempt that may write; what an older one still says is refused.
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("crashes", sa.Integer, nullable=False, default=0),
@@ -56,6 +58,7 @@ class Job:
     series: str
     detector: str
     options: Mapping[str, Any]
+    modality: str | None
     attempts: int
     crashes: int
     cancelling: bool
@@ -81,6 +84,7 @@ class Job:
             "series": self.series,
             "detector": self.detector,
             "options": dict(self.options),
+            "modality": self.modality,
             "attempts": self.attempts,
             "created": self.created,
             "started": self.started,
@@ -95,8 +99,13 @@ class JobTable:
         self._database = database
 
     def create(self) -> None:
-        """Create the table where it is not there yet."""
+        """Create the table where it is not there yet, and columns that an older one lacks."""
         _metadata.create_all(self._database)
+        there = {column["name"] for column in sa.inspect(self._database).get_columns(_jobs.name)}
+        if _jobs.c.modality.name not in there:
+            with suppress(sa.exc.DBAPIError), self._database.begin() as connection:
+                # Another process may be quicker.
+                connection.execute(sa.text("ALTER TABLE job ADD COLUMN modality VARCHAR(16)"))
 
     def submit(
         self,
@@ -105,6 +114,7 @@ class JobTable:
         series: str,
         detector: str,
         options: Mapping[str, Any],
+        modality: str | None = None,
         enqueue: Callable[[sa.Connection, str], None],
     ) -> Job:
         """Write a job down and hand it to the engine, both or neither.
@@ -113,6 +123,8 @@ class JobTable:
         ----------
         image_id, series, detector, options
             Checked before: here nothing is looked up.
+        modality
+            What the image was stated to be, if it was.
         enqueue
             Called with the connection, inside its transaction, and the new id.
         """
@@ -123,6 +135,7 @@ class JobTable:
             "series": series,
             "detector": detector,
             "options": dict(options),
+            "modality": modality,
             "created": _now(),
         }
         with self._database.begin() as connection:

@@ -48,6 +48,11 @@ class Reception:
         self._unchecked = 0
         self.parts: list[Part] = []
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether not a byte came."""
+        return self._bytes == 0
+
     def expect(self, size: int) -> None:
         """Check what a client announces to send."""
         if size > self._settings.max_upload_bytes:

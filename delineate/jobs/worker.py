@@ -15,13 +15,14 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from delineate import delineation, formats
+from delineate import delineation
 from delineate.errors import Cancelled, DelineateError, DetectorCrashError
 from delineate.jobs import engine
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.liveness import hold
 from delineate.jobs.log import configure, log
+from delineate.jobs.reading import read_stored
 from delineate.jobs.reaper import Reaper
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store, room, sync
@@ -158,7 +159,9 @@ class Worker:
             monitor.progress(0.0, "reading")
             spec = registry.find(job.detector)
             options = parse(spec, job.options)
-            image = formats.read(self._store.image(job.image_id).files, job.series)
+            stored = self._store.image(job.image_id)
+            reading = {**stored.reading, "modality": job.modality}
+            image = read_stored(stored.files, job.series, reading)
             monitor.checkpoint()
             found = delineation.delineate(
                 image, spec, options, monitor=monitor, runner=self._host(spec)

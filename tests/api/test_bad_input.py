@@ -121,8 +121,8 @@ def multipart_garbage(running: Service, files: list[Path], scratch: Path) -> htt
     [
         (empty_zip, "holds no file"),
         (no_file_at_all, "holds no file"),
-        (empty_body, "none of the 1 files is an image"),
-        (text_named_dcm, "none of the 1 files is an image"),
+        (empty_body, "the upload holds no file, or an empty one"),
+        (text_named_dcm, "the file is no image"),
         (truncated_slice, "cut short"),
         (missing_slice, "missing"),
         (nifti_without_geometry, "where it lies"),

@@ -36,7 +36,7 @@ def test_a_job_is_accepted_with_its_place(running: Service, ct_id: str) -> None:
     assert job["options"] == {"threshold": 100.0, "seconds": 0.0}
     assert list(job) == [
         *("id", "state", "stage", "progress", "error", "image_id", "series", "detector"),
-        *("options", "attempts", "created", "started", "finished"),
+        *("options", "modality", "attempts", "created", "started", "finished"),
     ]
     assert running.wait(job["id"])["state"] == "done"
 

@@ -50,6 +50,7 @@ def keep(store: Store, contents: bytes = b"slice") -> StoredImage:
     with store.incoming() as folder:
         (folder / "files").mkdir()
         (folder / "files" / "0001.dcm").write_bytes(contents)
+        (folder / "names.json").write_text('{"0001.dcm": "IM1"}')
         document = {"id": image_id([contents.hex() or "0"]), "files": 1, "report": report()}
         return store.keep(folder, document)
 
