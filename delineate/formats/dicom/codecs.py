@@ -1,8 +1,9 @@
 """Decode one compressed grey frame.
 
 What a codestream says of its size, components and precision is compared with the header before a
-decoder sees it, for a decoder allocates what the codestream asks for. libjpeg-turbo passes over
-what is broken or missing in a lossy JPEG; so its scan is followed to its end mark first.
+decoder sees it, for a decoder allocates what the codestream asks for. The scan of a JPEG or JPEG-LS
+stream is followed to its end mark first: where that is missing, libjpeg-turbo makes samples up and
+CharLS may never return.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
+from struct import unpack_from
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +33,7 @@ _RLE = "1.2.840.10008.1.2.5"
 WHOLE_CELLS = frozenset((*NATIVE, DEFLATED, _ENCAPSULATED, _DEFLATED_FRAMES, _RLE))
 _JPEG = "1.2.840.10008.1.2.4."
 _SOF = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), 0xCD, 0xCE, 0xCF))
+_TILE_PART = b"\xff\x90"
 _SEQUENTIAL, _JPEG_LS, _SOS, _EOI = (0xC0, 0xC1), 0xF7, 0xDA, 0xD9
 
 
@@ -111,23 +114,40 @@ def _jpeg_2000(stream: bytes, layout: Layout) -> NDArray[Any]:
     import imagecodecs
 
     start = stream.find(b"\xff\x4f\xff\x51", 0, 1 << 16)  # some files wrap it as JP2
-    size = stream[start + 4 : start + 45]
-    _demand(start >= 0 and len(size) == 41, "a JPEG 2000 codestream", "none")
-    right, bottom, left, top = (int.from_bytes(size[k : k + 4], "big") for k in range(4, 20, 4))
-    components, depth = int.from_bytes(size[36:38], "big"), size[38]
+    _demand(start >= 0 and len(stream) - start > 45, "a JPEG 2000 codestream", "none")
+    stream = stream[start:]
+    right, bottom, left, top, *tile, components = unpack_from(">8IH", stream, 8)
+    depth, subsampling = stream[42], stream[43:45]
     _demand_size(layout, bottom - top, right - left, components, (depth & 127) + 1)
-    _demand(size[39:41] == b"\1\1", "no subsampling", size[39:41])
-    array = np.asarray(imagecodecs.jpeg2k_decode(stream[start:]))
+    _demand(subsampling == b"\1\1", "no subsampling", subsampling)
+    _demand_tiles(stream, right, bottom, tile)
+    array = np.asarray(imagecodecs.jpeg2k_decode(stream))
     if (depth >= 128) == layout.signed:
         return array
     return _as_signed(array, (depth & 127) + 1, layout.signed)
 
 
+def _demand_tiles(stream: bytes, right: int, bottom: int, tile: list[int]) -> None:
+    """Demand that every tile is there: OpenJPEG leaves out what is missing, and says nothing."""
+    width, height, left, top = tile
+    _demand(width > 0 and height > 0, "tiles of some size", (height, width))
+    tiles = -(-(right - left) // width) * -(-(bottom - top) // height)
+    at, found = 2, set()
+    while stream[at : at + 2] not in (_TILE_PART, b""):
+        at += 2 + max(2, int.from_bytes(stream[at + 2 : at + 4], "big"))
+    while stream[at : at + 2] == _TILE_PART and at + 12 <= len(stream):
+        index, size = unpack_from(">HI", stream, at + 4)
+        found.add(index)
+        at += max(size, 12) if size else len(stream)
+    _demand(len(found) == tiles, f"{tiles} tiles", len(found))
+
+
 def _jpeg_ls(stream: bytes, layout: Layout) -> NDArray[Any]:
     import imagecodecs
 
-    process, precision, _ = _demand_frame(stream, layout)
+    process, precision, scan = _demand_frame(stream, layout)
     _demand(process == _JPEG_LS, "JPEG-LS", f"SOF {process:#x}")
+    _demand_end(stream, scan, rb"\xff+[^\x00-\x7f\xd0-\xd7\xff]")
     array = np.asarray(imagecodecs.jpegls_decode(stream))
     return _as_signed(array, precision, layout.signed)
 
@@ -137,8 +157,7 @@ def _lossy_jpeg(stream: bytes, layout: Layout) -> NDArray[Any]:
 
     process, precision, scan = _demand_frame(stream, layout)
     _demand(process in _SEQUENTIAL, "sequential Huffman coding", f"SOF {process:#x}")
-    end = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL).search(stream, scan)
-    _demand(end is not None and end[0][-1] == _EOI, "an end mark", end and end[0])
+    _demand_end(stream, scan, rb"\xff+[^\x00\xd0-\xd7\xff]")
     return _as_signed(np.asarray(imagecodecs.jpeg8_decode(stream)), precision, layout.signed)
 
 
@@ -173,6 +192,12 @@ def _demand_frame(stream: bytes, layout: Layout) -> tuple[int, int, int]:
             _demand_size(layout, rows, columns, body[5], precision)
         at += 2 + max(2, size)
     raise ValueError("the markers before the samples are broken")
+
+
+def _demand_end(stream: bytes, scan: int, marker: bytes) -> None:
+    """Demand that the first ``marker`` from ``scan`` on, if restarts do not count, is the end."""
+    found = re.compile(marker, re.DOTALL).search(stream, scan)
+    _demand(found is not None and found[0][-1] == _EOI, "an end mark", found and found[0][-2:])
 
 
 def _demand_size(layout: Layout, rows: int, columns: int, components: int, bits: int) -> None:
