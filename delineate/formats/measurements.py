@@ -64,7 +64,8 @@ def write_csv(rows: Iterable[Row], path: Path | str) -> None:
         One finding each. Columns are those that any of them has, in the order in which they first
         come: ``id``, ``category``, ``laterality``, ``code_scheme``, ``code_value``,
         ``code_meaning``, ``score``, measurements with the unit in the name (``volume_ml``,
-        ``mean_hu``, ``centroid_x_mm``), ``notes``. Cells without a value, NaN included, are empty.
+        ``mean_hu``, ``centroid_x_mm``; the ends of a line as ``short_axis_from_x_mm`` and
+        ``short_axis_to_x_mm``), ``notes``. Cells without a value, NaN included, are empty.
     path
         The file to write.
 
@@ -120,6 +121,12 @@ def _flat(name: str, value: Any) -> dict[str, Any]:
         for end, part in zip(_ENDS[name], pair, strict=True):
             cells |= _spread(end, "", _INDEX, part) if name == "bounding_box" else {end: part}
         return cells
+    if stem.endswith("_ends"):
+        line = stem.removesuffix("_ends")
+        start, stop = (None, None) if value is None else value
+        return _spread(f"{line}_from", unit, _WORLD, start) | _spread(
+            f"{line}_to", unit, _WORLD, stop
+        )
     if stem in ("centroid", "extent"):
         return _spread(stem, unit, _WORLD if stem == "centroid" else _INDEX, value)
     return {name: value}

@@ -17,6 +17,9 @@ from delineate.formats.measurements import write_csv
 from delineate.imaging import Category, Code, Grid, Image, LabelMap
 
 
+ENDS = ("from", "to")
+
+
 @dataclass
 class Finding:
     id: int
@@ -64,6 +67,9 @@ def test_a_label_map_becomes_a_row_a_structure(tmp_path: Path) -> None:
         "3",
     ]
     assert (one["first_slice"], one["last_slice"]) == ("0", "0")
+    ends = [[float(one[f"longest_diameter_{end}_{axis}_mm"]) for axis in "xyz"] for end in ENDS]
+    assert ends == found[1]["longest_diameter_ends_mm"]
+    assert other["short_axis_to_z_mm"] == other["diameter_3d_mm"] == ""
     assert one["touches_border"] == "true"
     assert one["notes"] == "a; b"
     assert float(other["volume_ml"]) == 0
