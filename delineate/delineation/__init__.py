@@ -3,11 +3,12 @@
 from delineate.delineation.document import SCHEMA, dumps, to_json
 from delineate.delineation.exports import (
     EXPORTS,
+    SIDECAR,
     Export,
-    demand_exportable,
+    drawing,
     export,
     exportable,
-    labels,
+    layers,
 )
 from delineate.delineation.result import (
     Delineation,
@@ -22,17 +23,18 @@ from delineate.delineation.store import load, save
 __all__ = [
     "EXPORTS",
     "SCHEMA",
+    "SIDECAR",
     "Delineation",
     "DetectorIdentity",
     "Export",
     "Finding",
     "Provenance",
     "delineate",
-    "demand_exportable",
+    "drawing",
     "dumps",
     "export",
     "exportable",
-    "labels",
+    "layers",
     "load",
     "save",
     "structures",

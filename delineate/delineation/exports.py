@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from delineate.contour import fill_layers
 from delineate.delineation.document import dumps, to_json
 from delineate.delineation.result import Delineation, structures
 from delineate.errors import ExportError
+from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
+from delineate.formats.format import DEFAULT, Choices
+from delineate.formats.marks import Mark
+from delineate.formats.round_trip import RoundTrip, round_trip
+from delineate.formats.sidecar import NAME as SIDECAR
+from delineate.formats.sidecar import Written, sidecar
+from delineate.formats.table import FORMATS
+from delineate.formats.writing import possible, write
 from delineate.imaging import Image, LabelMap
-from delineate.plugins import Classes, Field, Instances, Masks
+from delineate.plugins import Field, Instances, Masks
 
-__all__ = ["EXPORTS", "Export", "demand_exportable", "export", "exportable", "labels"]
+__all__ = ["EXPORTS", "SIDECAR", "Export", "drawing", "export", "exportable", "layers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +54,28 @@ class Export:
     title: str
 
 
+_DOCUMENT = Export("json", "delineation.json", "application/json", "everything found")
+_SAMPLES = Export("nifti", "image.nii.gz", "application/gzip", "the restored image as NIfTI")
 EXPORTS: Mapping[str, Export] = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
-            Export("json", "delineation.json", "application/json", "everything found"),
-            Export("nifti", "labels.nii.gz", "application/gzip", "labels as NIfTI"),
-            Export("rtstruct", "rtstruct.dcm", "application/dicom", "DICOM RT Structure Set"),
-            Export("seg", "seg.dcm", "application/dicom", "DICOM Segmentation"),
-            Export("geojson", "contours.geojson", "application/geo+json", "contours as GeoJSON"),
-            Export("csv", "measurements.csv", "text/csv", "measurements, one line a finding"),
-            Export("png", "sheet.png", "image/png", "contours drawn on some slices"),
-        )
+    {_DOCUMENT.name: _DOCUMENT}
+    | {
+        name: Export(name, entry.file, entry.media_type, entry.title)
+        for name, entry in FORMATS.items()
     }
 )
 
 
-def export(delineation: Delineation, formats: Iterable[str], folder: Path | str) -> dict[str, Path]:
+def export(
+    delineation: Delineation,
+    formats: Iterable[str],
+    folder: Path | str,
+    how: Outlines = EXACT,
+    choices: Choices = DEFAULT,
+) -> dict[str, Path]:
     """Write a result; each file appears whole or not at all.
+
+    Beside the files lies ``exports.json``, which says of each what a round trip through it loses
+    (Dice, and the largest distance): read back and measured before this returns.
 
     Parameters
     ----------
@@ -71,6 +86,10 @@ def export(delineation: Delineation, formats: Iterable[str], folder: Path | str)
     folder
         Made where it is missing; files of the same names are replaced. Where it holds another
         result, that one's other files go: two results never mix.
+    how
+        How outlines are drawn in all formats but ``"json"``, which always has the exact ones.
+    choices
+        What some formats leave open.
 
     Returns
     -------
@@ -82,163 +101,130 @@ def export(delineation: Delineation, formats: Iterable[str], folder: Path | str)
     ExportError
         If a format is unknown or this result cannot be written in it. Nothing is written then.
     """
-    wanted = list(dict.fromkeys(("json", *formats)))
-    possible = exportable(delineation)
-    if refused := [name for name in wanted if name not in possible]:
+    wanted = list(dict.fromkeys((_DOCUMENT.name, *formats)))
+    drawn = drawing(delineation, how)
+    known = _known(delineation, drawn)
+    if refused := [name for name in wanted if name not in known]:
+        overlap = "; its structures overlap" if len(drawn.layers) > 1 else ""
         raise ExportError(
-            f"what {delineation.detector.id} gives ({delineation.detector.gives}) cannot be "
-            f"written as {', '.join(refused)}; it can as {', '.join(possible)}"
+            f"what {delineation.detector.id} gives ({delineation.detector.gives}{overlap}) cannot "
+            f"be written as {', '.join(refused)}; it can as {', '.join(known)}"
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
-        written = {name: scratch / EXPORTS[name].file for name in wanted}
-        for name, path in written.items():
-            _WRITERS[name](delineation, path)
-        _clear_another(folder, written["json"].read_bytes())
-        return {name: path.replace(folder / EXPORTS[name].file) for name, path in written.items()}
+        written = {name: scratch / _file(delineation, name) for name in wanted}
+        files = {
+            path.name: Written(
+                path,
+                name,
+                how if drawn.layers and name in FORMATS and FORMATS[name].has_outlines else None,
+                _write(delineation, drawn, name, path, choices),
+            )
+            for name, path in written.items()
+        }
+        _clear_another(folder, written[_DOCUMENT.name].read_bytes())
+        (scratch / SIDECAR).write_text(sidecar(folder, files), encoding="utf-8")
+        (scratch / SIDECAR).replace(folder / SIDECAR)
+        return {name: path.replace(folder / path.name) for name, path in written.items()}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _clear_another(folder: Path, document: bytes) -> None:
-    """Remove the known files of a result that is not the one of this document."""
-    kept = folder / EXPORTS["json"].file
-    if kept.is_file() and kept.read_bytes() != document:
-        for entry in EXPORTS.values():
-            (folder / entry.file).unlink(missing_ok=True)
-
-
-def demand_exportable(image: Image, formats: Iterable[str]) -> None:
-    """Refuse formats that no result of this image can have, before anything is computed.
-
-    Raises
-    ------
-    ExportError
-        If a DICOM object is asked for and the image did not come from DICOM.
-    """
-    refused = [name for name in formats if EXPORTS[name].media_type == "application/dicom"]
-    if refused and image.source.format != "dicom":
-        raise ExportError(
-            f"expected a DICOM series for {' and '.join(refused)}, which refer to its slices, got "
-            f"an image from {image.source.format}; leave them out or give the series"
-        )
+def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
+    """The result as what the formats write."""
+    held, output = layers(delineation), delineation.output
+    marks = tuple(
+        Mark(one.id, one.category, one.score, one.point, one.box, one.contours)
+        for one in delineation.findings
+        if isinstance(output, Instances)
+    )
+    return Drawing(
+        image=delineation.image,
+        structures=outlines(held, how) if held and how != EXACT else structures(delineation),
+        layers=held,
+        marks=marks,
+        how=how if held else EXACT,
+        rows=delineation.findings,
+        title=delineation.detector.title,
+        algorithm=f"{delineation.detector.id} {delineation.detector.version}"[:64],
+        created=datetime.fromisoformat(delineation.provenance.created),
+    )
 
 
 def exportable(delineation: Delineation) -> tuple[str, ...]:
     """Names of the formats that this kind of result can be written in.
 
-    A format may still refuse the very image: RTSTRUCT and SEG need one that came from DICOM.
+    A format may still refuse the very image: RTSTRUCT, SEG and SR need one that came from DICOM.
     """
-    output = delineation.output
-    if isinstance(output, Image):
-        return ("json",) if output.channels else ("json", "nifti")
-    if isinstance(output, Classes):
-        return ("json", "csv")
-    if isinstance(output, Instances):
-        if any(item.polygon is not None for item in output.items):
-            return ("json", "rtstruct", "geojson", "csv", "png")
-        return ("json", "csv")
-    if isinstance(output, Masks) and _overlap(output):
-        return ("json", "rtstruct", "geojson", "csv", "png")
-    return tuple(EXPORTS)
+    return _known(delineation, drawing(delineation))
 
 
-def labels(delineation: Delineation) -> LabelMap:
-    """The result as one label map, its labels being the findings' ids.
+def _known(delineation: Delineation, drawn: Drawing) -> tuple[str, ...]:
+    if isinstance(delineation.output, Image):
+        return ("json",) if delineation.output.channels else ("json", "nifti")
+    return (_DOCUMENT.name, *possible(drawn))
 
-    Raises
-    ------
-    ExportError
-        If it is no segmentation, or its masks overlap.
+
+def layers(delineation: Delineation) -> tuple[LabelMap, ...]:
+    """The result as label maps, labels being the findings' ids; none if it is no segmentation.
+
+    Structures that overlap are in different ones, each in the first where there is room.
     """
     output = delineation.output
     if isinstance(output, LabelMap):
-        return output
+        return (output,)
     if isinstance(output, Field):
         counts = (output.array >= output.threshold).astype(np.uint8)
-        return LabelMap(counts, output.grid, {1: output.category})
-    if isinstance(output, Masks) and not _overlap(output):
-        numbers = np.arange(1, len(output.categories) + 1, dtype=np.uint16)
-        array = np.zeros(output.grid.shape, np.uint16)
-        for number, mask in zip(numbers, output.array, strict=True):
-            array[mask] = number
-        named = dict(enumerate(output.categories, 1))
-        return LabelMap(array.astype(np.uint8) if len(named) < 256 else array, output.grid, named)
-    raise ExportError(
-        f"what {delineation.detector.id} gives ({delineation.detector.gives}) is no label map"
-        + ("; its masks overlap" if isinstance(output, Masks) else "")
+        return (LabelMap(counts, output.grid, {1: output.category}),)
+    if isinstance(output, Masks):
+        return _packed(output)
+    return ()
+
+
+def _packed(masks: Masks) -> tuple[LabelMap, ...]:
+    dtype = np.uint8 if len(masks.categories) < 256 else np.uint16
+    arrays: list[NDArray[Any]] = [np.zeros(masks.grid.shape, dtype)]
+    named: list[dict[int, Any]] = [{}]
+    for number, (mask, category) in enumerate(zip(masks.array, masks.categories, strict=True), 1):
+        place = next((i for i, array in enumerate(arrays) if not array[mask].any()), len(arrays))
+        if place == len(arrays):
+            arrays.append(np.zeros(masks.grid.shape, dtype))
+            named.append({})
+        arrays[place][mask] = number
+        named[place][number] = category
+    return tuple(
+        LabelMap(array, masks.grid, categories)
+        for array, categories in zip(arrays, named, strict=True)
     )
 
 
-def _overlap(masks: Masks) -> bool:
-    return bool(masks.array.size and masks.array.sum(axis=0, dtype=np.uint16).max() > 1)
+def _file(delineation: Delineation, name: str) -> str:
+    restored = isinstance(delineation.output, Image) and name != _DOCUMENT.name
+    return _SAMPLES.file if restored else EXPORTS[name].file
 
 
-# Writers are imported where they are used: each brings a library that only its format needs.
+def _write(
+    delineation: Delineation, drawn: Drawing, name: str, path: Path, choices: Choices
+) -> RoundTrip | None:
+    if isinstance(delineation.output, Image) and name != _DOCUMENT.name:
+        from delineate.formats import nifti
 
-
-def _json(delineation: Delineation, path: Path) -> None:
-    path.write_text(dumps(to_json(delineation)), encoding="utf-8")
-
-
-def _nifti(delineation: Delineation, path: Path) -> None:
-    from delineate.formats import nifti
-
-    if isinstance(delineation.output, Image):
         nifti.write_image(delineation.output, path)
-    else:
-        nifti.write_labels(labels(delineation), path)
+        return None
+    if name != _DOCUMENT.name:
+        return write(drawn, name, path, choices)
+    path.write_text(dumps(to_json(delineation)), encoding="utf-8")
+    if not drawn.layers:
+        return None
+    grid = delineation.image.grid
+    return round_trip(drawn.layers, fill_layers(structures(delineation), grid), grid)
 
 
-def _rtstruct(delineation: Delineation, path: Path) -> None:
-    from delineate.formats import rtstruct
-
-    rtstruct.write(
-        structures(delineation),
-        delineation.image,
-        path,
-        description=delineation.detector.title,
-        algorithm=_algorithm(delineation),
-        created=datetime.fromisoformat(delineation.provenance.created),
-    )
-
-
-def _seg(delineation: Delineation, path: Path) -> None:
-    from delineate.formats import seg
-
-    seg.write(labels(delineation), delineation.image, path, algorithm=_algorithm(delineation))
-
-
-def _algorithm(delineation: Delineation) -> str:
-    return f"{delineation.detector.id} {delineation.detector.version}"[:64]
-
-
-def _geojson(delineation: Delineation, path: Path) -> None:
-    from delineate.formats import geojson
-
-    geojson.write(structures(delineation), delineation.image.grid, path)
-
-
-def _csv(delineation: Delineation, path: Path) -> None:
-    from delineate.formats import measurements
-
-    measurements.write_csv(delineation.findings, path)
-
-
-def _png(delineation: Delineation, path: Path) -> None:
-    from delineate.formats import sheet
-
-    sheet.write(delineation.image, structures(delineation), path)
-
-
-_WRITERS: Mapping[str, Callable[[Delineation, Path], None]] = {
-    "json": _json,
-    "nifti": _nifti,
-    "rtstruct": _rtstruct,
-    "seg": _seg,
-    "geojson": _geojson,
-    "csv": _csv,
-    "png": _png,
-}
+def _clear_another(folder: Path, document: bytes) -> None:
+    """Remove the known files of a result that is not the one of this document."""
+    kept = folder / _DOCUMENT.file
+    if kept.is_file() and kept.read_bytes() != document:
+        for name in (*(entry.file for entry in EXPORTS.values()), _SAMPLES.file, SIDECAR):
+            (folder / name).unlink(missing_ok=True)

@@ -22,13 +22,17 @@ class RoundTrip:
     Parameters
     ----------
     structures
-        By number.
+        The labels, by number.
     unit
         Of the distances, ``"mm"`` or ``"px"``.
+    moved
+        Outlines or surfaces in the file lie at most so far from the edges of the samples they
+        enclose: what smoothing and the like were allowed.
     """
 
     structures: Mapping[int, Deviation]
     unit: str = "mm"
+    moved: float = 0.0
 
     @property
     def dice(self) -> float:
@@ -37,10 +41,10 @@ class RoundTrip:
 
     @property
     def largest_distance(self) -> float | None:
-        """Of all structures; ``None`` where one was lost, or came from nothing."""
+        """Of all structures and of ``moved``; ``None`` where one was lost, or came from nothing."""
         far = [one.largest_distance for one in self.structures.values()]
         known = [distance for distance in far if distance is not None]
-        return None if len(known) < len(far) else max(known, default=0.0)
+        return None if len(known) < len(far) else max((self.moved, *known))
 
     @property
     def sentence(self) -> str:
@@ -56,6 +60,7 @@ class RoundTrip:
         return {
             "dice": self.dice,
             f"largest_distance_{self.unit}": self.largest_distance,
+            f"outlines_moved_{self.unit}": self.moved,
             "sentence": self.sentence,
             "structures": {
                 str(number): {
@@ -67,7 +72,9 @@ class RoundTrip:
         }
 
 
-def round_trip(written: Sequence[LabelMap], back: Sequence[LabelMap], grid: Grid) -> RoundTrip:
+def round_trip(
+    written: Sequence[LabelMap], back: Sequence[LabelMap], grid: Grid, moved: float = 0.0
+) -> RoundTrip:
     """Compare what was written with what was read back, structure by structure.
 
     Parameters
@@ -75,6 +82,8 @@ def round_trip(written: Sequence[LabelMap], back: Sequence[LabelMap], grid: Grid
     written, back
         Layers on ``grid``. A structure that is in ``back`` alone counts as well: nothing became
         something.
+    moved
+        As :class:`RoundTrip` has it.
     """
     found: dict[int, Deviation] = {}
     for layer in written:
@@ -89,4 +98,4 @@ def round_trip(written: Sequence[LabelMap], back: Sequence[LabelMap], grid: Grid
             side[number].mask(number) if number in side else nothing for side in (meant, there)
         )
         found[number] = deviation(one, other, grid)
-    return RoundTrip(dict(sorted(found.items())), grid.unit)
+    return RoundTrip(dict(sorted(found.items())), grid.unit, moved)

@@ -146,7 +146,7 @@ def image(
         ({"modalities": ("CT",)}, image(modality="MR"),
          r"Echo \(test.echo\) wants CT, got modality MR; choose another detector or image"),
         ({"modalities": ("CT", "MR")}, image(modality="US"), "wants CT or MR, got modality US"),
-        ({"modalities": ("CT",)}, image(modality="unknown"), "replace.image, modality='CT'"),
+        ({"modalities": ("CT",)}, image(modality="unknown"), "modality='CT' in read"),
         ({"unit": "mm"}, image(unit="px"), "an image of known scale .mm., got a picture in pixels"),
         ({"spacing_mm": (1, 1, 1)}, image(unit="px"), "an image of known scale"),
         ({"orientation": "SPL"}, image(unit="px"), "an image of known scale"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -13,11 +14,12 @@ from finders import GIVES, spec
 
 from delineate.delineation import (
     EXPORTS,
+    SIDECAR,
     Delineation,
     delineate,
     export,
     exportable,
-    labels,
+    layers,
     load,
     save,
     structures,
@@ -25,14 +27,16 @@ from delineate.delineation import (
 )
 from delineate.errors import ExportError, UnreadableFileError
 from delineate.formats import nifti, read, rtstruct
+from delineate.formats.drawing import Outlines
 from delineate.imaging import Grid, Image, LabelMap
+from delineate.plugins import Field, Instances, Masks
 from delineate.plugins.wire import pack
 
 GRID = Grid.regular((3, 8, 9), (2.0, 1.0, 1.0))
 ARRAY = np.zeros(GRID.shape, np.int16)
 ARRAY[1, 2:5, 3:7] = 1
 IMAGE = Image(ARRAY, GRID, "CT")
-NOT_DICOM = {"rtstruct", "seg"}  # these need an image from DICOM
+NOT_DICOM = {"rtstruct", "seg", "sr"}  # these need an image from DICOM
 
 
 def result(name: str) -> Delineation:
@@ -56,10 +60,63 @@ def test_what_is_exportable_is_written_under_its_name(found: Delineation, tmp_pa
     written = export(found, wanted, tmp_path / "new" / "folder")
 
     assert set(written) == wanted
+    folder = tmp_path / "new" / "folder"
     for name, path in written.items():
-        assert path == tmp_path / "new" / "folder" / EXPORTS[name].file
+        restored = isinstance(found.output, Image) and name != "json"
+        assert path == folder / ("image.nii.gz" if restored else EXPORTS[name].file)
         assert path.stat().st_size > 0
-    assert sorted(tmp_path.rglob("*.*")) == sorted(written.values())
+    assert sorted(tmp_path.rglob("*.*")) == sorted((*written.values(), folder / SIDECAR))
+
+
+def test_beside_the_files_stands_what_a_round_trip_through_each_loses(
+    found: Delineation, tmp_path: Path
+) -> None:
+    wanted = set(exportable(found)) - NOT_DICOM
+    written = export(found, wanted, tmp_path, Outlines("midpoint"))
+
+    document = json.loads((tmp_path / SIDECAR).read_text())
+
+    assert document["schema"] == "delineate/exports/1"
+    assert set(document["files"]) == {path.name for path in written.values()}
+    for name, path in written.items():
+        entry = document["files"][path.name]
+        assert entry["format"] == name
+        assert entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        if isinstance(found.output, LabelMap | Masks | Field) and name not in ("csv", "png"):
+            assert entry["round_trip"]["dice"] == 1.0
+        if name == "svg" and isinstance(found.output, Instances):
+            assert entry["outlines"] is None  # as the detector gave them
+            assert entry["round_trip"]["largest_distance_mm"] == 0.0
+        elif name == "svg":
+            assert entry["outlines"]["style"] == "midpoint"
+            assert entry["round_trip"]["outlines_moved_mm"] == pytest.approx(0.5 / 2**0.5)
+
+
+def test_a_second_export_of_the_same_result_adds_to_the_sidecar(tmp_path: Path) -> None:
+    found = result("Echo")
+    for name in ("nifti", "svg"):
+        export(found, [name], tmp_path)
+    assert set(json.loads((tmp_path / SIDECAR).read_text())["files"]) == {
+        "contours.svg.zip",
+        "delineation.json",
+        "labels.nii.gz",
+    }
+
+    export(replace(found, notes=("another",)), [], tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"delineation.json", SIDECAR}
+    assert set(json.loads((tmp_path / SIDECAR).read_text())["files"]) == {"delineation.json"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "other", "files": {}}'])
+def test_a_sidecar_of_somebody_else_is_not_overwritten(text: str, tmp_path: Path) -> None:
+    (tmp_path / SIDECAR).write_text(text)
+
+    with pytest.raises(ExportError, match=r"exports\.json is there already and not of delineate's"):
+        export(result("Echo"), ["nifti"], tmp_path)
+
+    assert (tmp_path / SIDECAR).read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == [SIDECAR]
 
 
 def test_the_same_result_gives_the_same_bytes(found: Delineation, tmp_path: Path) -> None:
@@ -134,10 +191,10 @@ def test_labels_go_through_nifti_as_they_are(tmp_path: Path) -> None:
     ("name", "format_", "message"),
     [
         ("Guess", "nifti", r"gives \(classes\) cannot be written as nifti; it can as json, csv"),
-        ("Corners", "nifti", "it can as json, rtstruct, geojson, csv, png"),
-        ("Layers", "nifti", "it can as json, rtstruct, geojson, csv, png"),
+        ("Corners", "nifti", "it can as json, rtstruct, geojson, svg, coco, csv, png"),
+        ("Layers", "nifti", "its structures overlap.* as nifti; it can as json, masks, nrrd, rts"),
         ("Double", "csv", "it can as json, nifti"),
-        ("Echo", "poem", "cannot be written as poem; it can as json, nifti, rtstruct"),
+        ("Echo", "poem", "cannot be written as poem; it can as json, nifti, masks"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
@@ -155,15 +212,16 @@ def test_a_failed_export_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="DICOM"):
         export(replace(found, notes=("new",)), ["nifti", "rtstruct"], tmp_path)
 
-    assert {path.name for path in tmp_path.iterdir()} == {"delineation.json", "labels.nii.gz"}
+    left = {"delineation.json", "labels.nii.gz", SIDECAR}
+    assert {path.name for path in tmp_path.iterdir()} == left
     assert (tmp_path / "labels.nii.gz").read_bytes() == before
     assert "new" not in (tmp_path / "delineation.json").read_text()
 
 
-def test_labels_of_masks_that_lie_apart_are_numbered_as_their_findings() -> None:
+def test_masks_that_lie_apart_are_one_layer_numbered_as_their_findings() -> None:
     found = result("Apart")
 
-    numbered = labels(found)
+    (numbered,) = layers(found)
 
     np.testing.assert_array_equal(numbered.array, np.where(ARRAY > 0, 1, 2))
     assert [(each.number, each.category) for each in structures(found)] == sorted(
@@ -171,11 +229,16 @@ def test_labels_of_masks_that_lie_apart_are_numbered_as_their_findings() -> None
     )
 
 
-def test_labels_of_anything_else_are_refused() -> None:
-    with pytest.raises(ExportError, match="is no label map; its masks overlap"):
-        labels(result("Layers"))
-    with pytest.raises(ExportError, match=r"gives \(classes\) is no label map"):
-        labels(result("Guess"))
+def test_masks_that_overlap_are_in_layers_and_stay_whole() -> None:
+    one, two = layers(result("Layers"))
+
+    np.testing.assert_array_equal(one.array, ARRAY > 0)
+    np.testing.assert_array_equal(two.array, np.full(GRID.shape, 2))
+
+
+def test_what_is_no_segmentation_has_no_layers() -> None:
+    for name in ("Guess", "Corners", "Double"):
+        assert layers(result(name)) == ()
 
 
 def test_the_result_of_another_image_is_refused(tmp_path: Path) -> None:

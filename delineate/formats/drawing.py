@@ -1,0 +1,124 @@
+"""What was drawn on an image, in the shapes that the formats ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+
+from delineate.contour import (
+    ContourStyle,
+    Structure,
+    Surface,
+    fill_layers,
+    simplify,
+    smooth,
+    surfaces,
+    trace_all,
+)
+from delineate.formats.marks import Mark
+from delineate.formats.measurements import Row
+from delineate.imaging import Grid, Image, LabelMap
+
+__all__ = ["EXACT", "Drawing", "Outlines", "outlines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """How outlines are drawn from labels.
+
+    Parameters
+    ----------
+    style
+        See :func:`~delineate.contour.trace`.
+    smooth_mm, simplify_mm
+        How far smoothing, and after it simplification, may move an outline (px on a grid in px);
+        0.0: not at all. Neither passes over a sample centre: filled, outlines stay exact.
+    """
+
+    style: ContourStyle = "edge"
+    smooth_mm: float = 0.0
+    simplify_mm: float = 0.0
+
+    def moved(self, grid: Grid) -> float:
+        """At most how far outlines lie from the edges of the samples, in mm (px)."""
+        _, row, column = grid.spacing
+        cut = row * column / (2 * float(np.hypot(row, column))) if self.style == "midpoint" else 0.0
+        return cut + self.smooth_mm + self.simplify_mm
+
+    def __post_init__(self) -> None:
+        if self.style not in ("edge", "midpoint"):
+            raise ValueError(f"expected contours of style edge or midpoint, got {self.style!r}")
+        for name in ("smooth_mm", "simplify_mm"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"expected {name} of 0 or more, got {getattr(self, name)}")
+
+
+EXACT = Outlines()
+
+
+def outlines(layers: Sequence[LabelMap], how: Outlines = EXACT) -> tuple[Structure, ...]:
+    """Outline the labels of all layers, by number."""
+    drawn = []
+    for layer in layers:
+        for structure in trace_all(layer, style=how.style):
+            contours = structure.contours
+            if how.smooth_mm:
+                contours = smooth(contours, how.smooth_mm, exact_on=layer.grid)
+            if how.simplify_mm:
+                contours = simplify(contours, how.simplify_mm, exact_on=layer.grid)
+            drawn.append(Structure(structure.number, structure.category, contours))
+    return tuple(sorted(drawn, key=lambda structure: structure.number))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawing:
+    """Structures on an image: what is written as a file.
+
+    Parameters
+    ----------
+    image
+        What it was drawn on.
+    structures
+        Outlines in the slices of the image, by number; those looked for and not found have none.
+    layers
+        The same as labels on the image's grid, as many as overlaps ask for; empty where outlines
+        are all there is.
+    marks
+        Things found one by one, as points, boxes or polygons with scores.
+    how
+        How the outlines were drawn from the labels.
+    rows
+        What was measured, one row a structure or a mark.
+    title, algorithm
+        What made it, for people.
+    created
+        When; ``None``: not said.
+    notes
+        What to know of the whole.
+    """
+
+    image: Image
+    structures: tuple[Structure, ...] = ()
+    layers: tuple[LabelMap, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    how: Outlines = EXACT
+    rows: Sequence[Row] = ()
+    title: str = ""
+    algorithm: str = "delineate"
+    created: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def truth(self) -> tuple[LabelMap, ...]:
+        """What every file is compared with: the layers, or the outlines filled."""
+        return self.layers or fill_layers(self.structures, self.image.grid)
+
+    @cached_property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """Smooth surfaces round the labels of all layers, by number; for images in mm."""
+        found = [one for layer in self.layers for one in surfaces(layer)]
+        return tuple(sorted(found, key=lambda one: one.number))

@@ -1,0 +1,110 @@
+"""Write a drawing in any format, and measure what a round trip through the file loses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from delineate.errors import ExportError
+from delineate.formats.drawing import Drawing
+from delineate.formats.format import DEFAULT, Choices, Format
+from delineate.formats.round_trip import RoundTrip, round_trip
+from delineate.formats.table import FORMATS
+from delineate.imaging import Image
+
+__all__ = ["demand_series", "possible", "write"]
+
+
+def write(
+    drawing: Drawing,
+    format: str,  # noqa: A002
+    path: Path,
+    choices: Choices = DEFAULT,
+) -> RoundTrip | None:
+    """Write a drawing, read it back and say what differs, in the file too where it has a place.
+
+    Parameters
+    ----------
+    drawing
+        What to write. The same one gives the same bytes.
+    format
+        A name out of :data:`FORMATS`.
+    path
+        The file; replaced where it is.
+    choices
+        What the format leaves open.
+
+    Returns
+    -------
+    RoundTrip or None
+        ``None`` for formats that hold no shapes to read back.
+
+    Raises
+    ------
+    ExportError
+        If the format is unknown or cannot hold this drawing.
+    """
+    if format not in possible(drawing):
+        raise ExportError(_refusal(drawing, format))
+    entry, grid = FORMATS[format], drawing.image.grid
+    if entry.read_back is None or not (drawing.layers or drawing.structures):
+        entry.write(drawing, path, "", choices)
+        return None
+    moved = _moved(drawing, entry)
+    hoped = RoundTrip({}, grid.unit, moved)
+    entry.write(drawing, path, hoped.sentence, choices)
+    found = round_trip(drawing.truth, entry.read_back(drawing, path), grid, moved)
+    if found.sentence != hoped.sentence:
+        entry.write(drawing, path, found.sentence, choices)
+    return found
+
+
+def _moved(drawing: Drawing, entry: Format) -> float:
+    if entry.takes == "surfaces":
+        return max((one.deviation_mm or 0.0 for one in drawing.surfaces), default=0.0)
+    return drawing.how.moved(drawing.image.grid) if entry.has_outlines else 0.0
+
+
+def possible(drawing: Drawing) -> tuple[str, ...]:
+    """Names of the formats that can hold this drawing.
+
+    RTSTRUCT, SEG and SR are among them also for an image that did not come from DICOM, and refuse
+    it: see :func:`demand_series`.
+    """
+    held = {
+        "one layer": len(drawing.layers) == 1,
+        "layers": bool(drawing.layers),
+        "surfaces": bool(drawing.layers) and drawing.image.grid.unit == "mm",
+        "layers or marks": bool(drawing.layers or drawing.marks),
+        "outlines": bool(drawing.structures),
+        "outlines or marks": bool(drawing.structures or drawing.marks),
+        "rows": bool(drawing.rows),
+        "layers and rows": bool(drawing.layers and drawing.rows),
+    }
+    return tuple(entry.name for entry in FORMATS.values() if held[entry.takes])
+
+
+def demand_series(image: Image, formats: Iterable[str]) -> None:
+    """Refuse formats that nothing drawn on this image can have, before anything is computed.
+
+    Raises
+    ------
+    ExportError
+        If a DICOM object is asked for and the image did not come from DICOM.
+    """
+    refused = [name for name in formats if name in FORMATS and FORMATS[name].refers_to_series]
+    if refused and image.source.format != "dicom":
+        raise ExportError(
+            f"expected a DICOM series for {' and '.join(refused)}, which refer to its slices, got "
+            f"an image from {image.source.format}; leave them out or give the series"
+        )
+
+
+def _refusal(drawing: Drawing, format: str) -> str:  # noqa: A002
+    names = ", ".join(possible(drawing)) or "nothing: it is empty"
+    if format in FORMATS and FORMATS[format].takes == "one layer" and len(drawing.layers) > 1:
+        return (
+            f"structures overlap, and {format} holds one label a sample; nothing is merged: "
+            f"write {names}"
+        )
+    return f"this cannot be written as {format}; it can as {names}"
