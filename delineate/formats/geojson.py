@@ -205,12 +205,12 @@ def _mark_features(mark: Mark, grid: Grid) -> list[dict[str, Any]]:
     shapes: list[tuple[str, int, str, Any, dict[str, Any]]] = []
     if mark.point is not None:
         number, place = slice_point(mark.point, grid)
-        corner = _flat(place[None], grid)[0]
+        corner = _flat(place, grid).tolist()
         shapes.append(("point", number, "Point", corner, {"world": list(mark.point)}))
     if mark.box is not None:
         number, low, high = slice_box(mark.box, grid)
-        corners = np.array([low, (low[0], high[1]), high, (high[0], low[1])])
-        ring = _ring(np.array(_flat(corners, grid)), clockwise=False)
+        corners = np.array([low, (low[0], high[1]), high, (high[0], low[1]), low])
+        ring = _flat(corners, grid).tolist()
         world = {"world": [list(corner) for corner in mark.box]}
         shapes.append(("box", number, "Polygon", [ring], world))
     for number, polygons in _polygons(mark.contours, grid):
@@ -233,11 +233,10 @@ def _mark_features(mark: Mark, grid: Grid) -> list[dict[str, Any]]:
     ]
 
 
-def _flat(places: NDArray[np.float64], grid: Grid) -> list[list[float]]:
+def _flat(places: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
     """``(row, column)`` to plane coordinates ``[x, y]``."""
-    points = places[:, ::-1] * (grid.spacing[2], grid.spacing[1])
-    flat: list[list[float]] = (np.round(points, _DECIMALS) + 0.0).tolist()
-    return flat
+    points = places[..., ::-1] * (grid.spacing[2], grid.spacing[1])
+    return np.asarray(np.round(points, _DECIMALS) + 0.0, np.float64)
 
 
 def _for_qupath(category: Category, kind: str) -> dict[str, Any]:
@@ -266,18 +265,27 @@ def _category(entry: dict[str, Any]) -> Category:
 
 def _polygons(contours: Sequence[Contour], grid: Grid) -> list[tuple[int, list[Any]]]:
     """Slice number and its polygons, slice by slice."""
+    if not contours:
+        return []
     placed = slice_rings(contours, grid)
-    planes: dict[int, NDArray[np.float64]] = {}
+    starts = placed.starts
+    points = _flat(placed.points, grid)
+    following = np.arange(1, len(points) + 1)
+    following[starts[1:] - 1] = starts[:-1]
+    x, y = points.T
+    twice = np.add.reduceat(x * y[following] - x[following] * y, starts[:-1])
+    values: list[list[float]] = points.tolist()
     found: dict[int, list[Any]] = {}
-    for index, contour in enumerate(contours):
-        number = int(placed.slices[index])
-        if number not in planes:
-            planes[number] = np.asarray(np.linalg.inv(_plane(grid, number)), np.float64)
-        inverse = planes[number]
-        flat = contour.points @ inverse[:2, :3].T + inverse[:2, 3]
-        ring = _ring(flat, clockwise=contour.is_hole)
+    for contour, number, start, stop, area in zip(
+        contours, placed.slices.tolist(), starts.tolist(), starts[1:].tolist(), twice, strict=False
+    ):
         polygons = found.setdefault(number, [])
-        if contour.is_hole and polygons:
+        hole = contour.is_hole and bool(polygons)
+        ring = values[start:stop]
+        if (area < 0) != hole:  # the sense that RFC 7946 asks for, same first point
+            ring = [ring[0], *ring[:0:-1]]
+        ring.append(ring[0])
+        if hole:
             polygons[-1].append(ring)
         else:
             polygons.append([ring])
@@ -296,16 +304,6 @@ def _plane(grid: Grid, number: int) -> NDArray[np.float64]:
     plane[:3, 2] = normal / np.linalg.norm(normal)
     plane[:3, 3] = grid.to_world((number, 0, 0))
     return plane
-
-
-def _ring(flat: NDArray[np.float64], clockwise: bool) -> list[list[float]]:
-    """Closed, in the sense that RFC 7946 asks for."""
-    x, y = flat[:, 0], flat[:, 1]
-    twice = float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
-    if (twice < 0) != clockwise:
-        flat = np.concatenate((flat[:1], flat[:0:-1]))  # the same first point
-    points: list[list[float]] = (np.round(flat, _DECIMALS) + 0.0).tolist()
-    return [*points, points[0]]
 
 
 def _world(flat: NDArray[np.float64], plane: NDArray[np.float64]) -> NDArray[np.float64]:
