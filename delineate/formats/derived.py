@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from delineate.errors import ExportError
 from delineate.formats.dicom import DicomSource
 from delineate.formats.dicom.quiet import quiet_pydicom
-from delineate.imaging import Code, Image
+from delineate.imaging import Category, Code, Image
 from delineate.imaging.category import Laterality
 
 if TYPE_CHECKING:
@@ -21,10 +21,12 @@ __all__ = [
     "SIDES",
     "code_and_side",
     "coded",
+    "fix_times",
     "line",
     "new_uid",
     "patient_and_study",
     "series_of",
+    "title",
     "version",
 ]
 
@@ -157,10 +159,30 @@ def line(text: str, length: int) -> str:
     return " ".join(text.replace("\\", "/").split())[:length].strip()
 
 
+def fix_times(dataset: Dataset) -> None:
+    """Replace the time of writing, which would make every file another one, by the study's."""
+    for item in dataset.get("ContributingEquipmentSequence") or ():
+        item.pop("ContributionDateTime", None)
+    for name in ("ContentDate", "InstanceCreationDate", "SeriesDate"):
+        if name in dataset:
+            setattr(dataset, name, str(dataset.StudyDate or "19700101"))
+    for name in ("ContentTime", "InstanceCreationTime", "SeriesTime"):
+        if name in dataset:
+            setattr(dataset, name, str(dataset.StudyTime or "000000"))
+
+
 def new_uid(content: bytes, purpose: str) -> str:
     """A UID that follows from what it identifies (PS3.5 B.2)."""
     digest = hashlib.sha256(purpose.encode() + b"\0" + content).digest()
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
+
+
+def title(category: Category) -> str:
+    """The name of a category with its side, where the name does not have it."""
+    side = category.laterality
+    if side and side not in category.name.lower():
+        return f"{category.name} {side}"
+    return category.name
 
 
 def version() -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import lru_cache
 from typing import Any
 
-from delineate.imaging import Category, anatomy
+from delineate.imaging import Category, Code, anatomy
 
-__all__ = ["interpreted_type", "property_category"]
+__all__ = ["OWN_SCHEME", "interpreted_type", "is_anatomy", "own_code", "property_category"]
+
+OWN_SCHEME = "99DELINEATE"
 
 # Context groups of what segments can show (PS3.16, CID 7191 to 7198), the more definite first, and
 # the property category (CID 7150) of each.
@@ -65,6 +68,18 @@ def property_category(category: Category) -> tuple[str, str, str]:
     return _group(category) or _TISSUE
 
 
+def is_anatomy(category: Category) -> bool:
+    """Whether it is an anatomical structure or tissue, and so a place in the body."""
+    kind = property_category(category)
+    return kind == _ANATOMY or (category.code is not None and kind == _group(category) == _TISSUE)
+
+
+def own_code(category: Category) -> Code:
+    """A code for what has none: it follows from the name."""
+    digest = hashlib.sha256(category.name.encode()).hexdigest()[:16]
+    return Code(digest, OWN_SCHEME, category.name)
+
+
 def _group(category: Category) -> tuple[str, str, str] | None:
     assert category.code is not None
     return _listed(category.code.value, category.code.scheme)
@@ -74,8 +89,6 @@ def _group(category: Category) -> tuple[str, str, str] | None:
 def _listed(value: str, scheme: str) -> tuple[str, str, str] | None:
     from pydicom.sr.codedict import codes  # a large dictionary
     from pydicom.sr.coding import Code as PydicomCode
-
-    from delineate.imaging import Code
 
     if anatomy.by_code(Code(value, scheme, "")) is not None:
         return _ANATOMY

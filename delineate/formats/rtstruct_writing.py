@@ -22,6 +22,7 @@ from delineate.formats.derived import (
     new_uid,
     patient_and_study,
     series_of,
+    title,
     version,
 )
 from delineate.formats.dicom import DicomSource
@@ -160,11 +161,7 @@ def _names(structures: Sequence[Structure]) -> list[str]:
     """Names of the ROIs: with their side, unique, at most 64 characters."""
     names: list[str] = []
     for structure in structures:
-        category = structure.category
-        name = category.name
-        if category.laterality and category.laterality not in name.lower():
-            name = f"{name} {category.laterality}"
-        name = line(name, 64)
+        name = line(title(structure.category), 64)
         if name in names:
             suffix = f" ({structure.number})"
             name = name[: 64 - len(suffix)] + suffix

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from delineate.errors import GeometryError, InputError, UnreadableFileError
 from delineate.formats.derived import code_and_side
+from delineate.formats.property_types import OWN_SCHEME
 from delineate.formats.seg_frames import Frames, frames_of
-from delineate.formats.seg_writing import OWN_SCHEME
 from delineate.imaging import Category, LabelMap
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delineate.formats.derived import SIDES, line, new_uid, patient_and_study, series_of, version
+from delineate.formats.derived import (
+    SIDES,
+    fix_times,
+    line,
+    new_uid,
+    patient_and_study,
+    series_of,
+    title,
+    version,
+)
 from delineate.formats.dicom import DicomSource
-from delineate.formats.property_types import property_category
+from delineate.formats.property_types import own_code, property_category
 from delineate.formats.seg_merge import merged
 from delineate.formats.seg_segments import Kind, Segments, segments
-from delineate.imaging import Category, Code, Image, LabelMap
+from delineate.imaging import Image, LabelMap
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["OWN_SCHEME", "own_code", "write"]
+__all__ = ["write"]
 
-OWN_SCHEME = "99DELINEATE"
 _CT = "1.2.840.10008.5.1.4.1.1.2"
 _NOT_FOUND = "looked for and not found"
 
@@ -81,7 +88,10 @@ def write(
         ]
         dataset = merged(parts)
         _refer(dataset, frames)
-        _fix_times(dataset, known)
+        organisation = new_uid(known.sop_instance_uid.encode(), "dimensions")
+        for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+            item.DimensionOrganizationUID = organisation
+        fix_times(dataset)
         dataset.save_as(Path(path), enforce_file_format=True)
 
 
@@ -175,9 +185,7 @@ def _description(known: Segments, label: int, found: bool, algorithm: str) -> An
 
     category = known.categories[label]
     code = category.code or own_code(category)
-    name = category.name
-    if category.laterality and category.laterality not in name.lower():
-        name = f"{name} {category.laterality}"
+    name = title(category)
     description = highdicom.seg.SegmentDescription(
         segment_number=known.numbers[label],
         segment_label=line(name, 64),
@@ -202,12 +210,6 @@ def _description(known: Segments, label: int, found: bool, algorithm: str) -> An
     return description
 
 
-def own_code(category: Category) -> Code:
-    """A code for what has none: it follows from the name."""
-    digest = hashlib.sha256(category.name.encode()).hexdigest()[:16]
-    return Code(digest, OWN_SCHEME, category.name)
-
-
 def _refer(dataset: Dataset, frames: dict[str, tuple[str, str, int]]) -> None:
     """Put multi-frame instances and frame numbers where single frames stood for them."""
     if not frames:
@@ -227,18 +229,3 @@ def _refer(dataset: Dataset, frames: dict[str, tuple[str, str, int]]) -> None:
                 name, uid, number = frames[item.ReferencedSOPInstanceUID]
                 item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = name, uid
                 item.ReferencedFrameNumber = number
-
-
-def _fix_times(dataset: Dataset, known: Segments) -> None:
-    """When it was written would make every file another one; when the patient was seen is known."""
-    organisation = new_uid(known.sop_instance_uid.encode(), "dimensions")
-    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
-        item.DimensionOrganizationUID = organisation
-    for item in dataset.get("ContributingEquipmentSequence") or ():
-        item.pop("ContributionDateTime", None)
-    for name in ("ContentDate", "InstanceCreationDate", "SeriesDate"):
-        if name in dataset:
-            setattr(dataset, name, str(dataset.StudyDate or "19700101"))
-    for name in ("ContentTime", "InstanceCreationTime", "SeriesTime"):
-        if name in dataset:
-            setattr(dataset, name, str(dataset.StudyTime or "000000"))
