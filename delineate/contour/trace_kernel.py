@@ -13,6 +13,8 @@ same label the ring bounds a hole, else it is the outer ring of a new 4-connecte
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,10 +26,12 @@ Integers = NDArray[np.int32]
 Table = NDArray[np.int64]
 Labels = NDArray[np.uint8] | NDArray[np.uint16]
 
+_BLOCK = 64  # samples that are passed over at once where none begins a run
+
 
 @kernel
 def crack_rings(
-    labels: Labels, words: NDArray[np.uint64], only: int, cut: bool
+    labels: Labels, first: int, stop: int, only: int, cut: bool
 ) -> tuple[Integers, Table]:
     """All rings of all labels, or of ``only`` one if it is not 0.
 
@@ -35,10 +39,8 @@ def crack_rings(
     ----------
     labels
         ``(slice, row, column)``, C order.
-    words
-        The same memory, eight bytes at a time: where a word equals itself moved on by one sample,
-        no sample in it differs from the one before, and all are passed over at once. What is left
-        over at the end of ``labels`` is no word.
+    first, stop
+        The slices to trace.
     only
         Label to trace; 0 for every label but background.
     cut
@@ -50,10 +52,9 @@ def crack_rings(
         ``(n, 2)``: row and column on the lattice, times two, ring after ring.
     rings
         ``(m, 6)``: label, component, whether a hole, slice, first corner, corner after the last.
-        Components are numbered through the volume, in the order of their first sample.
+        Components are numbered through the slices, in the order of their first sample.
     """
-    slices, rows, columns = labels.shape
-    flat = labels.reshape(slices * rows * columns)
+    _, rows, columns = labels.shape
     width = columns + 2
     frame = np.zeros((rows + 2) * width, labels.dtype)
     steps = np.array([-width, 1, width, -1])  # up, right, down, left
@@ -62,14 +63,16 @@ def crack_rings(
     owner = np.zeros(len(frame), np.int32)
     place = np.zeros(len(frame), np.int32)
     walk = np.empty((2 * len(frame), 2), np.int32)
+    begins = np.zeros((rows * columns // _BLOCK + 1) * _BLOCK, np.bool_)
     west_edges = np.empty(rows * columns, np.int32)
     corners = np.empty((4096, 2), np.int32)
     rings = np.empty((256, 6), np.int64)
     used = np.zeros(2, np.int64)  # corners and rings so far
     head = np.zeros(4, np.int64)  # the first columns of a row of rings
     components = 0
-    for k in range(slices):
-        count = _find_west_edges(flat, words, k * rows, rows, columns, west_edges)
+    for k in range(first, stop):
+        _find_begins(labels[k], begins)
+        count = _list_west_edges(begins, columns, west_edges)
         if count == 0:
             continue
         top, bottom = west_edges[0] // width, west_edges[count - 1] // width
@@ -98,52 +101,42 @@ def crack_rings(
 
 
 @kernel
-def _find_west_edges(
-    flat: Labels,
-    words: NDArray[np.uint64],
-    first_row: int,
-    rows: int,
-    columns: int,
-    found: Integers,
-) -> int:
-    """List the samples, by number in the frame, that begin a run of their label in a row."""
-    each = 8 // flat.itemsize
-    one, rest = np.uint64(64 // each), np.uint64(64 - 64 // each)
+def _find_begins(plane: NDArray[Any], begins: NDArray[np.bool_]) -> None:
+    """Mark the samples of a slice that begin a run of their label in a row.
+
+    A loop as plain as this one runs over 16 or 32 samples at a time.
+    """
+    rows, columns = plane.shape
+    flat = plane.reshape(rows * columns)
+    here, before, found = flat[1:], flat[:-1], begins[1:]
+    for i in range(len(here)):
+        found[i] = (here[i] != before[i]) & (here[i] != 0)
+    for i in range(0, rows * columns, columns):
+        begins[i] = flat[i] != 0
+
+
+@kernel
+def _list_west_edges(begins: NDArray[np.bool_], columns: int, found: Integers) -> int:
+    """List the marked samples by number in the frame; gives how many there are."""
+    blocks = begins.reshape(len(begins) // _BLOCK, _BLOCK)
+    words = begins.view(np.uint64).reshape(len(blocks), 8)
     count = 0
-    for r in range(rows):
-        first = (first_row + r) * columns
-        low, end = first, first + columns
-        while low < end:
-            high = min((low // each + 1) * each, end)
-            w = low // each
-            left = words[w - 1] >> rest if low > first else np.uint64(0)
-            if left == 0 and low % each == 0:
-                # Background, 64 bytes by 64, as far as it goes.
-                blocks = (end - low) // (8 * each)
-                while blocks > 0 and not (
-                    words[w]
-                    | words[w + 1]
-                    | words[w + 2]
-                    | words[w + 3]
-                    | words[w + 4]
-                    | words[w + 5]
-                    | words[w + 6]
-                    | words[w + 7]
-                ):
-                    blocks -= 1
-                    w += 8
-                low = w * each
-                high = min(low + each, end)
-            while high - low == each and words[w] == ((words[w] << one) | left):
-                left = words[w] >> rest
-                w += 1
-                low = high
-                high = min(high + each, end)
-            for i in range(low, high):
-                if flat[i] != 0 and (i == first or flat[i] != flat[i - 1]):
-                    found[count] = (r + 1) * (columns + 2) + 1 + i - first
+    margin, row_end = columns + 3, columns  # frame sample less slice sample, in this row
+    for b in range(len(blocks)):
+        block, word = blocks[b], words[b]
+        if not (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7]):
+            continue
+        for w in range(8):
+            if word[w] == 0:
+                continue
+            for i in range(8 * w, 8 * w + 8):
+                if block[i]:
+                    at = b * _BLOCK + i
+                    while at >= row_end:
+                        row_end += columns
+                        margin += 2
+                    found[count] = at + margin
                     count += 1
-            low = high
     return count
 
 
