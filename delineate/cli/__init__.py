@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from delineate.cli import demo, detectors, inspect, phantom, run, serve
+from delineate.cli import demo, detectors, inspect, phantom, run, serve, table
 from delineate.cli.screen import errors
 from delineate.errors import (
     Cancelled,
@@ -58,6 +58,7 @@ def application() -> typer.Typer:
     app.command("inspect")(inspect.inspect)
     app.command("run")(run.run)
     app.command("phantom")(phantom.phantom)
+    app.command("table")(table.table)
     app.command("serve")(serve.serve)
     app.command("demo")(demo.demo)
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from delineate.imaging import Category
 
-__all__ = ["Row", "write_csv"]
+__all__ = ["Measured", "Row", "flat", "text", "write_csv"]
 
 Corner = Sequence[float]
 
@@ -23,8 +23,8 @@ _WORLD = ("x", "y", "z")
 _INDEX = ("slice", "row", "column")
 
 
-class Row(Protocol):
-    """What a row is made of; a finding is one."""
+class Measured(Protocol):
+    """What was measured of one thing."""
 
     @property
     def id(self) -> int:
@@ -41,6 +41,10 @@ class Row(Protocol):
     @property
     def measurements(self) -> Mapping[str, Any]:
         """Numbers, texts and lists by name, units in the names."""
+
+
+class Row(Measured, Protocol):
+    """What a row is made of; a finding is one."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -82,7 +86,7 @@ def write_csv(rows: Iterable[Row], path: Path | str) -> None:
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(names)
-        writer.writerows([_text(line.get(name)) for name in names] for line in lines)
+        writer.writerows([text(line.get(name)) for name in names] for line in lines)
 
 
 def _identity(category: Category) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def _identity(category: Category) -> dict[str, Any]:
 def _cells(row: Row) -> dict[str, Any]:
     cells = _identity(row.category) | {"id": row.id, "score": row.score}
     for name, value in row.measurements.items():
-        cells |= _flat(name, value)
+        cells |= flat(name, value)
     if row.point is not None:
         cells |= _spread("point", "", _WORLD, row.point)
     if row.box is not None:
@@ -110,7 +114,7 @@ def _cells(row: Row) -> dict[str, Any]:
     return cells | {"notes": "; ".join(row.notes)}
 
 
-def _flat(name: str, value: Any) -> dict[str, Any]:
+def flat(name: str, value: Any) -> dict[str, Any]:
     """One column a number: ``centroid_mm`` becomes ``centroid_x_mm`` and so on."""
     stem, _, unit = name.rpartition("_")
     if unit not in ("mm", "px"):
@@ -138,7 +142,8 @@ def _spread(stem: str, unit: str, axes: Sequence[str], values: Any) -> dict[str,
     return {f"{stem}_{axis}{end}": part for axis, part in zip(axes, parts, strict=True)}
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A cell: empty where there is no value, and nothing that a spreadsheet would reckon out."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):
@@ -150,5 +155,5 @@ def _text(value: Any) -> str:
             value = "; ".join(value)
         else:
             value = json.dumps(list(value))
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    plain = str(value)
+    return f"'{plain}" if plain.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else plain
