@@ -152,6 +152,18 @@ def test_one_label_is_traced_as_all_of_them_are(labelmap: LabelMap) -> None:
             np.testing.assert_array_equal(one.points, other.points)
 
 
+@given(labelmaps(max_size=12), st.integers(2, 5), st.sampled_from(("edge", "midpoint")))
+def test_the_number_of_workers_changes_no_bit(labelmap: LabelMap, workers: int, style: str) -> None:
+    alone, together = trace_all(labelmap, style), trace_all(labelmap, style, workers)
+
+    assert [s.number for s in alone] == [s.number for s in together]
+    for one, other in zip(alone, together, strict=True):
+        assert len(one.contours) == len(other.contours)
+        for a, b in zip(one.contours, other.contours, strict=True):
+            assert (a.is_hole, a.points.tobytes()) == (b.is_hole, b.points.tobytes())
+        assert same(other.contours, trace(labelmap, one.number, style, workers))
+
+
 @given(labelmaps(), st.permutations(range(1, 4)))
 def test_the_numbers_of_labels_do_not_matter(labelmap: LabelMap, names: list[int]) -> None:
     table = np.array([0, *(300 * n for n in names)], np.uint16)
@@ -378,6 +390,11 @@ def test_structures_are_all_categories_and_all_labels_that_are_there() -> None:
 def test_background_and_numbers_that_are_no_label_are_refused(label: int) -> None:
     with pytest.raises(ValueError, match="label from 1 to 65535"):
         trace(drawn("1"), label)
+
+
+def test_less_than_one_worker_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one worker, got 0"):
+        trace_all(drawn("1"), workers=0)
 
 
 def test_an_absent_label_has_no_contours() -> None:
