@@ -2,8 +2,8 @@
 
 The grid's planes are as far apart as the finest *frequent* distance: the finest that at least two
 pairs of slices and a tenth of all have, else the most frequent one. It is placed so that as many
-slices as possible lie on it and stay as they are, and reaches no further than the outer slices:
-nothing is extrapolated. What lies between two slices is interpolated linearly along the step from
+slices as possible lie on it and stay as they are, and reaches no further than the outer slices
+(but for rounding, 0.1 mm or 1 % of the step): nothing is extrapolated. What lies between two slices is interpolated linearly along the step from
 slice to slice, so that a gantry tilt stays the shear that it is.
 """
 
@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.formats.dicom.layout import Layout, distances, frame, told, tolerance_of
+from delineate.formats.dicom.layout import (
+    SAME_POSITION,
+    Layout,
+    distances,
+    frame,
+    told,
+    tolerance_of,
+)
 from delineate.formats.dicom.slices import Slice
 from delineate.formats.particulars import Problem, Spacing
 from delineate.imaging import Grid
@@ -58,22 +65,21 @@ def bridge_of(ordered: Sequence[Slice], layout: Layout) -> Bridge | Problem:
     """A regular grid for slices that are uneven, none at the place of another, or why not."""
     steps, along = distances(layout), layout.along
     step = _finest(steps, len(ordered) - 1)
-    tolerance = tolerance_of(step)
     astray = _astray(ordered, layout)
     if astray is not None:
         return astray
     spaces = np.diff(along)
     widest = int(np.argmax(spaces))
-    if spaces[widest] > (_MOST_MISSING + 1) * step + tolerance:
+    if spaces[widest] > (_MOST_MISSING + 1) * step + tolerance_of(step):
         return Problem(
             "gap_too_large",
             f"{ordered[widest].label} at {along[widest]:.2f} mm and {ordered[widest + 1].label} at "
             f"{along[widest + 1]:.2f} mm are {spaces[widest]:.2f} mm apart; with slices every "
             f"{step:.2f} mm that is more than {_MOST_MISSING} slices to make up",
         )
-    start, count = _place(along, step, tolerance)
+    start, count = _place(along, step)
     wanted = start + step * np.arange(count, dtype=np.float64)
-    below, share = interpolated(along, wanted, tolerance)
+    below, share = interpolated(along, wanted)
     grid = _grid(frame(ordered, layout), layout, step, start, count)
     kept = int((share == 0.0).sum())
     said = (
@@ -85,17 +91,17 @@ def bridge_of(ordered: Sequence[Slice], layout: Layout) -> Bridge | Problem:
 
 
 def interpolated(
-    along: NDArray[np.float64], wanted: NDArray[np.float64], tolerance: float
+    along: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Where positions lie among ascending ones: index of the one below, share of the way on.
 
-    A position within ``tolerance`` of one that is there takes that one as it is.
+    A position that is there, or outside by rounding, is taken as it is.
     """
     last = len(along) - 1
     below = np.clip(np.searchsorted(along, wanted, side="right") - 1, 0, last - 1)
-    share = (wanted - along[below]) / (along[below + 1] - along[below])
+    share = np.clip((wanted - along[below]) / (along[below + 1] - along[below]), 0.0, 1.0)
     nearest = np.abs(along[None, :] - wanted[:, None]).argmin(axis=1)
-    same = np.abs(along[nearest] - wanted) <= tolerance
+    same = np.abs(along[nearest] - wanted) <= SAME_POSITION
     return np.where(same, nearest, below), np.where(same, 0.0, share)
 
 
@@ -104,13 +110,14 @@ def _finest(steps: Sequence[Spacing], pairs: int) -> float:
     return min(frequent) if frequent else steps[0].mm
 
 
-def _place(along: NDArray[np.float64], step: float, tolerance: float) -> tuple[float, int]:
+def _place(along: NDArray[np.float64], step: float) -> tuple[float, int]:
     """First position and number of slices of the grid that most slices lie on."""
     offsets = (along[None, :] - along[:, None]) / step
-    hits = (np.abs(offsets - np.rint(offsets)) * step <= tolerance).sum(axis=1)
+    hits = (np.abs(offsets - np.rint(offsets)) * step <= SAME_POSITION).sum(axis=1)
     anchor = float(along[int(np.argmax(hits))])
-    before = int(np.floor((anchor - along[0] + tolerance) / step))
-    after = int(np.floor((along[-1] - anchor + tolerance) / step))
+    rounding = tolerance_of(step)
+    before = int(np.floor((anchor - along[0] + rounding) / step))
+    after = int(np.floor((along[-1] - anchor + rounding) / step))
     return anchor - before * step, before + after + 1
 
 
