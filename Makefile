@@ -72,13 +72,16 @@ $(BENCH)/.installed: $(VENV)/.python pyproject.toml requirements.lock benchmarks
 	$(BENCH)/bin/python -m pip install -q $(LOCKED) -e '.[all]' -r benchmarks/requirements.txt
 	@touch $@
 
-# Debian packages that the browser tests need.
+# Debian packages that some tests need: a browser, and a judge of DICOM objects.
 system-packages:
-	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || \
+	@missing=; \
+	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || missing="chromium"; \
+	command -v dciodvfy >/dev/null 2>&1 || missing="$$missing dicom3tools"; \
+	[ -z "$$missing" ] || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
 	else \
-	  echo "The browser tests need the Debian package chromium; they are skipped without it."; \
+	  echo "Some tests need Debian packages that are not here ($$missing ); they are skipped."; \
 	fi
 
 # Pin what a fresh installation of everything brings now.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pydicom
 
 from delineate.formats.dicom import DicomSource
-from delineate.imaging import Grid, Image
+from delineate.imaging import Category, Grid, Image
 
 
 def from_dicom(grid: Grid, **header: Any) -> Image:
@@ -28,3 +30,13 @@ def from_dicom(grid: Grid, **header: Any) -> Image:
         header=dataset,
     )
     return Image(np.zeros(grid.shape, np.int16), grid, "CT", source=source)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finding with its measurements."""
+
+    id: int
+    category: Category
+    measurements: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from delineate.errors import ExportError, UnreadableFileError
 from delineate.formats import seg, sr
 from delineate.formats.sr_codes import MEASUREMENTS
 from delineate.imaging import Category, Code, Grid, Image, LabelMap
-from tests.formats.dicom_objects import from_dicom
+from tests.formats.dicom_objects import Row, from_dicom
 
 LESION = Code("52988006", "SCT", "Lesion")
 CATEGORIES = {
@@ -26,14 +25,6 @@ CATEGORIES = {
     9: Category("lesion", code=LESION),
 }
 GRID = Grid.regular((3, 8, 9), (4.0, 0.5, 0.5))
-
-
-@dataclass(frozen=True)
-class Finding:
-    id: int
-    category: Category
-    measurements: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 def image() -> Image:
@@ -49,12 +40,11 @@ def labelled() -> LabelMap:
     return LabelMap(array, GRID, CATEGORIES)
 
 
-def findings() -> list[Finding]:
+def findings() -> list[Row]:
     values = measure(labelled(), image())
     notes = {2: ("touches the border: cut by the field of view", "second note, Ä")}
     return [
-        Finding(label, CATEGORIES[label], values[label], notes.get(label, ()))
-        for label in CATEGORIES
+        Row(label, CATEGORIES[label], values[label], notes.get(label, ())) for label in CATEGORIES
     ]
 
 
@@ -86,7 +76,7 @@ def test_every_coded_measurement_comes_back_exactly(tmp_path: Path) -> None:
 def test_any_value_comes_back(tmp_path_factory: Any, values: dict[str, float]) -> None:
     path = tmp_path_factory.mktemp("sr") / "sr.dcm"
 
-    sr.write([Finding(1, CATEGORIES[2], values)], image(), path)
+    sr.write([Row(1, CATEGORIES[2], values)], image(), path)
 
     (group,) = sr.read(path).groups
     assert dict(group.measurements) == values

@@ -30,6 +30,7 @@ _EMPTY = (
     "StudyID",
     "PatientBirthDate",
     "PatientSex",
+    "Laterality",
     "PositionReferenceIndicator",
 )
 
