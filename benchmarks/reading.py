@@ -6,8 +6,8 @@ slice in the folder for temporary files. The scan is a generated torso of thirty
 one volume in Hounsfield units; the files are in the page cache.
 
 The peak of memory is that of a fresh process which reads once, the interpreter and the libraries
-included (Linux). What Numba compiles once per machine for lossless JPEG is measured apart. pydicom has no
-decoder for that with a permissive licence.
+included (Linux). What Numba compiles once per machine for lossless JPEG is measured apart; pydicom
+has no decoder for that with a permissive licence.
 """
 
 from __future__ import annotations

@@ -188,11 +188,18 @@ def _scaled(stored: NDArray[Any], header: Header) -> NDArray[Any]:
     slope, inter = header.slope, header.inter
     if slope == 1 and inter == 0:
         return narrowed(stored)
-    if stored.dtype.kind == "f":
-        return (stored.astype(np.float64) * slope + inter).astype(stored.dtype)
-    if slope.is_integer() and inter.is_integer():
+    whole = stored.dtype.kind != "f" and slope.is_integer() and inter.is_integer()
+    if whole and stored.size:
         ends = [int(end) * int(slope) + int(inter) for end in (stored.min(), stored.max())]
         if max(map(abs, (*ends, slope, inter))) < 2**62:
-            return narrowed(stored.astype(np.int64) * int(slope) + int(inter))
-    real = stored.astype(np.float64) * slope + inter
-    return real.astype(np.float32) if stored.dtype.itemsize <= 2 else real
+            kind = narrowed(np.asarray(ends, np.int64)).dtype
+            # Sums and products wrap modulo its range, and the results are known to fit.
+            array = stored.astype(kind)
+            array *= np.int64(slope).astype(kind)
+            array += np.int64(inter).astype(kind)
+            return array
+    small = np.float32 if stored.dtype.itemsize <= 2 else np.float64
+    array = np.empty(stored.shape, stored.dtype if stored.dtype.kind == "f" else small)
+    for plane, target in zip(stored, array, strict=True):
+        target[...] = plane.astype(np.float64) * slope + inter
+    return array

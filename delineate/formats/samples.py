@@ -32,6 +32,9 @@ MOST_BYTES = 16 << 30
 # of 45 899 235 bytes in 46.
 _RATIOS = {"raw": 1, "gzip": 1032, "zlib": 1032, "bzip2": 1_100_000}
 
+# A whole array at once is inflated into a buffer of its size first.
+_PART = 1 << 20
+
 
 @contextmanager
 def decompressed(file: BinaryIO, encoding: str, name: str) -> Iterator[BinaryIO]:
@@ -145,7 +148,7 @@ def read_samples(
     array = np.empty(shape, dtype)
     target, done = array.data.cast("B"), 0
     while done < size:
-        count = stream.readinto(target[done:])  # type: ignore[attr-defined]
+        count = stream.readinto(target[done : done + _PART])  # type: ignore[attr-defined]
         if not count:
             raise UnreadableFileError(
                 f"{name} is cut short: {size - done} of {size} bytes of samples are missing; copy "

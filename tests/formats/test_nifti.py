@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as itk  # noqa: N813
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from delineate.errors import ExportError, GeometryError, InputError, UnreadableFileError
@@ -205,6 +206,33 @@ def test_scaled_samples_stay_whole_where_they_can(
     assert array.dtype == dtype
     expected = np.asanyarray(nib.load(path).dataobj).T
     np.testing.assert_array_equal(array, expected.astype(dtype))
+
+
+@given(
+    st.sampled_from(("u1", "i1", "u2", "i2", "u4", "i4", "i8")),
+    st.sampled_from((1.0, -1.0, 3.0, -4096.0, 0.5, 0.001)),
+    st.sampled_from((0.0, -1024.0, 70000.0, 0.25)),
+    st.data(),
+)
+@settings(deadline=None, max_examples=60)
+def test_scaled_samples_are_what_python_s_numbers_say(
+    kind: str, slope: float, inter: float, data: st.DataObject
+) -> None:
+    limits = np.iinfo(kind)
+    values = st.integers(max(limits.min, -(2**40)), min(limits.max, 2**40))
+    stored = data.draw(hnp.arrays(kind, (2, 3, 2), elements=values))
+    with tempfile.TemporaryDirectory() as folder:
+        path = saved(Path(folder) / "a.nii", stored.T, scl_slope=slope, scl_inter=inter)
+        array = nifti.read(path).array
+
+    slope, inter = float(np.float32(slope)), float(np.float32(inter))
+    if array.dtype.kind in "iu":
+        exact = [int(one) * int(slope) + int(inter) for one in stored.ravel()]
+        assert array.ravel().tolist() == exact
+    else:
+        exact = np.asarray([float(one) * slope + inter for one in stored.ravel().tolist()])
+        np.testing.assert_array_equal(array.ravel(), exact.astype(array.dtype))
+    assert (array.dtype.kind in "iu") == (slope.is_integer() and inter.is_integer())
 
 
 def test_byte_order_and_version_do_not_matter(tmp_path: Path) -> None:
