@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import GeometryError, InputError, UnreadableFileError
 from delineate.formats import nifti, nrrd
-from delineate.formats.archive import extract, original_names
+from delineate.formats.entries import gathered
 from delineate.formats.layered import stacked
 from delineate.formats.sniff import kind_of
 from delineate.imaging import Category, Grid, LabelMap, anatomy
 
-__all__ = ["files", "read_layers"]
+__all__ = ["layers_of", "read_layers"]
 
+_RASTERS = ("nifti", "nrrd", "metaimage")
 _ENDING = re.compile(r"(\.seg)?\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$", re.IGNORECASE)
 
 
@@ -30,7 +29,7 @@ def read_layers(path: Path | str) -> tuple[LabelMap, ...]:
     Parameters
     ----------
     path
-        A folder, not searched deeper, or a zip, with NIfTI, NRRD or MetaImage files on one grid.
+        A folder or a zip with NIfTI, NRRD or MetaImage files on one grid, all in one folder.
         Other files are passed over.
 
     Returns
@@ -44,53 +43,52 @@ def read_layers(path: Path | str) -> tuple[LabelMap, ...]:
     ------
     UnreadableFileError
         If no mask is there, or a file is broken or holds several labels.
+    InputError
+        If masks lie in several folders: they may be those of several patients or readers.
     GeometryError
         If the masks lie on different grids.
     UploadError
         If a zip is hostile, damaged or too large.
     """
+    with gathered(path) as (entries, _):
+        return layers_of([(one.path, one.name) for one in entries], Path(path).name)
+
+
+def layers_of(files: Sequence[tuple[Path, str]], name: str) -> tuple[LabelMap, ...]:
+    """As `read_layers`, of files and what their sender calls them; ``name`` is that of all."""
+    rasters = sorted(
+        (
+            (path, PurePosixPath(called))
+            for path, called in files
+            if not PurePosixPath(called).name.startswith(".") and kind_of(path) in _RASTERS
+        ),
+        key=lambda pair: pair[1],
+    )
+    if not rasters:
+        raise UnreadableFileError(
+            f"{name} holds no mask; expected NIfTI, NRRD or MetaImage files, one for each structure"
+        )
+    folders = {called.parent for _, called in rasters}
+    if len(folders) > 1:
+        raise InputError(
+            f"{name} holds masks in {len(folders)} folders, expected those of one image and one "
+            "reader; give one of the folders"
+        )
     found: list[tuple[int | None, Category, NDArray[np.bool_]]] = []
     grid: Grid | None = None
-    with files(path) as entries:
-        for file, name in entries:
-            number, category, mask, place = _mask(file, name)
-            grid = grid or place
-            if not place.matches(grid):
-                raise GeometryError(
-                    f"{name} lies on another grid than the masks before it; expected masks of one "
-                    "image, resample them first"
-                )
-            found.append((number, category, mask))
-    if grid is None:
-        raise UnreadableFileError(
-            f"{Path(path).name} holds no mask; expected NIfTI, NRRD or MetaImage files, one for "
-            "each structure"
-        )
+    for path, called in rasters:
+        number, category, mask, place = _mask(path, called.name)
+        grid = grid or place
+        if not place.matches(grid):
+            raise GeometryError(
+                f"{called.name} lies on another grid than the masks before it; expected masks of "
+                "one image, resample them first"
+            )
+        found.append((number, category, mask))
     stated = [number for number, _, _ in found if number]
     numbers = stated if len(set(stated)) == len(found) else list(range(1, len(found) + 1))
     order = sorted(range(len(found)), key=lambda i: numbers[i])
-    return stacked(((numbers[i], *found[i][1:]) for i in order), grid)
-
-
-@contextmanager
-def files(path: Path | str) -> Iterator[list[tuple[Path, str]]]:
-    """The label files of a folder or a zip, and what each is called, by name."""
-    path = Path(path)
-    with tempfile.TemporaryDirectory(prefix="delineate-") as folder:
-        if path.is_dir():
-            every = [(one, one.name) for one in path.iterdir() if one.is_file()]
-        else:
-            unpacked = extract(path, Path(folder))
-            every = list(zip(unpacked, original_names(path), strict=True))
-        plain = [(one, Path(name).name) for one, name in every]
-        yield sorted(
-            (
-                (one, name)
-                for one, name in plain
-                if not name.startswith(".") and kind_of(one) in ("nifti", "nrrd", "metaimage")
-            ),
-            key=lambda pair: pair[1],
-        )
+    return stacked(((numbers[i], *found[i][1:]) for i in order), cast("Grid", grid))
 
 
 def _mask(file: Path, name: str) -> tuple[int | None, Category, NDArray[Any], Grid]:

@@ -27,10 +27,10 @@ from delineate.formats.archive import extract, original_names
 from delineate.formats.bundle import write_zip
 from delineate.imaging import Category, Code, Grid
 
-__all__ = ["read", "write"]
+__all__ = ["TABLE", "read", "write"]
 
 _SCHEMA = "delineate/svg/1"
-_TABLE = "structures.json"
+TABLE = "structures.json"
 _HERE = "\0"
 _DECIMALS = 6
 _PATH = "{http://www.w3.org/2000/svg}path"
@@ -71,7 +71,7 @@ def write(
         "grid": {"shape": grid.shape, "affine": grid.affine.tolist(), "unit": grid.unit},
         "structures": [_entry(structure) for structure in structures],
     }
-    files = [(_TABLE, json.dumps(table, indent=1).encode())]
+    files = [(TABLE, json.dumps(table, indent=1).encode())]
     for number, paths in sorted(drawn.items()):
         lines = [opening.replace(_HERE, str(number)), *paths, "</g>", "</svg>", ""]
         files.append((f"slice-{number:04d}.svg", "\n".join(lines).encode()))
@@ -98,13 +98,13 @@ def read(path: Path | str) -> tuple[Structure, ...]:
         unpacked = extract(Path(path), Path(folder))
         files = dict(zip(original_names(Path(path)), unpacked, strict=True))
         try:
-            table = json.loads(files[_TABLE].read_bytes())
+            table = json.loads(files[TABLE].read_bytes())
             if table["schema"] != _SCHEMA:
                 raise ValueError(f"schema {table['schema']!r}, expected {_SCHEMA!r}")
             place = table["grid"]
             grid = Grid(tuple(place["shape"]), np.array(place["affine"]), place["unit"])
             rings: dict[int, list[Contour]] = {}
-            for file in sorted(set(files) - {_TABLE}):
+            for file in sorted(set(files) - {TABLE}):
                 for number, contour in _contours(files[file].read_bytes(), grid):
                     rings.setdefault(number, []).append(contour)
             return tuple(

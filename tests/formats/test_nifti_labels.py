@@ -14,7 +14,13 @@ import SimpleITK as itk  # noqa: N813
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delineate.errors import ExportError, GeometryError, UnreadableFileError, UploadError
+from delineate.errors import (
+    ExportError,
+    GeometryError,
+    InputError,
+    UnreadableFileError,
+    UploadError,
+)
 from delineate.formats import masks, nifti
 from delineate.imaging import Category, Code, Grid, LabelMap
 from tests.strategies import layers
@@ -165,6 +171,11 @@ def test_what_are_no_masks_of_one_image_is_refused(tmp_path: Path) -> None:
     labels = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
     itk.WriteImage(itk.GetImageFromArray(labels), str(tmp_path / "a.nii.gz"))
     with pytest.raises(UnreadableFileError, match="holds 7 labels"):
+        masks.read_layers(tmp_path)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a.nii.gz").rename(tmp_path / "b" / "a.nii.gz")
+    itk.WriteImage(itk.GetImageFromArray(labels), str(tmp_path / "a.nii.gz"))
+    with pytest.raises(InputError, match="masks in 2 folders"):
         masks.read_layers(tmp_path)
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04")
     with pytest.raises(UploadError):

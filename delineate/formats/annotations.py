@@ -1,0 +1,269 @@
+"""Read labels or outlines from whatever file holds them, told by content."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from delineate.contour import Structure, fill_layers
+from delineate.errors import InputError, UnreadableFileError
+from delineate.formats.entries import gathered
+from delineate.formats.marks import Mark
+from delineate.formats.sniff import kind_of, what_else
+from delineate.imaging import Category, Grid, LabelMap, anatomy
+
+__all__ = ["Annotation", "read_annotation"]
+
+_EXPECTED = (
+    "NIfTI, NRRD, MetaImage, RTSTRUCT, DICOM SEG, GeoJSON, COCO, or a folder or zip of one mask an "
+    "organ"
+)
+_RASTERS = ("nifti", "nrrd", "metaimage")
+_MOST_NAMELESS = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Annotation:
+    """Structures that somebody drew or computed.
+
+    Parameters
+    ----------
+    format
+        Such as ``"nifti"``, ``"rtstruct"`` or ``"masks"``.
+    layers
+        Label maps on one grid, with no label in two of them.
+    structures
+        Outlines as they were drawn, where the file holds outlines; else none.
+    marks
+        Points, boxes and outlines found one by one.
+    notes
+        What to know of the file.
+    """
+
+    format: str
+    layers: tuple[LabelMap, ...]
+    structures: tuple[Structure, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_annotation(
+    path: Path | str, grid: Grid | None = None, plane_tolerance_mm: float | None = None
+) -> Annotation:
+    """Read an annotation of any format.
+
+    Parameters
+    ----------
+    path
+        A file; a zip or folder of masks, or one that holds a single annotation.
+    grid
+        Of the image that it belongs to. Files of outlines need it: their layers lie on it. Others
+        keep their own.
+    plane_tolerance_mm
+        How far an outline may be from the plane of the slice that it is taken for. ``None``: half
+        the distance of slices.
+
+    Returns
+    -------
+    Annotation
+        Names and colours are those of the file. A structure without a code gets code and side
+        that the table of anatomy has for its name, unless the grid is in pixels.
+
+    Raises
+    ------
+    InputError
+        If the file holds no labels or outlines, several annotations are there, or a grid is
+        needed and there is none.
+    UnreadableFileError, GeometryError
+        If the file is broken, or its outlines lie on no slice of the grid.
+    UploadError
+        If a zip is hostile, damaged or too large.
+    FileNotFoundError
+        If the path does not exist.
+    """
+    path = Path(path)
+    if path.is_dir() or (path.is_file() and kind_of(path) == "zip"):
+        found = _of_many(path, grid, plane_tolerance_mm)
+    elif path.is_file():
+        found = _of_file(path, path.name, grid, plane_tolerance_mm)
+    else:
+        raise FileNotFoundError(f"there is no file or folder {path}")
+    if any(layer.grid.unit != "mm" for layer in found.layers):
+        return found
+    return replace(
+        found,
+        layers=tuple(
+            LabelMap(
+                layer.array,
+                layer.grid,
+                {label: _coded(one) for label, one in layer.categories.items()},
+            )
+            for layer in found.layers
+        ),
+        structures=tuple(
+            Structure(one.number, _coded(one.category), one.contours) for one in found.structures
+        ),
+    )
+
+
+def _of_file(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+    try:
+        return _told_apart(path, name, grid, tolerance)
+    except InputError as error:  # a file of a zip is called otherwise on the disk
+        raise type(error)(str(error).replace(path.name, name)) from error
+
+
+def _told_apart(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+    kind = kind_of(path)
+    if kind in _RASTERS:
+        return Annotation(format=kind, layers=_raster(path, name))
+    if kind == "dicom":
+        return _of_dicom(path, name, grid, tolerance)
+    if kind == "other" and _first_letter(path) in (b"{", b"["):
+        return _of_json(path, name, grid, tolerance)
+    what = what_else(path, name) if kind == "other" else f"a file of kind {kind}"
+    raise UnreadableFileError(f"expected labels or outlines ({_EXPECTED}), got {name}: {what}")
+
+
+def _raster(path: Path, name: str) -> tuple[LabelMap, ...]:
+    from delineate.formats import nifti, nrrd
+
+    if kind_of(path) == "nifti":
+        layers: tuple[LabelMap, ...] = (nifti.read_labels(path),)
+    else:
+        layers = nrrd.read_layers(path)
+    nameless = sum(
+        one.name == f"label {label}" for layer in layers for label, one in layer.categories.items()
+    )
+    if nameless > _MOST_NAMELESS:
+        raise InputError(
+            f"{name} holds {nameless} different numbers without names; expected a label map, this "
+            "looks like an image"
+        )
+    return layers
+
+
+def _of_dicom(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+    from delineate.formats import rtstruct, seg
+
+    modality = _modality(path)
+    if modality == "SEG":
+        return Annotation(format="seg", layers=seg.read_layers(path))
+    if modality == "RTSTRUCT":
+        drawn = rtstruct.read(path)
+        layers = rtstruct.to_layers(drawn, _needed(grid, name), tolerance)
+        return Annotation(
+            format="rtstruct", layers=layers, structures=drawn.structures, notes=drawn.notes
+        )
+    raise InputError(
+        f"{name} is DICOM of modality {modality or 'unknown'}, expected RTSTRUCT or SEG; give the "
+        "file that holds the outlines, not the image"
+    )
+
+
+def _of_json(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+    from delineate.formats import coco, geojson
+    from delineate.formats.coco_reading import is_coco
+
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFileError(f"{name} begins like JSON, but is none: {error}") from error
+    if is_coco(document):
+        layers = coco.read_layers(path, grid)
+        return Annotation(format="coco", layers=layers, marks=coco.read_marks(path, layers[0].grid))
+    if isinstance(document, dict) and document.get("type") == "FeatureCollection":
+        return _outlines("geojson", path, name, grid, tolerance, geojson.read, geojson.read_marks)
+    raise UnreadableFileError(f"expected GeoJSON or COCO, got {name}: JSON of another kind")
+
+
+def _outlines(
+    kind: str,
+    path: Path,
+    name: str,
+    grid: Grid | None,
+    tolerance: float | None,
+    read: Callable[[Path], tuple[Structure, ...]],
+    read_marks: Callable[[Path], tuple[Mark, ...]] | None = None,
+) -> Annotation:
+    drawn = read(path)
+    layers = fill_layers(drawn, _needed(grid, name), tolerance)
+    marks = read_marks(path) if read_marks else ()
+    return Annotation(format=kind, layers=layers, structures=drawn, marks=marks)
+
+
+def _of_many(path: Path, grid: Grid | None, tolerance: float | None) -> Annotation:
+    """A folder or a zip: masks, pictures of outlines, or one annotation among other files."""
+    from delineate.formats import masks, svg
+
+    with gathered(path) as (entries, _):
+        files = [(one.path, one.name) for one in entries if not Path(one.name).name.startswith(".")]
+        if not path.is_dir() and any(name == svg.TABLE for _, name in files):
+            return _outlines("svg", path, path.name, grid, tolerance, svg.read)
+        single = [one for one in files if _is_annotation(one[0])]
+        if len(single) == 1:
+            return _of_file(*single[0], grid, tolerance)
+        if single:
+            raise InputError(
+                f"{path.name} holds {len(single)} files of outlines or segments, expected one; "
+                "give the one you want"
+            )
+        rasters = [one for one in files if kind_of(one[0]) in _RASTERS]
+        if len(rasters) == 1:
+            only = _of_file(*rasters[0], grid, tolerance)
+            if sum(len(layer.categories) for layer in only.layers) > 1:
+                return only
+        if not rasters:
+            raise UnreadableFileError(
+                f"expected labels or outlines ({_EXPECTED}), got {path.name}, which holds none"
+            )
+        return Annotation(format="masks", layers=masks.layers_of(rasters, path.name))
+
+
+def _is_annotation(path: Path) -> bool:
+    kind = kind_of(path)
+    if kind == "dicom":
+        return _modality(path) in ("RTSTRUCT", "SEG")
+    return kind == "other" and _first_letter(path) == b"{"
+
+
+def _first_letter(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(64).lstrip()[:1]
+
+
+def _modality(path: Path) -> str:
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's remarks on values that are not used
+        try:
+            dataset: Any = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=["Modality"]
+            )
+            return str(dataset.get("Modality", "") or "")
+        except Exception:  # pydicom raises anything on broken files
+            return ""
+
+
+def _needed(grid: Grid | None, name: str) -> Grid:
+    if grid is None:
+        raise InputError(
+            f"{name} holds outlines, which say nothing of the samples between them; give the image "
+            "they were drawn on"
+        )
+    return grid
+
+
+def _coded(category: Category) -> Category:
+    known = anatomy.category(category.name) if category.code is None else None
+    if known is None or (
+        category.laterality and known.laterality not in (None, category.laterality)
+    ):
+        return category
+    side = category.laterality or known.laterality
+    return replace(category, code=known.code, laterality=side)
