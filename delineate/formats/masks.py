@@ -74,7 +74,7 @@ def layers_of(files: Sequence[tuple[Path, str]], name: str) -> tuple[LabelMap, .
             f"{name} holds masks in {len(folders)} folders, expected those of one image and one "
             "reader; give one of the folders"
         )
-    found: list[tuple[int | None, Category, NDArray[np.bool_]]] = []
+    found: list[tuple[int | None, Category, NDArray[np.uint8]]] = []  # in bits: there may be many
     grid: Grid | None = None
     for path, called in rasters:
         number, category, mask, place = _mask(path, called.name)
@@ -84,11 +84,20 @@ def layers_of(files: Sequence[tuple[Path, str]], name: str) -> tuple[LabelMap, .
                 f"{called.name} lies on another grid than the masks before it; expected masks of "
                 "one image, resample them first"
             )
-        found.append((number, category, mask))
+        found.append((number, category, np.packbits(mask)))
     stated = [number for number, _, _ in found if number]
     numbers = stated if len(set(stated)) == len(found) else list(range(1, len(found) + 1))
-    order = sorted(range(len(found)), key=lambda i: numbers[i])
-    return stacked(((numbers[i], *found[i][1:]) for i in order), cast("Grid", grid))
+    place = cast("Grid", grid)
+    size = int(np.prod(place.shape))
+    return stacked(
+        (
+            (number, category, np.unpackbits(bits, count=size).view(bool).reshape(place.shape))
+            for number, (_, category, bits) in sorted(
+                zip(numbers, found, strict=True), key=lambda pair: pair[0]
+            )
+        ),
+        place,
+    )
 
 
 def _mask(file: Path, name: str) -> tuple[int | None, Category, NDArray[Any], Grid]:
