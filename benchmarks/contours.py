@@ -1,18 +1,22 @@
 """Trace every organ on every slice, beside scikit-image and OpenCV.
 
-    python benchmarks/contours.py                 # the comparison, then growth to 800 slices
+    python benchmarks/contours.py                 # the comparison, the options, growth
     python benchmarks/contours.py --slices 60     # a quick look; writes no result
 
 The volume is synthetic: 12 organs of one to three lobes each, with holes, in slices of 512 x 512
-samples. Everything runs in one thread. Both peers trace one mask, so an organ on a slice is a
-comparison and a call. Three ways of that are measured:
+samples. Both peers trace one mask, so an organ on a slice is a comparison and a call. Three ways
+of that are measured, everything in one thread:
 
 vs_NAME           the mask of the whole slice, as their tutorials have it
 vs_NAME_cropped   the mask of the organ's box alone
 vs_cv2_masks      that mask made beforehand, not counted
 
 delineate's time includes the millimetres and the `Contour` objects; the peers stop at indices.
-Times are of the processor, not of the clock on the wall, so that a busy machine distorts them less.
+Times are of the processor, not of the clock on the wall, so that a busy machine distorts them less;
+but where two workers share the slices (``two_workers_vs_NAME``) it is the clock, for both sides.
+
+Growth is measured on the same hundred slices, there and back again, as often as it takes: samples
+and contours grow alike. Peak memory is what tracing adds to a process that has read the labels.
 A round trip is exact if filling what was traced, at sample centres, gives the mask back.
 
 OpenCV is not among delineate's dependencies (``pip install opencv-python-headless``); where it is
@@ -34,13 +38,13 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
+import measure
 import numpy as np
-from measure import report
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import measure as skimage_measure
+from skimage.measure import find_contours
 
-from delineate.contour import Contour, fill, trace_all
+from delineate.contour import Contour, fill, plane_grid, reslice, simplify, smooth, trace_all
 from delineate.imaging import Category, Grid, LabelMap
 
 try:
@@ -98,7 +102,7 @@ def masks(labelmap: LabelMap, cropped: bool = True) -> Iterator[NDArray[np.bool_
 
 
 def skimage_rings(mask: NDArray[np.bool_]) -> Rings:
-    return list(skimage_measure.find_contours(mask, 0.5))
+    return list(find_contours(mask, 0.5))
 
 
 def cv2_rings(mask: NDArray[np.bool_]) -> Rings:
@@ -195,43 +199,120 @@ def contend(labelmap: LabelMap, repeats: int) -> tuple[dict[str, Any], dict[str,
     return figures, {f"vs_{name}": value / own for name, value in seconds.items()}
 
 
+def clocked(labelmap: LabelMap, repeats: int) -> dict[str, float]:
+    """Median seconds on the wall with one worker and two, beside OpenCV."""
+    pieces = list(masks(labelmap))
+    contenders: dict[str, Callable[[], object]] = {
+        "one worker": lambda: trace_all(labelmap),
+        "two workers": lambda: trace_all(labelmap, workers=2),
+    }
+    if cv2 is not None:
+        contenders |= {
+            "cv2": lambda: [cv2_rings(mask) for mask in masks(labelmap, cropped=False)],
+            "cv2_masks": lambda: [cv2_rings(mask) for mask in pieces],
+        }
+    return measure.compare(contenders, repeats)
+
+
+def options(labelmap: LabelMap, repeats: int) -> dict[str, Any]:
+    """Seconds, and points left, of what is not the default."""
+    edges = [structure.contours for structure in trace_all(labelmap)]
+    grid = labelmap.grid
+    oblique = plane_grid(grid, grid.corners.mean(axis=0), (0.3, -0.2, 1.0))
+    runs: dict[str, Callable[[], Any]] = {
+        "midpoint": lambda: [s.contours for s in trace_all(labelmap, style="midpoint")],
+        "simplify, 0.6 mm": lambda: [simplify(contours, 0.6) for contours in edges],
+        "smooth, 0.4 mm": lambda: [smooth(contours, 0.4) for contours in edges],
+        "smooth, 0.6 mm, exact": lambda: [smooth(contours, 0.6, grid) for contours in edges],
+    }
+    turns: dict[str, Callable[[], Any]] = {
+        "resliced sagittal": lambda: reslice(labelmap, "sagittal"),
+        "one oblique plane, traced": lambda: trace_all(reslice(labelmap, oblique)),
+    }
+    figures: dict[str, Any] = {}
+    for name, run in runs.items():
+        figures[f"{name}, points"] = sum(len(c.points) for contours in run() for c in contours)
+    for run in turns.values():
+        run()
+    seconds = compare(runs | turns, repeats)
+    return figures | {f"{name} (s)": value for name, value in seconds.items()}
+
+
+def peak_megabytes(labelmap: LabelMap) -> float:
+    """What tracing adds to the memory of a process that has read the labels (Linux)."""
+    code = """if True:
+        import re, sys
+        from pathlib import Path
+        import numpy as np
+        from delineate.contour import trace_all
+        from delineate.imaging import Grid, LabelMap
+        trace_all(LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {}))
+        array = np.load(sys.argv[1])
+        labelmap = LabelMap(array, Grid.regular(array.shape), {})
+        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+        peak = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+        before = peak()
+        structures = trace_all(labelmap)
+        print(peak() - before)
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "labels.npy")
+        np.save(path, labelmap.array)
+        found = subprocess.run(
+            [sys.executable, "-c", code, path], check=True, capture_output=True, text=True
+        )
+    return int(found.stdout) / 1024
+
+
+def growth(repeats: int) -> dict[str, float]:
+    """Seconds for more and more slices of the same kind."""
+    some = organs(100).array
+    both = np.concatenate((some, some[::-1]))
+    figures = {}
+    for slices in (100, 200, 400, 800, 1600):
+        array = np.concatenate([both] * -(-slices // 200))[:slices]
+        part = LabelMap(array, Grid.regular(array.shape, (1.5, 0.8, 0.8)), {})
+        seconds = compare({"delineate": lambda part=part: trace_all(part)}, repeats)
+        figures[f"delineate, {slices} slices (s)"] = seconds["delineate"]
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--without-cv2", action="store_true", help="OpenCV may be missing")
-    options = parser.parse_args()
-    if cv2 is None and not options.without_cv2:
+    arguments = parser.parse_args()
+    if cv2 is None and not arguments.without_cv2:
         sys.exit("OpenCV is missing: pip install opencv-python-headless, or say --without-cv2")
-    labelmap = organs(options.slices)
+    labelmap = organs(arguments.slices)
     structures = trace_all(labelmap)
     rings = [contour for structure in structures for contour in structure.contours]
     figures: dict[str, Any] = {
-        "slices": options.slices,
+        "slices": arguments.slices,
         "contours": len(rings),
         "holes": sum(contour.is_hole for contour in rings),
         "points": sum(len(contour.points) for contour in rings),
     }
-    found, ratios = contend(labelmap, options.repeats)
+    found, ratios = contend(labelmap, arguments.repeats)
     figures |= found
-    if options.slices != 300:
+    seconds = clocked(labelmap, arguments.repeats)
+    figures |= {f"{name}, on the wall (s)": value for name, value in seconds.items()}
+    two = seconds.pop("two workers")
+    ratios |= {
+        f"two_workers_vs_{name.replace(' ', '_')}": value / two for name, value in seconds.items()
+    }
+    figures |= options(labelmap, min(arguments.repeats, 3))
+    figures["peak memory of tracing (MB)"] = peak_megabytes(labelmap)
+    if arguments.slices != 300:
         print(figures, ratios)
         return
-    largest = organs(800)
-    for slices in (100, 200, 400, 800):
-        start = 400 - slices // 2
-        part = LabelMap(
-            largest.array[start : start + slices],
-            largest.grid.crop((start, 0, 0), (slices, *largest.grid.shape[1:])),
-            largest.categories,
-        )
-        seconds = compare({"delineate": lambda part=part: trace_all(part)}, options.repeats)
-        figures[f"delineate, {slices} slices (s)"] = seconds["delineate"]
+    figures |= growth(arguments.repeats)
     compiling, loading = first_calls()
     figures["a process that has to compile (s)"] = compiling
     figures["a process that finds it compiled (s)"] = loading
     figures["load average of the last five minutes"] = os.getloadavg()[1]
-    report("contours", figures, ratios)
+    measure.report("contours", figures, ratios)
 
 
 if __name__ == "__main__":
