@@ -161,6 +161,23 @@ def result(job: Done, request: Request, service: Service) -> FileResponse:
     return FileResponse(path, headers=headers, media_type="application/json")
 
 
+class Offer(BaseModel):
+    """A format that a result can be had in."""
+
+    format: str
+    title: str
+    media_type: str
+
+
+@router.get("/jobs/{job_id}/exports", response_model=list[Offer], responses=documented(404, 409))
+def exports(job: Done, service: Service) -> list[dict[str, str]]:
+    """The formats that this result can be had in."""
+    offers: list[dict[str, str]] = json.loads(
+        (service.store.attempt(job) / "formats.json").read_bytes()
+    )
+    return offers
+
+
 class Drawn(BaseModel):
     """How outlines are drawn, and what formats leave open."""
 

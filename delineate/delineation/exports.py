@@ -25,7 +25,7 @@ from delineate.formats.round_trip import RoundTrip, round_trip
 from delineate.formats.sidecar import NAME as SIDECAR
 from delineate.formats.sidecar import Written, sidecar
 from delineate.formats.table import FORMATS
-from delineate.formats.writing import possible, write
+from delineate.formats.writing import demand_series, possible, write
 from delineate.imaging import Image, LabelMap
 from delineate.plugins import Field, Instances, Masks
 
@@ -102,6 +102,7 @@ def export(
         If a format is unknown or this result cannot be written in it. Nothing is written then.
     """
     wanted = list(dict.fromkeys((_DOCUMENT.name, *formats)))
+    demand_series(delineation.image, wanted)
     drawn = drawing(delineation, how)
     known = _known(delineation, drawn)
     if refused := [name for name in wanted if name not in known]:
@@ -154,17 +155,17 @@ def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
 
 
 def exportable(delineation: Delineation) -> tuple[str, ...]:
-    """Names of the formats that this kind of result can be written in.
-
-    A format may still refuse the very image: RTSTRUCT, SEG and SR need one that came from DICOM.
-    """
+    """Names of the formats that this result can be written in."""
     return _known(delineation, drawing(delineation))
 
 
 def _known(delineation: Delineation, drawn: Drawing) -> tuple[str, ...]:
     if isinstance(delineation.output, Image):
         return ("json",) if delineation.output.channels else ("json", "nifti")
-    return (_DOCUMENT.name, *possible(drawn))
+    names = possible(drawn)
+    if delineation.image.source.format != "dicom":
+        names = tuple(name for name in names if not FORMATS[name].refers_to_series)
+    return (_DOCUMENT.name, *names)
 
 
 def layers(delineation: Delineation) -> tuple[LabelMap, ...]:

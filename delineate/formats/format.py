@@ -16,7 +16,6 @@ Takes = Literal[
     "one layer",
     "layers",
     "layers or marks",
-    "layers and rows",
     "outlines",
     "outlines or marks",
     "surfaces",
@@ -33,7 +32,8 @@ class Choices:
     holes
         RTSTRUCT: ``"rings"`` within rings, or ``"keyhole"``: one ring with a channel.
     segments
-        DICOM SEG: ``"binary"``, one bit a sample and segment, or ``"labelmap"``.
+        DICOM SEG, and the SR that refers to it: ``"binary"``, one bit a sample and segment, or
+        ``"labelmap"``.
     """
 
     holes: Literal["rings", "keyhole"] = "rings"

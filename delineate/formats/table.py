@@ -100,6 +100,25 @@ def _read_seg(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     return tuple(LabelMap(labels[layer.array], layer.grid, {}) for layer in back)
 
 
+def _write_sr(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
+    from delineate.formats import seg, sr
+
+    known = None
+    if any(layer.categories or layer.present() for layer in drawing.layers):
+        known = seg.segments(
+            drawing.layers, drawing.image, algorithm=drawing.algorithm, kind=choices.segments
+        )
+    sr.write(
+        drawing.rows,
+        drawing.image,
+        path,
+        segmentation=known,
+        algorithm=drawing.algorithm,
+        created=drawing.created,
+        accuracy=accuracy,
+    )
+
+
 def _write_geojson(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
     from delineate.formats import geojson
 
@@ -227,6 +246,15 @@ _ALL = (
         takes="layers",
         write=_write_seg,
         read_back=_read_seg,
+    ),
+    Format(
+        name="sr",
+        file="sr.dcm",
+        endings=(".dcm",),
+        media_type="application/dicom",
+        title="DICOM Structured Report of the measurements",
+        takes="rows",
+        write=_write_sr,
     ),
     Format(
         name="geojson",

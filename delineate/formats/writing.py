@@ -79,7 +79,6 @@ def possible(drawing: Drawing) -> tuple[str, ...]:
         "outlines": bool(drawing.structures),
         "outlines or marks": bool(drawing.structures or drawing.marks),
         "rows": bool(drawing.rows),
-        "layers and rows": bool(drawing.layers and drawing.rows),
     }
     return tuple(entry.name for entry in FORMATS.values() if held[entry.takes])
 

@@ -12,6 +12,7 @@
             volumes/HASH.gz, .json  samples of a series, as the page asks for them
         jobs/ID/N/                  result of attempt N; the job table says which one counts
             delineation.json, delineation.json.gz, ...
+            formats.json            what exports there may be
             exports/FORMAT-HASH/    made when first asked for; HASH is of how it is drawn
         workers/NAME.lock           held by a live worker
 """

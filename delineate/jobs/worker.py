@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import signal
@@ -172,6 +173,7 @@ class Worker:
                 delineation.save(found, folder)
                 document = (folder / "delineation.json").read_bytes()
                 (folder / "delineation.json.gz").write_bytes(gzip.compress(document, 5, mtime=0))
+                (folder / "formats.json").write_text(json.dumps(_offered(found)))
                 sync(folder)
             monitor.checkpoint()
 
@@ -221,6 +223,14 @@ def main(name: str, parent: int) -> None:
         stop.wait()
         worker.close()
         os._exit(0)
+
+
+def _offered(found: delineation.Delineation) -> list[dict[str, str]]:
+    """The formats that a result can be had in."""
+    exports = (delineation.EXPORTS[name] for name in delineation.exportable(found))
+    return [
+        {"format": one.name, "title": one.title, "media_type": one.media_type} for one in exports
+    ]
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -187,6 +189,14 @@ def test_an_unknown_job_is_not_found(running: Service, tail: str) -> None:
         ("json", b"{"),
         ("csv", b""),
         ("png", b"\x89PNG"),
+        ("masks", b"PK"),
+        ("nrrd", b"NRRD"),
+        ("svg", b"PK"),
+        ("coco", b"{"),
+        ("stl", b"PK"),
+        ("ply", b"ply"),
+        ("glb", b"glTF"),
+        ("seg", b"\0" * 128 + b"DICM"),
     ],
 )
 def test_a_result_is_fetched_in_other_formats(
@@ -198,6 +208,52 @@ def test_a_result_is_fetched_in_other_formats(
     assert answers[0].content == answers[1].content
     assert answers[0].content.startswith(begins)
     assert f'filename="{done_id}-' in answers[0].headers["content-disposition"]
+
+
+def test_the_formats_that_there_are_are_told_and_each_can_be_had(
+    running: Service, done_id: str
+) -> None:
+    offers = running.client.get(f"/v1/jobs/{done_id}/exports").json()
+
+    assert {"json", "nifti", "rtstruct", "seg", "sr", "glb"} <= {one["format"] for one in offers}
+    for one in offers:
+        answer = running.client.get(f"/v1/jobs/{done_id}/exports/{one['format']}")
+        assert answer.status_code == 200, answer.text
+        assert one["title"]
+
+
+def test_a_file_comes_as_it_is_asked_for_and_says_what_it_loses(
+    running: Service, done_id: str
+) -> None:
+    def fetch(tail: str, **how: object) -> Any:
+        answer = running.client.get(f"/v1/jobs/{done_id}/exports/{tail}", params=how)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    exact, moved = fetch("geojson"), fetch("geojson", contours="midpoint", simplify_mm=0.2)
+    said, said_moved = (
+        fetch("geojson/round-trip", **how).json()["files"]["contours.geojson"]
+        for how in ({}, {"contours": "midpoint", "simplify_mm": 0.2})
+    )
+
+    assert exact.content != moved.content
+    assert said["sha256"] == hashlib.sha256(exact.content).hexdigest()
+    assert said_moved["sha256"] == hashlib.sha256(moved.content).hexdigest()
+    assert (said["round_trip"]["dice"], said["round_trip"]["largest_distance_mm"]) == (1.0, 0.0)
+    assert said_moved["round_trip"]["dice"] == 1.0
+    assert said_moved["round_trip"]["outlines_moved_mm"] > 0.2
+
+
+@pytest.mark.parametrize(
+    "how", [{"contours": "wavy"}, {"smooth_mm": -1}, {"smooth_mm": "nan"}, {"holes": "x"}, {"a": 1}]
+)
+def test_a_file_that_cannot_be_drawn_so_is_refused(
+    running: Service, done_id: str, how: dict[str, object]
+) -> None:
+    answer = running.client.get(f"/v1/jobs/{done_id}/exports/geojson", params=how)
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("name", ["docx", "%2E%2E", "a%2Fb", "exports"])
@@ -220,6 +276,8 @@ def test_an_rtstruct_of_a_nifti_is_refused_with_what_to_do(
 
     assert (refused.status_code, refused.json()["title"]) == (422, "ExportError")
     assert "DICOM" in refused.json()["detail"]
+    offers = running.client.get(f"/v1/jobs/{job['id']}/exports").json()
+    assert not {"rtstruct", "seg", "sr"} & {one["format"] for one in offers}
     (tmp_path / "labels.nii.gz").write_bytes(labels.content)
     back = nifti.read(tmp_path / "labels.nii.gz")
     assert int(np.count_nonzero(back.array)) == 60
