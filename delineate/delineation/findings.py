@@ -73,7 +73,7 @@ def significant(value: Any) -> Any:
 
 
 def _of_labels(detection: Detection, labels: LabelMap, image: Image) -> tuple[Finding, ...]:
-    measured = measure(labels, image)
+    measured = _measured(labels, image)
     return tuple(
         _outlined(
             detection,
@@ -86,6 +86,15 @@ def _of_labels(detection: Detection, labels: LabelMap, image: Image) -> tuple[Fi
     )
 
 
+def _measured(labels: LabelMap, image: Image) -> dict[int, dict[str, Any]]:
+    """Measurements by label; of a photograph of known scale, which has no depth, no volume."""
+    measured = measure(labels, image)
+    if image.modality == "photo":
+        for one in measured.values():
+            one.pop("volume_ml", None)
+    return measured
+
+
 def _of_masks(
     detection: Detection, masks: Masks, image: Image, progress: Callable[[float], None]
 ) -> tuple[Finding, ...]:
@@ -93,7 +102,9 @@ def _of_masks(
     for place, category in enumerate(masks.categories):
         one = LabelMap(masks.array[place].view(np.uint8), masks.grid, {1: category})
         number = place + 1
-        found.append(_outlined(detection, number, category, trace(one, 1), measure(one, image)[1]))
+        found.append(
+            _outlined(detection, number, category, trace(one, 1), _measured(one, image)[1])
+        )
         progress(number / len(masks.categories))
     return tuple(found)
 
@@ -101,7 +112,7 @@ def _of_masks(
 def _of_field(detection: Detection, field: Field, image: Image) -> Finding:
     counts = (field.array >= field.threshold).view(np.uint8)
     one = LabelMap(counts, field.grid, {1: field.category})
-    measured = measure(one, image)[1] | {
+    measured = _measured(one, image)[1] | {
         "meaning": field.meaning,
         "threshold": float(field.threshold),
         "highest": float(field.array.max()),

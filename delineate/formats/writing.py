@@ -95,7 +95,8 @@ def demand_series(image: Image, formats: Iterable[str]) -> None:
     if refused and image.source.format != "dicom":
         raise ExportError(
             f"expected a DICOM series for {' and '.join(refused)}, which refer to its slices, got "
-            f"an image from {image.source.format}; leave them out or give the series"
+            f"an image from {image.source.format}; give the series, or leave them out: NIfTI and "
+            "GeoJSON hold the same"
         )
 
 

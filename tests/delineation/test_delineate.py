@@ -256,3 +256,22 @@ def test_a_runner_keeps_its_detector() -> None:
     again = delineate(image(), spec("Echo"), runner=runner)
 
     assert first.findings[0].category == again.findings[0].category == ONE
+
+
+def test_what_reading_assumed_is_repeated_before_what_the_detector_remarks() -> None:
+    noted = replace(image(), notes=("The file names no modality; it was stated to be CT.",))
+
+    found = delineate(noted, spec("Everything"))
+
+    assert found.notes == ("The file names no modality; it was stated to be CT.", "seen all")
+
+
+def test_a_photograph_of_known_scale_has_areas_and_no_volumes() -> None:
+    array = np.zeros((1, 8, 9), np.uint8)
+    array[0, 2:5, 3:7] = 1
+    picture = Image(array, Grid.regular(array.shape, (1.0, 0.5, 0.25)), "photo")
+
+    (finding, *_) = delineate(picture, spec("Echo")).findings
+
+    assert finding.measurements["area_mm2"] == 12 * 0.125
+    assert "volume_ml" not in finding.measurements
