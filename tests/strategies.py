@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from delineate.contour import trace_all
+from delineate.formats.marks import Mark
 from delineate.imaging import Category, Code, Grid, LabelMap
 
 
@@ -62,3 +64,30 @@ def layers(draw: st.DrawFn, max_size: int = 6, most: int = 3) -> tuple[LabelMap,
         array = draw(hnp.arrays(np.uint16, grid.shape, elements=st.sampled_from((0, *labels))))
         found.append(LabelMap(array, grid, {label: draw(categories()) for label in labels}))
     return tuple(found)
+
+
+@st.composite
+def marked(draw: st.DrawFn) -> tuple[Grid, tuple[Mark, ...]]:
+    """Points, boxes and outlines within any grid."""
+    grid = draw(grids(max_size=5))
+
+    def place() -> tuple[float, float, float]:
+        index = [draw(st.floats(-0.49, n - 0.51)) for n in grid.shape]
+        x, y, z = grid.to_world(index).tolist()
+        return x, y, z
+
+    traced = trace_all(LabelMap(np.ones(grid.shape, np.uint8), grid, {}))[0].contours
+    found = []
+    for number in range(1, draw(st.integers(1, 4)) + 1):
+        shapes = draw(st.sets(st.sampled_from(("point", "box", "outline")), min_size=1))
+        found.append(
+            Mark(
+                number,
+                draw(categories()),
+                draw(st.none() | st.floats(0, 1)),
+                place() if "point" in shapes else None,
+                (place(), place()) if "box" in shapes else None,
+                traced if "outline" in shapes else (),
+            )
+        )
+    return grid, tuple(found)

@@ -64,8 +64,7 @@ def write(
     shape
         ``"rle"``: masks as compressed run lengths, which are exact. ``"polygon"``: rings along
         the edges of the samples; COCO's polygons cannot have holes, so what has one in a slice
-        has run lengths there. Programs draw polygons each by a rule of their own, and lose or
-        gain samples at their edges.
+        has run lengths there. pycocotools draws them exactly, others may have another rule.
     file_names
         Of the images; by default ``slice-0000.png`` and so on, which are not written.
 

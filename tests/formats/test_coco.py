@@ -21,8 +21,7 @@ from delineate.errors import ExportError, InputError, UnreadableFileError
 from delineate.formats import coco, rle
 from delineate.formats.marks import Mark
 from delineate.imaging import Category, Code, Grid, LabelMap
-from tests.formats.test_geojson import marked
-from tests.strategies import layers
+from tests.strategies import layers, marked
 
 GOLDEN = Path(__file__).parent / "golden" / "annotations.coco.json"
 
@@ -114,12 +113,12 @@ def test_written_layers_are_read_back(drawn: tuple[LabelMap, ...], shape: coco.S
     np.testing.assert_array_equal(back[0].grid.affine, drawn[0].grid.affine)
 
 
-@given(layers())
-@settings(max_examples=30)
+@given(layers(max_size=8), st.sampled_from(("rle", "polygon")))
+@settings(max_examples=60)
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools' own
-def test_pycocotools_sees_the_same_samples(drawn: tuple[LabelMap, ...]) -> None:
+def test_pycocotools_sees_the_same_samples(drawn: tuple[LabelMap, ...], shape: coco.Shape) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        coco.write(drawn, drawn[0].grid, Path(folder) / "a.json")
+        coco.write(drawn, drawn[0].grid, Path(folder) / "a.json", shape=shape)
         theirs = opened(Path(folder) / "a.json")
 
     known = {label: one for layer in drawn for label, one in layer.categories.items()}

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from delineate.contour import Contour, Structure, fill_all, trace_all
@@ -18,7 +17,7 @@ from delineate.errors import GeometryError, UnreadableFileError
 from delineate.formats import geojson
 from delineate.formats.marks import Mark
 from delineate.imaging import Category, Code, Grid, LabelMap
-from tests.strategies import categories, grids, labelmaps
+from tests.strategies import labelmaps, marked
 
 
 def written(labelmap: LabelMap) -> tuple[dict[str, Any], tuple[Structure, ...]]:
@@ -164,33 +163,6 @@ def test_what_says_nothing_of_its_slices_is_refused(tmp_path: Path, text: str) -
 
     with pytest.raises(UnreadableFileError):
         geojson.read(tmp_path / "a")
-
-
-@st.composite
-def marked(draw: st.DrawFn) -> tuple[Grid, tuple[Mark, ...]]:
-    """Points, boxes and outlines within any grid."""
-    grid = draw(grids(max_size=5))
-
-    def place() -> tuple[float, float, float]:
-        index = [draw(st.floats(-0.49, n - 0.51)) for n in grid.shape]
-        x, y, z = grid.to_world(index).tolist()
-        return x, y, z
-
-    traced = trace_all(LabelMap(np.ones(grid.shape, np.uint8), grid, {}))[0].contours
-    found = []
-    for number in range(1, draw(st.integers(1, 4)) + 1):
-        shapes = draw(st.sets(st.sampled_from(("point", "box", "outline")), min_size=1))
-        found.append(
-            Mark(
-                number,
-                draw(categories()),
-                draw(st.none() | st.floats(0, 1)),
-                place() if "point" in shapes else None,
-                (place(), place()) if "box" in shapes else None,
-                traced if "outline" in shapes else (),
-            )
-        )
-    return grid, tuple(found)
 
 
 @given(marked())
