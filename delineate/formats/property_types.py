@@ -26,17 +26,16 @@ _GROUPS = (
     ("cid7198", ("105590001", "SCT", "Substance")),
     ("cid7195", ("246464006", "SCT", "Function")),
 )
-_BODY = "body"
-_EXTERNAL = ("external", "externalcontour", "bodyexternal")
+_EXTERNAL = "external"
 _SUPPORT = ("couch", "couchsurface", "couchinterior", "table", "tabletop")
-_TARGET = re.compile(r"(GTV|CTV|PTV)(?![A-Za-z])", re.IGNORECASE)
+_TARGET = re.compile(r"(GTV|CTV|PTV)[pn]?(?![A-Za-z])", re.IGNORECASE)  # AAPM TG-263
 
 
 def interpreted_type(category: Category) -> str:
     """RT ROI Interpreted Type (PS3.3 C.8.8.8.1); empty where the category does not tell.
 
     ===================================================================  ===========
-    the outline of the body by name (``body``, ``external``)             EXTERNAL
+    the outline of the body by name (``external``, ``body``)             EXTERNAL
     names that begin with ``GTV``, ``CTV`` or ``PTV``                    the same
     the patient's couch by name                                          SUPPORT
     anatomy or tissue by its code (CID 7191, 7192) or by its name,       ORGAN
@@ -46,7 +45,7 @@ def interpreted_type(category: Category) -> str:
     """
     name = re.sub(r"[^a-z]", "", category.name.lower())
     known = anatomy.category(category.name)
-    if name in _EXTERNAL or (known is not None and known.name == _BODY):
+    if known is not None and known.name == _EXTERNAL:
         return "EXTERNAL"
     if target := _TARGET.match(category.name):
         return target[1].upper()

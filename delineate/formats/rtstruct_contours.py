@@ -6,7 +6,7 @@ Contours are nearly all of an RT Structure Set, and pydicom makes an object of e
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from delineate.contour.plane import slice_rings
 from delineate.errors import ExportError, GeometryError
 from delineate.formats.decimals import to_text
 from delineate.formats.dicom import DicomSource
+from delineate.formats.rtstruct_keyholes import Ring, keyholes
 from delineate.imaging import Image
 
 __all__ = ["SEQUENCE", "Holes", "encode_contours"]
@@ -43,17 +44,13 @@ def encode_contours(
     tolerance = max(_TOLERANCE_MM, _TOLERANCE * image.grid.slice_distance)
     items = []
     for structure in structures:
-        slices = _slices(structure, image, tolerance)
-        rings = [
-            (k, contour.points, contour.is_hole)
-            for k, contour in zip(slices, structure.contours, strict=True)
-        ]
+        rings = _rings(structure, image, tolerance)
         if holes == "keyhole":
-            rings = _keyholes(rings)
-        crossed = holes == "xor" and any(is_hole for _, _, is_hole in rings)
+            rings = keyholes(rings)
+        crossed = holes == "xor" and any(ring.is_hole for ring in rings)
         contours = [
-            _contour(points, references[k], number, crossed)
-            for number, (k, points, _) in enumerate(rings, 1)
+            _contour(ring.points, references[ring.slice_number], number, crossed)
+            for number, ring in enumerate(rings, 1)
         ]
         colour = "\\".join(str(part) for part in structure.category.colour)
         item = [_element(0x3006002A, colour.encode())]
@@ -97,39 +94,19 @@ def _decimal_strings(points: NDArray[np.float64]) -> bytes:
         ) from None
 
 
-def _slices(structure: Structure, image: Image, tolerance: float) -> list[int]:
-    """Of each contour the slice in whose plane it lies."""
+def _rings(structure: Structure, image: Image, tolerance: float) -> list[Ring]:
+    """Each contour with its slice."""
     try:
-        rings = slice_rings(structure.contours, image.grid, tolerance)
+        found = slice_rings(structure.contours, image.grid, tolerance)
     except GeometryError as error:
         raise GeometryError(f"structure {structure.category.name!r}: {error}") from error
-    slices: list[int] = rings.slices.tolist()
-    return slices
-
-
-def _keyholes(
-    rings: Iterable[tuple[int, NDArray[np.float64], bool]],
-) -> list[tuple[int, NDArray[np.float64], bool]]:
-    """Join each hole to the outer ring before it, by the shortest channel between corners."""
-    joined: list[tuple[int, NDArray[np.float64], bool]] = []
-    for k, points, is_hole in rings:
-        if not (is_hole and joined and joined[-1][0] == k):
-            joined.append((k, points, False))
-            continue
-        outer = joined[-1][1]
-        gaps = np.linalg.norm(outer[:, None] - points[None], axis=2)
-        i, j = np.unravel_index(int(gaps.argmin()), gaps.shape)
-        hole = np.roll(points, -int(j), axis=0)
-        if _normal(outer) @ _normal(points) > 0:  # for who fills by winding, and for the area
-            hole = np.roll(hole[::-1], 1, axis=0)
-        whole = np.concatenate((outer[: i + 1], hole, hole[:1], outer[i:]))
-        joined[-1] = (k, whole, False)
-    return joined
-
-
-def _normal(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    steps = points - points[0]
-    return np.asarray(np.cross(steps, np.roll(steps, -1, axis=0)).sum(axis=0), np.float64)
+    starts = found.starts.tolist()
+    return [
+        Ring(k, contour.points, found.points[start:stop], contour.is_hole)
+        for k, contour, start, stop in zip(
+            found.slices.tolist(), structure.contours, starts[:-1], starts[1:], strict=True
+        )
+    ]
 
 
 def _element(tag: int, value: bytes, padding: bytes = b" ") -> bytes:
