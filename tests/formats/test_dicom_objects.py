@@ -1,4 +1,4 @@
-"""Somebody else's judgement of the DICOM that is written: dciodvfy of dicom3tools."""
+"""DICOM objects as others judge them (dciodvfy of dicom3tools), and as they were written before."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from delineate.contour import measure, trace_all
 from delineate.formats import read as read_image
 from delineate.formats import rtstruct, seg, sr
 from delineate.formats.dicom import write_series
-from delineate.imaging import Category, Code, Grid, Image, LabelMap
-from tests.formats.dicom_objects import Row
+from delineate.imaging import Category, Code, Grid, Image, LabelMap, place
+from tests.formats.dicom_objects import GOLDEN, Row, golden, write_golden
 
 ACCURACY = "round trip: Dice 1.000000, largest distance 0.000 mm"
 CATEGORIES = {
@@ -129,3 +129,53 @@ def test_multi_frame_series_get_objects_without_errors(
     for path in tmp_path.iterdir():
         remarks = [text for text in dciodvfy(path) if "Retired Person Name form" not in text]
         assert remarks == []
+
+
+def test_the_golden_structure_set_is_read_as_it_was_written(tmp_path: Path) -> None:
+    image, layers, _ = golden()
+    write_golden(tmp_path)
+
+    for path in (GOLDEN / "rtstruct.dcm", tmp_path / "rtstruct.dcm"):
+        found = rtstruct.read(path)
+        back = rtstruct.to_layers(found, image.grid)
+
+        assert (found.study_uid, found.series_uid) == ("1.2.3", "1.2.3.4")
+        assert (found.description, found.notes) == ("golden", ())
+        assert found.interpreted_types == {1: "ORGAN"}
+        assert len(back) == 2
+        for layer, expected in zip(back, layers, strict=True):
+            np.testing.assert_array_equal(layer.array, expected.array)
+            assert layer.categories == expected.categories
+
+
+def test_the_golden_segmentation_is_read_as_it_was_written(tmp_path: Path) -> None:
+    image, layers, _ = golden()
+    write_golden(tmp_path)
+
+    for path in (GOLDEN / "seg.dcm", tmp_path / "seg.dcm"):
+        back = [place(layer, image.grid) for layer in seg.read_layers(path)]
+
+        for layer, expected in zip(back, layers, strict=True):
+            np.testing.assert_array_equal(layer.array, expected.array)
+            for label, category in expected.categories.items():
+                found = layer.categories[label]
+                assert (found.code, found.laterality) == (category.code, category.laterality)
+                assert found.name == category.name
+                assert np.abs(np.subtract(found.colour, category.colour)).max() <= 2
+
+
+def test_the_golden_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    _, _, rows = golden()
+    write_golden(tmp_path)
+
+    for path in (GOLDEN / "sr.dcm", tmp_path / "sr.dcm"):
+        report = sr.read(path)
+
+        assert report.notes == ("golden",)
+        assert [group.segment for group in report.groups] == [1, 2, 3]
+        assert [group.found for group in report.groups] == [True, False, True]
+        for group, row in zip(report.groups, rows, strict=True):
+            known = {key: x for key, x in row.measurements.items() if key != "voxels"}
+            assert dict(group.measurements) == known
+            assert group.notes == row.notes
+            assert group.laterality == row.category.laterality

@@ -385,3 +385,20 @@ def test_overlapping_and_foreign_files_are_refused(shared_data: Path, tmp_path: 
     (tmp_path / "a").write_bytes(b"text")
     with pytest.raises(UnreadableFileError):
         seg.read_labels(tmp_path / "a")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_highdicom_reads_what_is_written_to_the_same_labels(tmp_path: Path, kind: Any) -> None:
+    import highdicom
+
+    image = series(tmp_path / "ct", Grid.regular((4, 6, 8), (3.0, 0.7, 0.5)))
+    labelmap = labelled(image)
+    seg.write([labelmap], image, tmp_path / "seg.dcm", kind=kind)
+
+    found = highdicom.seg.segread(tmp_path / "seg.dcm")
+    uids = image.source.sop_instance_uids if isinstance(image.source, DicomSource) else ()
+    pixels = found.get_pixels_by_source_instance(list(uids), combine_segments=True)
+
+    numbers = seg.segments([labelmap], image, kind=kind).numbers
+    for label in labelmap.present():
+        np.testing.assert_array_equal(pixels == numbers[label], labelmap.mask(label))
