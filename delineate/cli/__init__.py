@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from delineate.cli import demo, detectors, inspect, phantom, run, serve, table
+from delineate.cli import convert, demo, detectors, inspect, phantom, run, serve, table
 from delineate.cli.screen import errors
 from delineate.errors import (
     Cancelled,
@@ -57,6 +57,7 @@ def application() -> typer.Typer:
     app.command("detectors")(detectors.detectors)
     app.command("inspect")(inspect.inspect)
     app.command("run")(run.run)
+    app.command("convert")(convert.convert)
     app.command("phantom")(phantom.phantom)
     app.command("table")(table.table)
     app.command("serve")(serve.serve)

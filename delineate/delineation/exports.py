@@ -135,15 +135,16 @@ def export(
 
 def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
     """The result as what the formats write."""
-    held, output = layers(delineation), delineation.output
+    held, single = layers(delineation), isinstance(delineation.output, Instances)
     marks = tuple(
         Mark(one.id, one.category, one.score, one.point, one.box, one.contours)
         for one in delineation.findings
-        if isinstance(output, Instances)
+        if single
     )
+    drawn = outlines(held, how) if held and how != EXACT else structures(delineation)
     return Drawing(
         image=delineation.image,
-        structures=outlines(held, how) if held and how != EXACT else structures(delineation),
+        structures=() if single else drawn,
         layers=held,
         marks=marks,
         how=how if held else EXACT,
@@ -162,10 +163,7 @@ def exportable(delineation: Delineation) -> tuple[str, ...]:
 def _known(delineation: Delineation, drawn: Drawing) -> tuple[str, ...]:
     if isinstance(delineation.output, Image):
         return ("json",) if delineation.output.channels else ("json", "nifti")
-    names = possible(drawn)
-    if delineation.image.source.format != "dicom":
-        names = tuple(name for name in names if not FORMATS[name].refers_to_series)
-    return (_DOCUMENT.name, *names)
+    return (_DOCUMENT.name, *possible(drawn))
 
 
 def layers(delineation: Delineation) -> tuple[LabelMap, ...]:

@@ -88,7 +88,8 @@ class Drawing:
         The same as labels on the image's grid, as many as overlaps ask for; empty where outlines
         are all there is.
     marks
-        Things found one by one, as points, boxes or polygons with scores.
+        Things found one by one, as points, boxes or polygons with scores; numbered otherwise than
+        the structures.
     how
         How the outlines were drawn from the labels.
     rows
@@ -113,9 +114,16 @@ class Drawing:
     notes: tuple[str, ...] = ()
 
     @cached_property
+    def outlined(self) -> tuple[Structure, ...]:
+        """The structures, and those of the marks that have contours."""
+        marks = (Structure(one.number, one.category, one.contours) for one in self.marks)
+        return (*self.structures, *(one for one in marks if one.contours))
+
+    @cached_property
     def truth(self) -> tuple[LabelMap, ...]:
-        """What every file is compared with: the layers, or the outlines filled."""
-        return self.layers or fill_layers(self.structures, self.image.grid)
+        """What every file is compared with: the layers, and outlines without them filled."""
+        rest = self.outlined[len(self.structures) :] if self.layers else self.outlined
+        return (*self.layers, *(fill_layers(rest, self.image.grid) if rest else ()))
 
     @cached_property
     def surfaces(self) -> tuple[Surface, ...]:

@@ -6,15 +6,15 @@ Writers and readers are imported where they are used: each brings a library that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from delineate.contour import Structure, fill_layers, fill_surface
+from delineate.contour import fill_layers, fill_surface
 from delineate.formats.drawing import Drawing
 from delineate.formats.format import Choices, Format
-from delineate.formats.marks import Mark
 from delineate.imaging import LabelMap, place
 
 __all__ = ["FORMATS"]
@@ -60,7 +60,7 @@ def _write_rtstruct(drawing: Drawing, path: Path, accuracy: str, choices: Choice
     from delineate.formats import rtstruct
 
     rtstruct.write(
-        drawing.structures,
+        drawing.outlined,
         drawing.image,
         path,
         description=drawing.title,
@@ -122,28 +122,24 @@ def _write_sr(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> 
 def _write_geojson(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
     from delineate.formats import geojson
 
-    structures = () if drawing.marks else drawing.structures
-    geojson.write(structures, drawing.image.grid, path, drawing.marks, accuracy)
+    geojson.write(drawing.structures, drawing.image.grid, path, drawing.marks, accuracy)
 
 
 def _read_geojson(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     from delineate.formats import geojson
 
-    if drawing.marks:
-        return _outlined(geojson.read_marks(path), drawing)
-    return fill_layers(geojson.read(path), drawing.image.grid)
+    structures, marks = geojson.read(path), geojson.read_marks(path)
+    return _filled(replace(drawing, structures=structures, marks=marks))
 
 
-def _outlined(marks: Sequence[Mark], drawing: Drawing) -> Sequence[LabelMap]:
-    """Those of the marks that have outlines."""
-    drawn = [Structure(one.number, one.category, one.contours) for one in marks if one.contours]
-    return fill_layers(drawn, drawing.image.grid)
+def _filled(drawing: Drawing) -> Sequence[LabelMap]:
+    return fill_layers(drawing.outlined, drawing.image.grid)
 
 
 def _write_svg(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
     from delineate.formats import svg
 
-    svg.write(drawing.structures, drawing.image.grid, path, accuracy=accuracy)
+    svg.write(drawing.outlined, drawing.image.grid, path, accuracy=accuracy)
 
 
 def _read_svg(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
@@ -155,7 +151,7 @@ def _read_svg(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
 def _write_png(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
     from delineate.formats import sheet
 
-    sheet.write(drawing.image, drawing.structures, path)
+    sheet.write(drawing.image, drawing.outlined, path)
 
 
 def _write_coco(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
@@ -168,9 +164,9 @@ def _read_coco(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     from delineate.formats import coco
 
     grid = drawing.image.grid
-    if drawing.marks:
-        return _outlined(coco.read_marks(path, grid), drawing)
-    return coco.read_layers(path, grid)
+    layers = coco.read_layers(path, grid) if drawing.layers else ()
+    marks = coco.read_marks(path, grid)
+    return (*layers, *_filled(replace(drawing, structures=(), marks=marks)))
 
 
 def _write_mesh(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:

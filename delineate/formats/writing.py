@@ -42,12 +42,17 @@ def write(
     Raises
     ------
     ExportError
-        If the format is unknown or cannot hold this drawing.
+        If the format is unknown or cannot hold this drawing, or the file's ending is another's.
     """
+    demand_series(drawing.image, [format])
     if format not in possible(drawing):
         raise ExportError(_refusal(drawing, format))
     entry, grid = FORMATS[format], drawing.image.grid
-    if entry.read_back is None or not (drawing.layers or drawing.structures):
+    if not path.name.lower().endswith(entry.endings):
+        raise ExportError(
+            f"expected a file of {format} to end in {' or '.join(entry.endings)}, got {path.name}"
+        )
+    if entry.read_back is None or not drawing.truth:
         entry.write(drawing, path, "", choices)
         return None
     moved = _moved(drawing, entry)
@@ -66,21 +71,22 @@ def _moved(drawing: Drawing, entry: Format) -> float:
 
 
 def possible(drawing: Drawing) -> tuple[str, ...]:
-    """Names of the formats that can hold this drawing.
-
-    RTSTRUCT, SEG and SR are among them also for an image that did not come from DICOM, and refuse
-    it: see :func:`demand_series`.
-    """
+    """Names of the formats that can hold this drawing."""
     held = {
         "one layer": len(drawing.layers) == 1,
         "layers": bool(drawing.layers),
         "surfaces": bool(drawing.layers) and drawing.image.grid.unit == "mm",
         "layers or marks": bool(drawing.layers or drawing.marks),
-        "outlines": bool(drawing.structures),
+        "outlines": bool(drawing.outlined),
         "outlines or marks": bool(drawing.structures or drawing.marks),
         "rows": bool(drawing.rows),
     }
-    return tuple(entry.name for entry in FORMATS.values() if held[entry.takes])
+    of_series = drawing.image.source.format == "dicom"
+    return tuple(
+        entry.name
+        for entry in FORMATS.values()
+        if held[entry.takes] and (of_series or not entry.refers_to_series)
+    )
 
 
 def demand_series(image: Image, formats: Iterable[str]) -> None:

@@ -191,8 +191,8 @@ def test_labels_go_through_nifti_as_they_are(tmp_path: Path) -> None:
     ("name", "format_", "message"),
     [
         ("Guess", "nifti", r"gives \(classes\) cannot be written as nifti; it can as json, csv"),
-        ("Corners", "nifti", "it can as json, rtstruct, geojson, svg, coco, csv, png"),
-        ("Layers", "nifti", "its structures overlap.* as nifti; it can as json, masks, nrrd, rts"),
+        ("Corners", "nifti", "it can as json, geojson, svg, coco, csv, png"),
+        ("Layers", "nifti", "its structures overlap.* as nifti; it can as json, masks, nrrd, geo"),
         ("Double", "csv", "it can as json, nifti"),
         ("Echo", "poem", "cannot be written as poem; it can as json, nifti, masks"),
     ],

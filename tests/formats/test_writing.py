@@ -176,13 +176,15 @@ def test_marks_come_back_and_their_outlines_are_compared(tmp_path: Path) -> None
         Mark(3, bee, 1.0, contours=ring),
     )
     image = Image(np.zeros(grid.shape), grid, "photo")
-    drawing = Drawing(image=image, structures=(Structure(3, bee, ring),), marks=marks)
+    field = (Structure(7, Category("field"), ring),)
+    for name, structures in (("geojson", ()), ("coco", ()), ("svg", ()), ("geojson", field)):
+        drawing = Drawing(image=image, structures=structures, marks=marks)
 
-    for name in ("geojson", "coco"):
         trip = write(drawing, name, tmp_path / FORMATS[name].file)
 
         assert trip is not None
         assert trip.sentence == "round trip: Dice 1.000000, largest distance 0.000 px"
+        assert set(trip.structures) == {3, *(one.number for one in structures)}
 
 
 def test_dicom_objects_need_a_series(series: tuple[Image, LabelMap]) -> None:

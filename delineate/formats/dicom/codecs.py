@@ -8,7 +8,6 @@ CharLS may never return.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable
 from struct import unpack_from
@@ -147,7 +146,7 @@ def _jpeg_ls(stream: bytes, layout: Layout) -> NDArray[Any]:
 
     process, precision, scan = _demand_frame(stream, layout)
     _demand(process == _JPEG_LS, "JPEG-LS", f"SOF {process:#x}")
-    _demand_end(stream, scan, rb"\xff+[^\x00-\x7f\xd0-\xd7\xff]")
+    _demand_end(stream, scan, lowest=0x80)
     array = np.asarray(imagecodecs.jpegls_decode(stream))
     return _as_signed(array, precision, layout.signed)
 
@@ -157,7 +156,7 @@ def _lossy_jpeg(stream: bytes, layout: Layout) -> NDArray[Any]:
 
     process, precision, scan = _demand_frame(stream, layout)
     _demand(process in _SEQUENTIAL, "sequential Huffman coding", f"SOF {process:#x}")
-    _demand_end(stream, scan, rb"\xff+[^\x00\xd0-\xd7\xff]")
+    _demand_end(stream, scan, lowest=0x01)
     return _as_signed(np.asarray(imagecodecs.jpeg8_decode(stream)), precision, layout.signed)
 
 
@@ -194,10 +193,15 @@ def _demand_frame(stream: bytes, layout: Layout) -> tuple[int, int, int]:
     raise ValueError("the markers before the samples are broken")
 
 
-def _demand_end(stream: bytes, scan: int, marker: bytes) -> None:
-    """Demand that the first ``marker`` from ``scan`` on, if restarts do not count, is the end."""
-    found = re.compile(marker, re.DOTALL).search(stream, scan)
-    _demand(found is not None and found[0][-1] == _EOI, "an end mark", found and found[0][-2:])
+def _demand_end(stream: bytes, scan: int, lowest: int) -> None:
+    """Demand that the first marker from ``scan`` on, if restarts do not count, is the end.
+
+    ``lowest``: a smaller byte after 0xFF is part of the samples.
+    """
+    data = np.frombuffer(stream, np.uint8, offset=scan)
+    after = data[np.flatnonzero(data[:-1] == 0xFF) + 1]
+    markers = after[(after >= lowest) & (after != 0xFF) & ((after < 0xD0) | (after > 0xD7))]
+    _demand(markers.size > 0 and markers[0] == _EOI, "an end mark", markers[:1])
 
 
 def _demand_size(layout: Layout, rows: int, columns: int, components: int, bits: int) -> None:
@@ -214,9 +218,9 @@ def _as_signed(array: NDArray[Any], precision: int, signed: bool) -> NDArray[Any
     """Samples whose sign the codestream does not tell: two's complement of ``precision`` bits."""
     width = array.dtype.itemsize
     target = np.dtype(f"{'i' if signed else 'u'}{width}")
-    if array.dtype == target:
-        return array
     shift = 8 * width - precision
+    if array.dtype == target or shift == 0:
+        return array.view(target)
     lifted: NDArray[Any] = array.view(f"u{width}") << np.dtype(f"u{width}").type(shift)
     return lifted.view(target) >> target.type(shift)  # type: ignore[no-any-return]
 
