@@ -65,7 +65,7 @@ def crack_rings(
     walk = np.empty((2 * len(frame), 2), np.int32)
     begins = np.zeros((rows * columns // _BLOCK + 1) * _BLOCK, np.bool_)
     west_edges = np.empty(rows * columns, np.int32)
-    corners = np.empty((4096, 2), np.int32)
+    corners = np.empty((1 << 16, 2), np.int32)
     rings = np.empty((256, 6), np.int64)
     used = np.zeros(2, np.int64)  # corners and rings so far
     head = np.zeros(4, np.int64)  # the first columns of a row of rings
@@ -93,11 +93,15 @@ def crack_rings(
             else:
                 components += 1
                 component = components
-            length = _follow(frame, steps, int(at), owner, component, walk)
+            length, pinched = _follow(frame, steps, int(at), owner, component, walk)
             head[0], head[1], head[3] = label, component, k
-            corners, rings = _keep(walk, length, place, width, cut, head, corners, rings, used)
+            if cut and pinched:
+                length, corners, rings = _split(
+                    walk, length, place, width, head, corners, rings, used
+                )
+            corners, rings = _append(walk, 0, length, width, head, corners, rings, used)
         frame[top * width : (bottom + 1) * width] = 0
-    return corners[: used[0]].copy(), rings[: used[1]].copy()
+    return corners[: used[0]], rings[: used[1]]
 
 
 @kernel
@@ -148,14 +152,16 @@ def _follow(
     owner: Integers,
     component: int,
     walk: Integers,
-) -> int:
-    """Walk round the ring that climbs sample ``start``; gives the number of its corners.
+) -> tuple[int, int]:
+    """Walk round the ring that climbs sample ``start``.
 
-    ``walk`` receives each corner and whether it is ambiguous. Nothing branches but the end: what a
-    ring does next is as good as random, and a processor that guesses it wrong waits.
+    Gives the number of its corners, and other than 0 if any is ambiguous. ``walk`` receives each
+    corner and whether it is ambiguous. Nothing branches but the end: what a ring does next is as
+    good as random, and a processor that guesses it wrong waits.
     """
     label = frame[start]
-    at, heading, count = start, 0, 0  # at: the sample on the right; heading: an index of steps
+    at, heading = start, 0  # the sample on the right; an index of steps
+    count = pinched = 0
     while True:
         owner[at * (heading == 0)] = component
         ahead = at + steps[heading]
@@ -163,73 +169,90 @@ def _follow(
         right, left = int(frame[ahead] == label), int(frame[beside] == label)
         walk[count, 0] = at + (heading >> 1) * steps[2] + (((heading + 1) >> 1) & 1)
         walk[count, 1] = left & (1 - right)  # two samples meet at this corner only: stay with one
+        pinched |= left & (1 - right)
         turns = left | (1 - right)
         count += turns
         at += right * (ahead - at + left * (beside - ahead))
         heading = (heading + turns * (1 + 2 * right)) & 3
         if at == start and heading == 0:
-            return count
+            return count, pinched
 
 
 @kernel
-def _keep(
+def _split(
     walk: Integers,
     count: int,
     place: Integers,
     width: int,
-    cut: bool,
+    head: Table,
+    corners: Integers,
+    rings: Table,
+    used: Table,
+) -> tuple[int, Integers, Table]:
+    """Append all rings but the last of a walk that passes corners twice.
+
+    The corners go onto a stack (the beginning of ``walk``, which is overwritten). When one comes
+    that is on it already, all since then are a ring; in the end one is left. ``place`` holds, for
+    each ambiguous corner, one more than its place on the stack; all 0 before and after. Gives how
+    many corners are left, and the tables as :func:`_append` does.
+    """
+    top = 0
+    for i in range(count):
+        corner, ambiguous = walk[i, 0], walk[i, 1]
+        start = place[corner] - 1 if ambiguous else -1
+        if start < 0:
+            walk[top, 0], walk[top, 1] = corner, ambiguous
+            top += 1
+            if ambiguous:
+                place[corner] = top
+            continue
+        corners, rings = _append(walk, start, top, width, head, corners, rings, used)
+        for j in range(start + 1, top):
+            place[walk[j, 0]] = 0
+        top = start + 1
+    for j in range(top):
+        place[walk[j, 0]] = 0
+    return top, corners, rings
+
+
+@kernel
+def _append(
+    walk: Integers,
+    start: int,
+    stop: int,
+    width: int,
     head: Table,
     corners: Integers,
     rings: Table,
     used: Table,
 ) -> tuple[Integers, Table]:
-    """Append a ring; if ``cut``, then as several where it passes a corner twice.
-
-    The corners go onto a stack (the beginning of ``walk``, which is overwritten). When one comes
-    that is on it already, all since then are a ring. ``place`` holds, for each ambiguous corner,
-    one more than its place on the stack; all 0 before and after. Gives the tables,
-    which are new ones when they had to grow.
-    """
+    """Append part of a walk as a ring; gives the tables, new ones where they had to grow."""
+    n, m = used[0], used[1]
+    end = n + stop - start
+    if end > len(corners):
+        larger = np.empty((2 * end, 2), np.int32)
+        larger[:n] = corners[:n]
+        corners = larger
+    if m == len(rings):
+        longer = np.empty((2 * m, 6), np.int64)
+        longer[:m] = rings
+        rings = longer
     per_width = 1.0 / width
-    top = 0
-    for i in range(count + 1):
-        start = -1
-        if i == count:
-            start = 0
-        elif cut and walk[i, 1]:
-            start = place[walk[i, 0]] - 1
-        if start < 0:
-            walk[top, 0], walk[top, 1] = walk[i, 0], walk[i, 1]
-            top += 1
-            if walk[i, 1]:
-                place[walk[i, 0]] = top
-            continue
-        n, m = used[0], used[1]
-        end = n + top - start
-        if end > len(corners):
-            larger = np.empty((2 * end, 2), np.int32)
-            larger[:n] = corners[:n]
-            corners = larger
-        if m == len(rings):
-            longer = np.empty((2 * m, 6), np.int64)
-            longer[:m] = rings
-            rings = longer
-        area = 0  # twice the signed one in the (column, row) plane; that of a hole is negative
-        r0, c0 = walk[top - 1, 0] // width, walk[top - 1, 0] % width
-        for j in range(start, top):
-            r = int((walk[j, 0] + 0.5) * per_width)  # quicker than to divide
-            c = walk[j, 0] - r * width
-            area += c0 * r - c * r0
-            r0, c0 = r, c
-            corners[n + j - start, 0] = 2 * r - 2
-            corners[n + j - start, 1] = 2 * c - 2
-            if walk[j, 1] and (j > start or i == count):
-                place[walk[j, 0]] = 0
-        head[2] = area < 0
-        rings[m, :4] = head
-        rings[m, 4], rings[m, 5] = n, end
-        used[0], used[1] = end, m + 1
-        top = start + 1
+    area = 0  # the signed one in the (column, row) plane; that of a hole is negative
+    before = walk[stop - 1, 0] // width
+    part, ring = walk[start:stop], corners[n:end]
+    for i in range(len(part)):
+        corner = part[i, 0]
+        r = int((corner + 0.5) * per_width)  # quicker than to divide
+        c = corner - r * width
+        area += c * (r - before)
+        before = r
+        ring[i, 0] = 2 * r - 2
+        ring[i, 1] = 2 * c - 2
+    head[2] = area < 0
+    rings[m, :4] = head
+    rings[m, 4], rings[m, 5] = n, end
+    used[0], used[1] = end, m + 1
     return corners, rings
 
 
