@@ -30,6 +30,9 @@ def keep(folder: Path, size: int) -> Path:
         "category": {"name": "liver", "colour": "#010203", "laterality": None, "code": None},
         "score": None,
         "measurements": measure(labelmap)[1],
+        "notes": ['says "points":[1, 2]'],
+        "contours": [{"slice": 0, "hole": False, "points": [[1.5, -2e-05, 3.0], [1, 2, 3]]}],
+        "point": None,
     }
     folder.mkdir(parents=True)
     document = {"schema": "delineate/delineation/1", "findings": [finding]}
