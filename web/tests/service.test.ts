@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readAddress, writeAddress } from "../src/page/store";
 import { problem } from "../src/service/client";
-import { type Delineation, type Detector, formatsOf, mismatch, type Series, suited } from "../src/service/documents";
+import { type Detector, mismatch, type Series, suited } from "../src/service/documents";
 import { children } from "../src/upload/gather";
 
 const detector = (id: string, modalities: string[], extra = {}): Detector =>
@@ -41,13 +41,4 @@ test("a folder is read until it hands out nothing more", async () => {
     createReader: () => ({ readEntries: (done: (some: FileSystemEntry[]) => void) => done(batches.shift()!) }),
   } as unknown as FileSystemDirectoryEntry;
   expect(await children(folder)).toHaveLength(102);
-});
-
-test("only formats that a result has are offered", () => {
-  const result = (gives: string, format: string, contours: unknown[] = []) =>
-    formatsOf({ detector: { gives }, image: { source: { format } }, findings: [{ contours }] } as unknown as Delineation);
-  expect(result("labelmap", "dicom")).toEqual(["nifti", "rtstruct", "seg", "geojson", "json", "csv", "png"]);
-  expect(result("labelmap", "nifti")).toEqual(["nifti", "geojson", "json", "csv", "png"]);
-  expect(result("instances", "photo")).toEqual(["json", "csv"]);
-  expect(result("instances", "photo", [{}])).toEqual(["geojson", "json", "csv", "png"]);
 });

@@ -220,10 +220,10 @@ export class App {
     viewer: () => Viewer,
     leave: AbortSignal,
   ): Promise<void> {
-    const [result] = await Promise.all([client.getResult(job.id), volume]);
+    const [result, offers] = await Promise.all([client.getResult(job.id), client.getOffers(job.id), volume]);
     if (leave.aborted) return;
     this.#about(undefined, result.detector.intended_use);
-    viewer().show(result, downloads(job, result), provenance(result));
+    viewer().show(result, downloads(job, offers), provenance(result));
     this.#state = "shown";
   }
 

@@ -1,21 +1,30 @@
 /** What stands below the list of findings, and what is told where there is none. */
 
 import { exportAddress, ServiceError } from "../service/client";
-import { type Delineation, formatsOf, type Job } from "../service/documents";
+import type { Delineation, Job, Offer } from "../service/documents";
 import { h, sentence } from "./dom";
 import { reportView } from "./report";
 
-const EXPORTS: Readonly<Record<string, readonly [string, string]>> = {
-  nifti: ["NIfTI", "Label map"],
-  rtstruct: ["RTSTRUCT", "DICOM contours"],
-  seg: ["SEG", "DICOM segmentation"],
-  geojson: ["GeoJSON", "Contours"],
-  json: ["JSON", "Everything"],
-  csv: ["CSV", "Measurements"],
-  png: ["PNG", "Contours drawn on some slices"],
+/** What people call a format; others by the service's own name for it. */
+const LABELS: Readonly<Record<string, string>> = {
+  nifti: "NIfTI",
+  masks: "Masks",
+  nrrd: "NRRD",
+  rtstruct: "RTSTRUCT",
+  seg: "SEG",
+  sr: "SR",
+  geojson: "GeoJSON",
+  svg: "SVG",
+  coco: "COCO",
+  stl: "STL",
+  ply: "PLY",
+  glb: "GLB",
+  json: "JSON",
+  csv: "CSV",
+  png: "PNG",
 };
 
-export function downloads(job: Job, result: Delineation): HTMLElement {
+export function downloads(job: Job, offers: readonly Offer[]): HTMLElement {
   return h(
     "section",
     { class: "downloads", "data-testid": "downloads" },
@@ -23,10 +32,9 @@ export function downloads(job: Job, result: Delineation): HTMLElement {
     h(
       "div",
       {},
-      ...formatsOf(result).map((format) => {
-        const [label, title] = EXPORTS[format] ?? [format, ""];
+      ...offers.map(({ format, title }) => {
         const href = exportAddress(job.id, format);
-        return h("a", { href, title, download: true, "data-format": format }, label);
+        return h("a", { href, title: sentence(title), download: true, "data-format": format }, LABELS[format] ?? format);
       }),
     ),
   );

@@ -1,7 +1,7 @@
 /** Calls to the service; addresses are relative to the page. */
 
 import { emptyVolume, readHeader, type Volume } from "../imaging/volume";
-import type { Delineation, Detector, Job, Report, Series, UploadedImage } from "./documents";
+import type { Delineation, Detector, Job, Offer, Report, Series, UploadedImage } from "./documents";
 import { ended } from "./documents";
 
 /** An answer that is an error, told in the service's words. */
@@ -53,6 +53,7 @@ export const getDetectors = () => json<Detector[]>(at("detectors"));
 export const getImage = (id: string) => json<UploadedImage>(at("images", id));
 export const getJob = (id: string) => json<Job>(at("jobs", id));
 export const getResult = (id: string) => json<Delineation>(at("jobs", id, "result"));
+export const getOffers = (id: string) => json<Offer[]>(at("jobs", id, "exports"));
 export const cancelJob = (id: string) => json<Job>(at("jobs", id), { method: "DELETE" });
 export const exportAddress = (id: string, format: string) => at("jobs", id, "exports", format);
 

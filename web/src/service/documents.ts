@@ -54,6 +54,13 @@ export interface Detector {
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
 
+/** A format that a result can be had in. */
+export interface Offer {
+  readonly format: string;
+  readonly title: string;
+  readonly media_type: string;
+}
+
 export interface Job {
   readonly id: string;
   readonly state: JobState;
@@ -134,21 +141,4 @@ export function suited(detectors: readonly Detector[], series: Series): Detector
     return detector.wants.modalities.length ? 0 : 1;
   };
   return [...detectors].sort((one, other) => rank(one) - rank(other));
-}
-
-/** Export formats that a result has; those of DICOM need an image that came as DICOM. */
-export function formatsOf({ detector, image, findings }: Delineation): string[] {
-  const outlined = findings.some(({ contours }) => contours.length > 0);
-  const volumes = ["labelmap", "masks", "field"].includes(detector.gives);
-  const dicom = image.source.format === "dicom";
-  if (detector.gives === "image") return ["nifti", "json"];
-  return [
-    ...(volumes ? ["nifti"] : []),
-    ...(dicom && (outlined || volumes) ? ["rtstruct"] : []),
-    ...(dicom && volumes ? ["seg"] : []),
-    ...(outlined || volumes ? ["geojson"] : []),
-    "json",
-    "csv",
-    ...(outlined || volumes ? ["png"] : []),
-  ];
 }
