@@ -141,7 +141,8 @@ def _trace_slab(
     stop: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points in the world, and the table of rings in the order of contours."""
-    from delineate.contour.trace_kernel import crack_rings, midpoint_rings, to_world  # numba: slow
+    from delineate.contour.midpoint_kernel import midpoint_rings  # numba is slow to import
+    from delineate.contour.trace_kernel import crack_rings, to_world
 
     corners, table = crack_rings(labels, first, stop, only, style == "edge")
     if style == "midpoint":
