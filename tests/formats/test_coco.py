@@ -152,8 +152,8 @@ def test_marks_come_back_as_they_were(drawn: tuple[Grid, tuple[Mark, ...]]) -> N
     for one, other in zip(marks, back, strict=True):
         assert (one.number, one.category, one.score) == (other.number, other.category, other.score)
         assert (one.point, one.box) == (other.point, other.box)
-        inside = fill(one.contours, grid)
-        np.testing.assert_array_equal(fill(other.contours, grid), inside)
+        for ours, theirs in zip(one.contours, other.contours, strict=True):
+            np.testing.assert_allclose(theirs.points, ours.points, atol=1e-3)
 
 
 def test_a_mark_with_a_hole_keeps_it(tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ def test_the_golden_file_is_read_and_written(tmp_path: Path) -> None:
     assert pictures(tmp_path / "a.zip") == pictures(GOLDEN)
     recipe(tmp_path / "b.zip")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert {one.date_time for one in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     back = svg.read(GOLDEN)
     assert {one.number: one.category for one in back} == dict(labelmap.categories)
     np.testing.assert_array_equal(fill_layers(back, labelmap.grid)[0].array, labelmap.array)
