@@ -108,18 +108,18 @@ def _mask(file: Path, name: str) -> tuple[int | None, Category, NDArray[Any], Gr
             labelmap, number = nrrd.read_labels(file), None
     except InputError as error:
         raise type(error)(str(error).replace(file.name, name)) from error
-    labels = labelmap.present()
-    if len(labels) > 1:
+    array = labelmap.array
+    mask = array > 0
+    if np.count_nonzero(array == array.max()) < np.count_nonzero(mask):
         raise UnreadableFileError(
-            f"{name} holds {len(labels)} labels, expected a mask of one structure; read it alone, "
-            "as a label map"
+            f"{name} holds {len(labelmap.present())} labels, expected a mask of one structure; "
+            "read it alone, as a label map"
         )
     stem = _ENDING.sub("", name) or name
     category = _category(stem)
     known = list(labelmap.categories.values())
-    if len(known) == 1 and not re.fullmatch(r"label \d+", known[0].name):
+    if len(known) == 1 and (number or not re.fullmatch(r"label \d+", known[0].name)):
         category = known[0]
-    mask = labelmap.mask(labels[0]) if labels else np.zeros(labelmap.grid.shape, bool)
     return number, category, mask, labelmap.grid
 
 
