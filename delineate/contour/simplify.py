@@ -51,11 +51,11 @@ def simplify(
 
     Notes
     -----
-    Each edge reaches as far round its ring as all the points that it replaces are near enough. By
-    then a point is dropped only if the triangle of it and its neighbours holds no other point of
-    the plane [1]_. So, if no contour met itself and any two met at common points at most, it is so
-    afterwards: none crosses another, holes stay inside, none turns over or vanishes. Where that
-    takes more points, there are more.
+    Each edge reaches as far round its ring as all the points that it replaces are near enough. A
+    point is dropped only if the triangle of it and its neighbours holds no other point of the
+    plane: points stay on their side of the lines, as in [1]_. So, if no contour met itself and
+    any two met at common points at most, it is so afterwards: none crosses another, holes stay
+    inside, none turns over or vanishes. Where that takes more points, there are more.
 
     Structures are looked at one by one: a border that two share may differ by the tolerance.
 
