@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.contour import Contour, fill, trace
-from delineate.errors import InputError, UnreadableFileError
+from delineate.errors import InputError, TooLargeError, UnreadableFileError
 from delineate.formats.layered import stacked
 from delineate.formats.marks import Mark
 from delineate.formats.rle import decode
@@ -19,6 +20,7 @@ from delineate.imaging import Category, Code, Grid, LabelMap
 
 __all__ = ["is_coco", "read_layers", "read_marks"]
 
+_MOST_SAMPLES = 1 << 31
 _BROKEN = (ValueError, KeyError, TypeError, IndexError, OverflowError, AttributeError)
 
 
@@ -135,7 +137,13 @@ def _own_grid(document: dict[str, Any]) -> Grid | None:
     place = info.get("delineate") if isinstance(info, dict) else None
     if place is None:
         return None
-    return Grid(tuple(place["shape"]), np.array(place["affine"], float), place["unit"])
+    grid = Grid(tuple(place["shape"]), np.array(place["affine"], float), place["unit"])
+    if math.prod(grid.shape) > _MOST_SAMPLES:
+        raise TooLargeError(
+            f"a COCO file says that its images have {math.prod(grid.shape)} samples in all, at "
+            f"most {_MOST_SAMPLES} are read; give the image that was annotated"
+        )
+    return grid
 
 
 def _slices(document: dict[str, Any], grid: Grid, name: str) -> dict[Any, int]:
@@ -201,7 +209,7 @@ def _outline(segmentation: Any, k: int, grid: Grid) -> tuple[Contour, ...]:
         return tuple(_contours(segmentation, k, grid))
     place = grid.crop((k, 0, 0), (1, *grid.shape[1:]))
     plane = _plane(segmentation, k, grid)
-    return trace(LabelMap(plane[None], place, {}), 1)
+    return trace(LabelMap(plane[None].view(np.uint8), place, {}), 1)
 
 
 def _contours(polygons: list[list[float]], k: int, grid: Grid) -> Iterator[Contour]:

@@ -34,7 +34,7 @@ __all__ = ["read", "read_marks", "write"]
 
 _SCHEMA = "delineate/contours/1"
 _DECIMALS = 6
-_BROKEN = (ValueError, KeyError, TypeError, IndexError)
+_BROKEN = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
 _NOTE = (
     "Plane coordinates within a slice, not longitude and latitude: x along the rows, y along the "
     "columns, from the centre of the first sample. 'plane' maps [x, y, 0, 1] to the patient's LPS "

@@ -33,6 +33,7 @@ _SCHEMA = "delineate/svg/1"
 TABLE = "structures.json"
 _HERE = "\0"
 _DECIMALS = 6
+_BROKEN = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
 _PATH = "{http://www.w3.org/2000/svg}path"
 _MOVES = re.compile(r"([MLHV])([-\d. ]+)|(Z)")
 
@@ -111,7 +112,7 @@ def read(path: Path | str) -> tuple[Structure, ...]:
                 Structure(entry["number"], _category(entry), tuple(rings.get(entry["number"], ())))
                 for entry in table["structures"]
             )
-        except (ValueError, KeyError, TypeError, IndexError, ElementTree.ParseError) as error:
+        except (*_BROKEN, ElementTree.ParseError) as error:
             raise UnreadableFileError(
                 f"{name} is no zip of SVG as delineate writes it ({type(error).__name__}, "
                 f"{error}); export it again"

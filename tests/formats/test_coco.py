@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from delineate.contour import fill, trace_all
-from delineate.errors import ExportError, InputError, UnreadableFileError
+from delineate.errors import ExportError, InputError, TooLargeError, UnreadableFileError
 from delineate.formats import coco, rle
 from delineate.formats.marks import Mark
 from delineate.imaging import Category, Code, Grid, LabelMap
@@ -278,6 +278,14 @@ def test_broken_files_are_refused(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(UnreadableFileError):
         coco.read_layers(tmp_path / "a", Grid.regular((2, 2, 3)))
+
+
+def test_a_file_cannot_ask_for_all_memory(tmp_path: Path) -> None:
+    place = {"shape": [1 << 20, 1 << 20, 1 << 20], "affine": np.eye(4).tolist(), "unit": "mm"}
+    (tmp_path / "a").write_text(json.dumps(foreign(info={"delineate": place})))
+
+    with pytest.raises(TooLargeError):
+        coco.read_layers(tmp_path / "a")
 
 
 def test_what_does_not_belong_together_is_not_written(tmp_path: Path) -> None:

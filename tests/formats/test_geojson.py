@@ -156,6 +156,7 @@ def test_contours_between_the_slices_are_refused(tmp_path: Path) -> None:
         '{"schema": "delineate/contours/1"}',
         '{"schema": "delineate/contours/1", "slices": [], "structures": [{}], "features": []}',
         "\xff",
+        "[" * 100_000,
     ],
 )
 def test_what_says_nothing_of_its_slices_is_refused(tmp_path: Path, text: str) -> None:
