@@ -98,10 +98,10 @@ class Header:
         if len(forms) > 1:
             gap = _gap(grid, forms[1])
             if not gap <= 0.1:
-                message = (
-                    f"sform and qform put a corner of the image {gap:.2f} mm apart; the sform is "
-                    "used, as the standard recommends"
-                )
+                apart = f"put a corner of the image {gap:.2f} mm apart"
+                if not np.isfinite(gap):
+                    apart = "contradict each other (the qform is no affine)"
+                message = f"sform and qform {apart}; the sform is used, as the standard recommends"
                 problems.append(Problem("form_disagreement", message))
                 corrections.append("The sform is used; the qform says otherwise.")
         return grid, tuple(problems), tuple(corrections)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 __all__ = [
     "ADVICE",
+    "CODES",
     "Duplicate",
     "Gap",
     "Ignored",
@@ -20,6 +21,18 @@ __all__ = [
 
 Rescale = Literal["none", "constant", "per slice", "table"]
 
+# All codes of problems; docs/formats.md says what each means.
+CODES = frozenset(
+    (
+        *("broken_file", "depth", "duplicate_instance", "duplicate_position", "form_disagreement"),
+        *("four_dimensional", "gantry_tilt", "gap_too_large", "missing_geometry", "missing_slice"),
+        *("mixed_orientation", "mixed_sizes", "mixed_spacing", "modality_assumed", "modality_lut"),
+        *("monochrome1", "multi_frame", "no_orientation", "no_spacing", "not_a_volume"),
+        *("not_finite", "padding", "per_slice_rescale", "scale", "several_pages", "single_slice"),
+        *("truncated", "uneven_spacing", "unit", "unreadable", "unsupported_transfer_syntax"),
+        "zero_affine",
+    )
+)
 # What to do about a problem; the first of these that a series has gives its advice.
 ADVICE = {
     "unreadable": "Send the series again from its source; at least one of its files is broken.",
@@ -48,13 +61,17 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something about a series that its reader should know: a fixed ``code`` and a sentence.
+    """Something about a series that its reader should know: one of `CODES` and a sentence.
 
     Messages name slices by number and position and never hold patient data.
     """
 
     code: str
     message: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"{self.code!r} is no code of a problem; see docs/formats.md")
 
 
 @dataclass(frozen=True, slots=True)

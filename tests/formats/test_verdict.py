@@ -417,23 +417,29 @@ def test_a_gzipped_slice_cut_short_is_broken_and_said(tmp_path: Path) -> None:
 
 
 def test_a_dicomdir_is_said_and_the_files_beside_it_are_read(tmp_path: Path) -> None:
-    from pydicom.fileset import FileSet
-
     image = phantom(4)
-    catalogue = FileSet()
-    for path in written(tmp_path / "plain", image):
-        dataset = pydicom.dcmread(path)
-        dataset.StudyDate, dataset.StudyTime, dataset.StudyID = "20260101", "120000", "1"
-        catalogue.add(dataset)
-    catalogue.write(tmp_path / "disc")
-    shutil.rmtree(tmp_path / "plain")
+    paths = written(tmp_path / "IMAGES", image)
+    index = pydicom.Dataset()
+    index.file_meta = pydicom.dataset.FileMetaDataset()
+    index.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    index.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    index.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    index.FileSetID = "DISC"
+    index.DirectoryRecordSequence = []
+    for path in paths:
+        record = pydicom.Dataset()
+        record.OffsetOfTheNextDirectoryRecord = 0xFFFFFFF0  # leads nowhere
+        record.DirectoryRecordType = "IMAGE"
+        record.ReferencedFileID = ["IMAGES", path.stem]
+        index.DirectoryRecordSequence.append(record)
+    index.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
 
-    report = inspect(tmp_path / "disc")
+    report = inspect(tmp_path)
 
     assert {one.name: one.reason for one in report.ignored} == {
         "DICOMDIR": "a DICOMDIR, an index of other files"
     }
-    assert read(tmp_path / "disc").content_hash == image.content_hash
+    assert read(tmp_path).content_hash == image.content_hash
 
 
 @pytest.mark.parametrize("suffix", ["mhd", "nhdr"])

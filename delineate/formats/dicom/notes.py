@@ -42,6 +42,8 @@ def notes(ordered: Sequence[Slice]) -> list[Problem]:
         found.append(
             Problem("per_slice_rescale", "slices have rescales of their own; each is applied")
         )
+    if any(one.table is not None for one in ordered):
+        found.append(Problem("modality_lut", "stored samples are mapped by the file's own table"))
     if first.photometric == "MONOCHROME1":
         found.append(
             Problem(

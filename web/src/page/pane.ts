@@ -45,7 +45,8 @@ export class Pane {
     readonly store: Store<ViewState>,
     readonly loadedSlices: () => number,
   ) {
-    this.plane = planeOf(volume.affine, axis, volume.unit);
+    // A photograph lies in no patient, also where its scale is known.
+    this.plane = planeOf(volume.affine, axis, volume.modality === "photo" ? "px" : volume.unit);
     const size = [volume.shape[this.plane.across], volume.shape[this.plane.down]] as const;
     const canvas = h("canvas", { width: size[0], height: size[1] });
     this.#slice = { canvas, image: new ImageData(...size), key: "" };
