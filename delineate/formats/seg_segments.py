@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+
 from delineate.errors import ExportError
 from delineate.formats.derived import new_uid, series_of
 from delineate.imaging import Category, Image, LabelMap
@@ -87,7 +89,7 @@ def segments(
             raise ExportError(f"expected each label in one layer, got {twice} in two")
         categories |= labels
         digest.update(repr((layer.array.dtype, sorted(labels.items()))).encode())
-        digest.update(layer.array.tobytes())
+        digest.update(np.ascontiguousarray(layer.array).view(np.uint8).data)
     if not categories:
         raise ExportError("there is no label to write, and a SEG needs at least one segment")
     content = digest.digest()
