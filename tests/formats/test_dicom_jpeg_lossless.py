@@ -117,6 +117,22 @@ def test_a_changed_stream_is_decoded_or_refused_and_nothing_else(
     assert decoded.shape == samples.shape
 
 
+@given(pictures(), st.integers(1, 7), st.integers(0, 2))
+@settings(max_examples=30, deadline=None)
+def test_a_scan_that_goes_on_after_its_samples_is_refused(
+    picture: tuple[Samples, int], predictor: int, lines: int
+) -> None:
+    samples, precision = picture
+    stream = encode(samples, precision, predictor, lines)
+    ends = [len(stream) - 2]
+    if lines and samples.shape[0] > lines:
+        ends.append(stream.index(b"\xff\xd0", stream.index(b"\xff\xda")))
+
+    for end in ends:
+        with pytest.raises(ValueError, match="broken"):
+            jpeg_lossless.decode(stream[:end] + b"\x12" + stream[end:], *samples.shape)
+
+
 def test_a_picture_by_hand() -> None:
     # precision 8, first row predicted from the left, the first sample from 128:
     #
