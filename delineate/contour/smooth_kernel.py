@@ -18,15 +18,28 @@ _SHRINK, _SWELL = 0.5, -0.5128  # Taubin's lambda and mu: what is longer than 20
 
 @kernel
 def divide(points: Points, starts: Numbers, rooms: Points) -> tuple[Points, Numbers]:
-    """Cut edges into pieces about as long as the ring's shortest, or its room if that is longer.
+    """Cut edges into pieces about as long as the shortest of all, or the ring's room if longer.
 
     Takes and gives rings one after the other: points ``(n, 2)`` and starts ``(m + 1,)``; ``rooms``
     is ``(m,)``.
     """
-    pieces = np.empty(len(points), np.int64)
+    lengths = np.empty(len(points))
+    for m in range(len(starts) - 1):
+        j = starts[m + 1] - 1
+        for i in range(starts[m], starts[m + 1]):
+            lengths[j] = np.hypot(points[i, 0] - points[j, 0], points[i, 1] - points[j, 1])
+            j = i
+    shortest = lengths.min()
+    pieces = np.ones(len(points), np.int64)
     divided_starts = np.zeros_like(starts)
     for m in range(len(starts) - 1):
-        total = _count(points[starts[m] : starts[m + 1]], rooms[m], pieces[starts[m] :])
+        around = lengths[starts[m] : starts[m + 1]].sum()
+        piece = max(min(max(rooms[m], shortest), around / 24), around / 10000)
+        total = 0
+        for i in range(starts[m], starts[m + 1]):
+            if lengths[i] > piece:
+                pieces[i] = int(np.ceil(lengths[i] / piece - 1e-6))
+            total += pieces[i]
         divided_starts[m + 1] = divided_starts[m] + total
     divided = np.empty((divided_starts[-1], 2))
     n = 0
@@ -38,22 +51,6 @@ def divide(points: Points, starts: Numbers, rooms: Points) -> tuple[Points, Numb
                 divided[n] = points[i] + part * (points[j] - points[i])
                 n += 1
     return divided, divided_starts
-
-
-@kernel
-def _count(ring: Points, room: float, pieces: Numbers) -> int:
-    """Into how many pieces the edge from each point goes, written to ``pieces``; their sum."""
-    lengths = np.empty(len(ring))
-    for i in range(len(ring)):
-        j = (i + 1) % len(ring)
-        lengths[i] = np.hypot(ring[j, 0] - ring[i, 0], ring[j, 1] - ring[i, 1])
-    around = lengths.sum()
-    piece = max(min(max(room, lengths.min()), around / 24), around / 10000)
-    total = 0
-    for i in range(len(ring)):
-        pieces[i] = max(1, int(np.ceil(lengths[i] / piece - 1e-6))) if piece > 0 else 1
-        total += pieces[i]
-    return total
 
 
 @kernel
