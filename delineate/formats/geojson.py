@@ -17,7 +17,7 @@ is a feature for each shape it has: a Point, the Polygon of its box, or a MultiP
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,13 @@ from numpy.typing import NDArray
 
 from delineate.contour import Contour, Structure
 from delineate.contour.plane import slice_rings
-from delineate.errors import UnreadableFileError
+from delineate.formats.geojson_reading import SCHEMA, read, read_marks
 from delineate.formats.marks import Mark, slice_box, slice_point
-from delineate.imaging import Category, Code, Grid
+from delineate.imaging import Category, Grid
 
 __all__ = ["read", "read_marks", "write"]
 
-_SCHEMA = "delineate/contours/1"
 _DECIMALS = 6
-_BROKEN = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
 _NOTE = (
     "Plane coordinates within a slice, not longitude and latitude: x along the rows, y along the "
     "columns, from the centre of the first sample. 'plane' maps [x, y, 0, 1] to the patient's LPS "
@@ -79,7 +77,7 @@ def write(
     used = sorted({feature["properties"]["slice"] for feature in features})
     document = {
         "type": "FeatureCollection",
-        "schema": _SCHEMA,
+        "schema": SCHEMA,
         **({"accuracy": accuracy} if accuracy else {}),
         "coordinate_system": {"unit": grid.unit, "note": _NOTE},
         "slices": [{"slice": number, "plane": _plane(grid, number).tolist()} for number in used],
@@ -88,103 +86,6 @@ def write(
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     Path(path).write_text(text, encoding="utf-8")
-
-
-def read(path: Path | str) -> tuple[Structure, ...]:
-    """Read what :func:`write` has written.
-
-    Returns
-    -------
-    tuple of Structure
-        In the order of the file; contours in the world, from the first slice to the last.
-
-    Raises
-    ------
-    UnreadableFileError
-        If it is no such file. GeoJSON of other programs does not say where its slices lie.
-    """
-    name = Path(path).name
-    try:
-        document = _document(Path(path))
-        planes = _planes(document)
-        rings: dict[int, list[Contour]] = {}
-        for feature in document["features"]:
-            properties = feature["properties"]
-            if "shape" not in properties:
-                contours = _contours(feature, planes)
-                rings.setdefault(properties["number"], []).extend(contours)
-        return tuple(
-            Structure(entry["number"], _category(entry), tuple(rings.get(entry["number"], ())))
-            for entry in document["structures"]
-        )
-    except _BROKEN as error:
-        raise _unreadable(name, error) from error
-
-
-def read_marks(path: Path | str) -> tuple[Mark, ...]:
-    """Read the marks that :func:`write` has written, by number.
-
-    Raises
-    ------
-    UnreadableFileError
-        As :func:`read`.
-    """
-    name = Path(path).name
-    try:
-        document = _document(Path(path))
-        planes = _planes(document)
-        found: dict[int, dict[str, Any]] = {}
-        for feature in document["features"]:
-            properties = feature["properties"]
-            if "shape" not in properties:
-                continue
-            mark = found.setdefault(
-                properties["number"],
-                {"category": _category(properties), "score": properties["score"], "contours": ()},
-            )
-            if properties["shape"] == "outline":
-                mark["contours"] += tuple(_contours(feature, planes))
-            elif properties["shape"] == "point":
-                mark["point"] = _triple(properties["world"])
-            else:
-                low, high = properties["world"]
-                mark["box"] = (_triple(low), _triple(high))
-        return tuple(Mark(number, **mark) for number, mark in sorted(found.items()))
-    except _BROKEN as error:
-        raise _unreadable(name, error) from error
-
-
-def _document(path: Path) -> dict[str, Any]:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
-        raise UnreadableFileError(
-            f"{path.name} does not say where its slices lie in the patient; expected GeoJSON of "
-            f"schema {_SCHEMA!r}, as delineate writes it"
-        )
-    return document
-
-
-def _unreadable(name: str, error: Exception) -> UnreadableFileError:
-    if isinstance(error, UnreadableFileError):
-        return error
-    what = f"{type(error).__name__}, {error}"
-    return UnreadableFileError(f"{name} is broken: {what}; export it again")
-
-
-def _planes(document: dict[str, Any]) -> dict[int, NDArray[np.float64]]:
-    return {entry["slice"]: np.array(entry["plane"], float) for entry in document["slices"]}
-
-
-def _contours(feature: dict[str, Any], planes: dict[int, NDArray[np.float64]]) -> Iterator[Contour]:
-    plane = planes[feature["properties"]["slice"]]
-    for polygon in feature["geometry"]["coordinates"]:
-        for index, ring in enumerate(polygon):
-            yield Contour(_world(np.array(ring[:-1], float), plane), index > 0)
-
-
-def _triple(values: Any) -> tuple[float, float, float]:
-    x, y, z = (float(value) for value in values)
-    return x, y, z
 
 
 def _feature(structure: Structure, number: int, polygons: list[Any]) -> dict[str, Any]:
@@ -257,12 +158,6 @@ def _properties(number: int, category: Category) -> dict[str, Any]:
     }
 
 
-def _category(entry: dict[str, Any]) -> Category:
-    colour = bytes.fromhex(entry["colour"].removeprefix("#"))
-    code = Code(**entry["code"]) if entry["code"] else None
-    return Category(entry["name"], (colour[0], colour[1], colour[2]), code, entry["laterality"])
-
-
 def _polygons(contours: Sequence[Contour], grid: Grid) -> list[tuple[int, list[Any]]]:
     """Slice number and its polygons, slice by slice."""
     if not contours:
@@ -304,8 +199,3 @@ def _plane(grid: Grid, number: int) -> NDArray[np.float64]:
     plane[:3, 2] = normal / np.linalg.norm(normal)
     plane[:3, 3] = grid.to_world((number, 0, 0))
     return plane
-
-
-def _world(flat: NDArray[np.float64], plane: NDArray[np.float64]) -> NDArray[np.float64]:
-    points: NDArray[np.float64] = flat @ plane[:3, :2].T + plane[:3, 3]
-    return points
