@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -211,7 +211,7 @@ class SeriesReport:
             "gaps": as_json(self.gaps),
             "duplicates": as_json(self.duplicates),
             "localizer": self.localizer,
-            "samples": None if self.samples is None else asdict(self.samples),
+            "samples": None if self.samples is None else self.samples.to_json(),
             "verdict": self.verdict,
             "advice": self.advice,
             "problems": as_json(self.problems),

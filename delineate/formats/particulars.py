@@ -129,7 +129,7 @@ class Samples:
     photometric
         DICOM's PhotometricInterpretation, ``"RGB"`` for a colour picture, else empty.
     compression
-        Name of the transfer syntax or encoding; empty where there is none to name.
+        Name of the transfer syntax; empty where samples are stored as they are.
     frames
         Of a multi-frame instance; 1 where each slice is a file, or the format knows no frames.
     rescale
@@ -151,6 +151,10 @@ class Samples:
     slope: float | None = 1.0
     intercept: float | None = 0.0
     padding: tuple[int, int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**asdict(self), "padding": None if self.padding is None else list(self.padding)}
 
     @classmethod
     def of_dtype(cls, dtype: Any, slope: float = 1.0, intercept: float = 0.0) -> Samples:

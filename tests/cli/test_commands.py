@@ -61,6 +61,7 @@ def test_a_run_leaves_every_export_and_they_agree(phantom_series: Path, tmp_path
 
     assert {path.name for path in out.iterdir()} == {
         "delineation.json",
+        "exports.json",
         "labels.nii.gz",
         "rtstruct.dcm",
         "contours.geojson",
@@ -128,9 +129,9 @@ def bad_inputs(folder: Path, series: Path) -> dict[str, tuple[Path, str]]:
         "text named .dcm": (folder / "notes.dcm", "text file, though its name ends in .dcm"),
         "missing slice": (missing, "slice is missing"),
         "truncated slice": (truncated, "cut short"),
-        "zero affine": (folder / "flat.nii.gz", "affine"),
+        "zero affine": (folder / "flat.nii.gz", "export the image again from its source"),
         "4-D": (folder / "four.nii.gz", "3 volumes"),
-        "empty folder": (folder / "empty", "got 0 files"),
+        "empty folder": (folder / "empty", "got no file at all; give a file"),
         "nothing there": (folder / "nowhere", "nowhere"),
     }
 
@@ -202,7 +203,8 @@ def test_two_results_never_mix_in_one_folder(phantom_series: Path, tmp_path: Pat
     assert run("run", phantom_series, *arguments, "--export", "csv,png") == 0
     one = "--option", "structures=liver"
     assert run("run", phantom_series, *arguments, *one, "--export", "nifti") == 0
-    assert {path.name for path in out.iterdir()} == {"delineation.json", "labels.nii.gz"}
+    left = {path.name for path in out.iterdir()}
+    assert left == {"delineation.json", "exports.json", "labels.nii.gz"}
     (only,) = json.loads((out / "delineation.json").read_text())["findings"]
     assert only["category"]["name"] == "liver"
 

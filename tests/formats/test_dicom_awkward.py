@@ -87,7 +87,7 @@ def test_a_clean_series_is_usable_without_remark(tmp_path: Path) -> None:
             "signed": True,
             "kind": "integer",
             "photometric": "MONOCHROME2",
-            "compression": "Explicit VR Little Endian (1.2.840.10008.1.2.1)",
+            "compression": "",
             "frames": 1,
             "rescale": "none",
             "slope": 1.0,

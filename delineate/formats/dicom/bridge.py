@@ -3,8 +3,9 @@
 The grid's planes are as far apart as the finest *frequent* distance: the finest that at least two
 pairs of slices and a tenth of all have, else the most frequent one. It is placed so that as many
 slices as possible lie on it and stay as they are, and reaches no further than the outer slices
-(but for rounding, 0.1 mm or 1 % of the step): nothing is extrapolated. What lies between two slices is interpolated linearly along the step from
-slice to slice, so that a gantry tilt stays the shear that it is.
+(but for rounding, 0.1 mm or 1 % of the step): nothing is extrapolated. What lies between two slices
+is interpolated linearly along the step from slice to slice, so that a gantry tilt stays the shear
+that it is.
 """
 
 from __future__ import annotations

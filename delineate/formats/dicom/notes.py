@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from delineate.formats.dicom.codecs import NATIVE
 from delineate.formats.dicom.pixels import syntax_name
 from delineate.formats.dicom.quiet import quiet_pydicom
 from delineate.formats.dicom.slices import Slice
@@ -76,8 +77,10 @@ def tilt(grid: Grid, *, kept: bool) -> list[Problem]:
 def samples_of(slices: Sequence[Slice]) -> Samples:
     """How the slices store their samples, as the first one does unless said otherwise."""
     first = slices[0]
-    with quiet_pydicom():
-        compression = syntax_name(first.transfer_syntax)
+    compression = ""
+    if first.transfer_syntax not in NATIVE:
+        with quiet_pydicom():
+            compression = syntax_name(first.transfer_syntax)
     pairs = {(one.slope, one.intercept) for one in slices}
     rescale: Rescale = "per slice"
     if any(one.table is not None for one in slices):
