@@ -163,7 +163,7 @@ def main(slices: int, chosen: list[str]) -> None:
                 figures[f"{syntax}_{who}_peak_mb"], _ = alone(who, folder)
             if syntax == "uncompressed":
                 contenders["delineate_inspect"] = lambda folder=folder: inspect(folder)  # type: ignore[misc]
-            seconds = compare(contenders, repeats=3)
+            seconds = compare(contenders, repeats=3, warm_up=False)  # all have run by now
             figures |= {f"{syntax}_{who}_s": value for who, value in seconds.items()}
             for other in ("simpleitk", "pydicom"):
                 if other in contenders:
