@@ -32,3 +32,11 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (document.parent / link).exists()
     ]
     assert not broken
+
+
+def test_every_format_is_in_the_table_of_outputs() -> None:
+    from delineate.formats.table import FORMATS
+
+    text = (ROOT / "docs" / "outputs.md").read_text()
+    for name, entry in FORMATS.items():
+        assert f"| `{name}` | `{entry.file}` | {entry.title} |" in text
