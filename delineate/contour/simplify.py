@@ -87,8 +87,8 @@ def smooth(
     ----------
     contours, tolerance_mm, exact_on
         As for :func:`simplify`. Half the diagonal of a sample is enough for the steps of voxel
-        edges; with less than half the spacing no contour of voxel edges comes over a sample
-        centre, with or without ``exact_on``.
+        edges; with less than half the spacing, on a grid at right angles, no contour of voxel
+        edges comes over a sample centre, with or without ``exact_on``.
 
     Returns
     -------
