@@ -167,6 +167,18 @@ def test_a_series_packed_as_lossless_jpeg_is_read(tmp_path: Path, signed: bool) 
     assert read(tmp_path).content_hash == image.content_hash
 
 
+@pytest.mark.parametrize("marker", [b"\xff\xc3", b"\xff\xda", b"\xff\xdd"])
+def test_a_marker_cut_short_is_refused(marker: bytes) -> None:
+    stream = encode(np.zeros((9, 8), np.uint16), 12, 1, 2)
+    at = stream.index(marker)
+    short = stream[: at + 2] + b"\0\4" + stream[at + 4 : at + 6] + stream[at + 13 :]
+    flat = stream.replace(b"\x0c\0\x09\0\x08", b"\x0c\0\x09\0\0")
+
+    for broken in (short, flat):
+        with pytest.raises(ValueError):
+            jpeg_lossless.decode(broken, 9, 8)
+
+
 @pytest.mark.parametrize("size", [(8, 9), (65535, 65535)])
 def test_a_stream_of_another_size_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="in its header"):

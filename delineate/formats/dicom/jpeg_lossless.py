@@ -91,7 +91,7 @@ def _markers(data: bytes) -> _Stream:
         if size < 2 or len(body) != size - 2:
             break
         if marker == _SOF3:
-            if body[5] != 1 or not 2 <= body[0] <= 16:
+            if len(body) < 6 or body[5] != 1 or not 2 <= body[0] <= 16:
                 raise ValueError("expected one component of 2 to 16 bits")
             frame = body[0], int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
         elif 0xC0 <= marker <= 0xCF and marker not in (_DHT, 0xC8, 0xCC):
@@ -101,12 +101,12 @@ def _markers(data: bytes) -> _Stream:
         elif marker == _DRI:
             restart = int.from_bytes(body[:2], "big")
         elif marker == _SOS:
-            if frame is None or body[0] != 1 or body[2] >> 4 not in tables:
+            if frame is None or len(body) < 6 or body[0] != 1 or body[2] >> 4 not in tables:
                 break
             predictor, transform = body[3], body[5] & 15
             if not 1 <= predictor <= 7 or transform >= frame[0]:
                 break
-            if restart % frame[2]:
+            if frame[2] == 0 or restart % frame[2]:
                 break
             table = tables[body[2] >> 4]
             return _Stream(*frame, predictor, transform, restart, *table, at + 2 + size)
