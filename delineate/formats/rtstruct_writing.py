@@ -76,9 +76,10 @@ def write(
     holes
         ``"rings"``: rings within rings, of type CLOSED_PLANAR, which nearly every program fills
         by the even-odd rule, though the standard does not say so. ``"xor"``: the same with all
-        rings of an ROI that has holes of type CLOSEDPLANAR_XOR, as PS3.3 C.8.8.6.3 asks since
-        2019; programs that do not know it drop such rings. ``"keyhole"``: one ring with a channel
-        of no width to each hole, the other way of the standard.
+        rings of an ROI that has holes of type CLOSEDPLANAR_XOR, as PS3.3 C.8.8.6.3 asks, which
+        editions up to 2018 did not have; programs that do not know it drop such rings.
+        ``"keyhole"``: one ring with a channel of no width to each hole, the other way of the
+        standard.
     created
         When; left empty if not given.
     accuracy

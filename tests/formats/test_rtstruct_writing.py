@@ -100,6 +100,23 @@ def test_holes_of_keyholes_wind_against_their_ring(labelmap: LabelMap) -> None:
         assert area == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_channel_keeps_clear_of_sample_centres(tmp_path: Path) -> None:
+    """From corner to corner it would be shortest along the diagonal, through two centres."""
+    grid = Grid.regular((1, 10, 10))
+    array = np.zeros(grid.shape, np.uint8)
+    array[0, 1:9, 1:9] = 1
+    array[0, 3:7, 3:7] = 0
+    structures = trace_all(LabelMap(array, grid, {1: Category("a")}))
+
+    rtstruct.write(structures, from_dicom(grid), tmp_path / "a.dcm", holes="keyhole")
+
+    (ring,) = rtstruct.read(tmp_path / "a.dcm").structures[0].contours
+    for start, end in zip(ring.points, np.roll(ring.points, -1, axis=0), strict=True):
+        steps = np.linspace(start, end, 997)[:, :2]  # fine enough for such short edges
+        centres = np.abs(steps - np.rint(steps)).max(axis=1)
+        assert centres.min() > 0.02
+
+
 def test_contours_between_or_across_slices_are_not_written(tmp_path: Path) -> None:
     grid = Grid.regular((3, 4, 4), (5.0, 1.0, 1.0))
     square = np.array([[0, 0, 5.0], [2, 0, 5.0], [2, 2, 5.0]])

@@ -285,6 +285,26 @@ def test_two_frames_at_one_place_and_frames_between_slices_are_refused(tmp_path:
         seg.read_layers(changed(tmp_path / "seg.dcm", sideways))
 
 
+def test_padding_of_label_maps_is_nothing_and_labels_that_are_not_described_are_refused(
+    tmp_path: Path,
+) -> None:
+    image = series(tmp_path / "ct", Grid.regular((3, 4, 6)))
+    seg.write([labelled(image)], image, tmp_path / "seg.dcm", kind="labelmap")
+    plain = seg.read_labels(tmp_path / "seg.dcm")
+
+    def nines(dataset: Any) -> None:
+        dataset.PixelData = dataset.PixelData.replace(b"\0", b"\x09")
+
+    def padded(dataset: Any) -> None:
+        nines(dataset)
+        dataset.PixelPaddingValue = 9
+
+    found = seg.read_labels(changed(tmp_path / "seg.dcm", padded))
+    np.testing.assert_array_equal(found.array, plain.array)
+    with pytest.raises(UnreadableFileError, match="segment 9"):
+        seg.read_labels(changed(tmp_path / "seg.dcm", nines))
+
+
 def test_a_file_that_is_cut_short_is_never_read_in_part(tmp_path: Path) -> None:
     image = series(tmp_path / "ct", Grid.regular((3, 16, 16)))
     seg.write([labelled(image)], image, tmp_path / "seg.dcm")
