@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -462,3 +463,12 @@ def test_samples_of_another_grid_are_refused() -> None:
 
     with pytest.raises(GeometryError, match="resample one of them"):
         measure(labelmap, image)
+
+
+def test_every_measurement_is_defined_in_the_docs() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "measurements.md").read_text(encoding="utf-8")
+    for slices in (1, 2):
+        grid = Grid.regular((slices, 2, 2))
+        labelmap = LabelMap(np.ones(grid.shape, np.uint8), grid, {})
+        for name in measure(labelmap, Image(labelmap.array, grid, "CT"))[1]:
+            assert f"`{name}`" in docs
