@@ -46,7 +46,7 @@ def encode_contours(
     for structure in structures:
         rings = _rings(structure, image, tolerance)
         if holes == "keyhole":
-            rings = keyholes(rings)
+            rings = keyholes(rings, image.grid)
         crossed = holes == "xor" and any(ring.is_hole for ring in rings)
         contours = [
             _contour(ring.points, references[ring.slice_number], number, crossed)
