@@ -186,7 +186,7 @@ class Drawn(BaseModel):
     contours: Literal["edge", "midpoint"] = "edge"
     smooth_mm: float = Field(0.0, ge=0, le=100, description="Moves outlines by at most as much.")
     simplify_mm: float = Field(0.0, ge=0, le=100, description="Moves outlines by at most as much.")
-    holes: Literal["rings", "keyhole"] = "rings"
+    holes: Literal["rings", "xor", "keyhole"] = "rings"
     segments: Literal["binary", "labelmap"] = "binary"
 
 

@@ -23,8 +23,10 @@ Simplify = Annotated[
     float, typer.Option(min=0.0, help="Drop points of outlines, moving them by at most so many mm.")
 ]
 Holes = Annotated[
-    Literal["rings", "keyhole"],
-    typer.Option(help="RTSTRUCT: holes as rings within rings, or as one ring with a channel."),
+    Literal["rings", "xor", "keyhole"],
+    typer.Option(
+        help="RTSTRUCT: holes as rings within rings, marked as such (xor), or as one ring with a channel."
+    ),
 ]
 Segments = Annotated[
     Literal["binary", "labelmap"],

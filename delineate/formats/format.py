@@ -30,17 +30,21 @@ class Choices:
     Parameters
     ----------
     holes
-        RTSTRUCT: ``"rings"`` within rings, or ``"keyhole"``: one ring with a channel.
+        RTSTRUCT: ``"rings"`` within rings, ``"xor"``: the same, marked as such, or ``"keyhole"``:
+        one ring with a channel.
     segments
         DICOM SEG, and the SR that refers to it: ``"binary"``, one bit a sample and segment, or
         ``"labelmap"``.
     """
 
-    holes: Literal["rings", "keyhole"] = "rings"
+    holes: Literal["rings", "xor", "keyhole"] = "rings"
     segments: Literal["binary", "labelmap"] = "binary"
 
     def __post_init__(self) -> None:
-        for name, known in (("holes", ("rings", "keyhole")), ("segments", ("binary", "labelmap"))):
+        for name, known in (
+            ("holes", ("rings", "xor", "keyhole")),
+            ("segments", ("binary", "labelmap")),
+        ):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"expected {name} to be {' or '.join(known)}, got {getattr(self, name)!r}"

@@ -97,7 +97,7 @@ def series(phantom_series: Path) -> tuple[Image, LabelMap]:
     return image, LabelMap(array, image.grid, named)
 
 
-@pytest.mark.parametrize("holes", ["rings", "keyhole"])
+@pytest.mark.parametrize("holes", ["rings", "xor", "keyhole"])
 @pytest.mark.parametrize("segments", ["binary", "labelmap"])
 @pytest.mark.parametrize("name", ["rtstruct", "seg"])
 def test_what_refers_to_a_series_comes_back_too(
