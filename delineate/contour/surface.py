@@ -171,13 +171,11 @@ def _surfaces(labelmap: LabelMap, style: Style, only: int) -> tuple[Surface, ...
     labels = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).view()
     labels.setflags(write=False)
     size = max(int(labels.max()), only, max(labelmap.categories, default=0)) + 1
-    count, _, boxes, _ = tally(labels, size)[:4]
+    count, _, boxes, _, _ = tally(labels, size)
     numbers = [only] if only else sorted({*np.flatnonzero(count).tolist(), *labelmap.categories})
     found = []
     for number in numbers:
         category = labelmap.categories.get(number) or Category(f"label {number}")
-        if number == 0:
-            continue
         if not count[number]:
             nothing = np.empty((0, 3))
             found.append(Surface(number, category, nothing, nothing.astype(np.int32), 0.0))
