@@ -25,7 +25,7 @@ Simplify = Annotated[
 Holes = Annotated[
     Literal["rings", "xor", "keyhole"],
     typer.Option(
-        help="RTSTRUCT: holes as rings within rings, marked as such (xor), or as one ring with a channel."
+        help="RTSTRUCT: holes as rings within rings, marked as such (xor), or by a channel."
     ),
 ]
 Segments = Annotated[
