@@ -243,17 +243,20 @@ def integers(text: str, field: str, name: str) -> tuple[int, ...]:
 
 
 def beside(path: Path, listed: str) -> Path:
-    """The file of the samples: only one next to the header, whatever the header asks for."""
+    """The file of the samples: only one next to the header, whatever the header asks for.
+
+    Messages do not repeat its name, which may be a patient's.
+    """
     bare = re.fullmatch(r"(\./)?([^/\\%:]+)", listed)
     if not bare or bare[2] in (".", "..") or listed.upper().startswith("LIST"):
         raise UnreadableFileError(
-            f"{path.name} keeps its samples in {listed!r}; expected one file named without a "
-            "folder, next to the header: save the image as a single file"
+            f"{path.name} keeps its samples in several files or in another folder; expected one "
+            "file named without a folder, next to the header: save the image as a single file"
         )
     data = path.parent / bare[2]
     if not data.is_file() or data.resolve().parent != path.parent.resolve():
         raise UnreadableFileError(
-            f"{path.name} keeps its samples in {bare[2]!r}, which is not next to it; send both "
-            "files, or save the image as a single file"
+            f"{path.name} keeps its samples in another file, which is not next to it; send both "
+            "files under the names they have, or save the image as a single file"
         )
     return data

@@ -71,6 +71,14 @@ def test_no_name_of_a_patient_leaves_the_files(
                 errors.append(
                     client.post(f"/v1/images?name={CANARY}", content=CANARY.encode() * 99)
                 )
+                header = (
+                    "NDims = 3\nDimSize = 2 2 2\nElementType = MET_SHORT\n"
+                    f"ElementSpacing = 1 1 1\nElementDataFile = {CANARY}.raw\n"
+                )
+                errors.append(client.post(f"/v1/images?name={CANARY}.mhd", content=header))
+                errors.append(
+                    client.get(f"/v1/images/{image['id']}/volume", params={"series": "1.2"})
+                )
                 jobs = []
                 for detector in ("test.bright", "test.careful", "test.crash"):
                     asked = {"image_id": image["id"], "detector": detector}
