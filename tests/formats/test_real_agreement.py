@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED_DATA
 from numpy.typing import NDArray
 
 from delineate.errors import InputError
@@ -22,6 +21,7 @@ from delineate.formats.dicom import Entry
 from delineate.formats.sniff import kind_of
 from delineate.imaging import Image
 
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 FILES = sorted(path for path in SHARED_DATA.rglob("*") if path.is_file())
 KINDS = {path: kind_of(path) for path in FILES}
 ODD = SHARED_DATA / "odd_files"
