@@ -237,6 +237,7 @@ class Report:
             series, key=lambda one: (not one.offered, _RANK[one.verdict], -one.slices, one.id)
         )
         good = [one for one in ranked if one.offered]
+        ignored = sorted(ignored, key=lambda one: one.name)
         if not ranked:
             advice = "No image was found; send a CT as DICOM files, NIfTI or NRRD."
             return cls("refused", advice, (), tuple(ignored))

@@ -69,14 +69,16 @@ def fresh(room: Path) -> Path:
     return folder
 
 
-@given(st.permutations(range(12)))
+@given(st.permutations(range(14)))
 @settings(max_examples=30)
 def test_the_order_of_files_changes_nothing_in_the_report(room: Path, order: list[int]) -> None:
     folder = room / "two"
     if not folder.exists():
         written(folder / "a", phantom(7), [0, 1, 2, 3.5, 4, 5, 6])
         written(folder / "b", phantom(5, tilted(12)))
-    files = sorted(folder.rglob("*.dcm"))
+        for name in ("note.txt", "a.txt"):
+            (folder / name).write_text("text")
+    files = sorted(folder.rglob("*.*"))
 
     report = inspect([files[index] for index in order])
 
