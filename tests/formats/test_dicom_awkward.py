@@ -716,3 +716,28 @@ def test_messages_hold_no_patient_data(tmp_path: Path) -> None:
 
     assert "CANARY" not in str(caught.value)
     assert "CANARY" not in str([one.message for one in inspect(tmp_path).series[0].problems])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"RescaleType": "MGML"}, "values of type MGML, not Hounsfield units"),
+        ({"RescaleType": "Z_EFF"}, "values of type Z_EFF, not Hounsfield units"),
+        ({"BitsStored": 12, "HighBit": 15}, "keeps its samples in bits 4 to 15, not from 0"),
+    ],
+)
+def test_what_would_be_taken_for_hounsfield_units_and_is_none_is_refused(
+    values: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    series(tmp_path, lambda _, dataset: [setattr(dataset, *each) for each in values.items()])
+
+    assert codes(tmp_path) == ["unreadable"]
+    with pytest.raises(UnreadableFileError, match=message):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["HU", "US", "HU_MOD", ""])
+def test_hounsfield_units_by_any_of_their_names_are_read(kind: str, tmp_path: Path) -> None:
+    series(tmp_path, lambda _, dataset: setattr(dataset, "RescaleType", kind))
+
+    np.testing.assert_array_equal(read(tmp_path).array, phantom().array)

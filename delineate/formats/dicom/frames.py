@@ -24,13 +24,14 @@ class FrameValues:
     step: float | None = None
     slope: float | None = None
     intercept: float | None = None
+    rescale_type: str = ""
     acquisition: tuple[str, ...] = ()
 
     def over(self, other: FrameValues) -> FrameValues:
         """These values, and those of ``other`` where nothing is said here."""
         return FrameValues(
             *(
-                getattr(other, name) if getattr(self, name) is None else getattr(self, name)
+                getattr(other, name) if getattr(self, name) in (None, "") else getattr(self, name)
                 for name in self.__dataclass_fields__
             )
         )
@@ -67,6 +68,7 @@ def _values(item: Dataset) -> FrameValues:
         step=abs(step[0]) if step and step[0] else None,
         slope=slope[0] if slope else None,
         intercept=intercept[0] if intercept else None,
+        rescale_type=str((_first(item, rescale) or {}).get("RescaleType", "") or ""),
         acquisition=tuple(
             str(content.get(name, "")) for name in ("StackID", "TemporalPositionIndex")
         )

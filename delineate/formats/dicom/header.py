@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from dataclasses import replace
 from typing import IO, Literal
 
-from delineate.formats.dicom.elements import DEFLATED, Elements, TooMuch, read_elements
+from delineate.formats.dicom.elements import Elements, TooMuch, read_elements
+from delineate.formats.dicom.faults import cut_short, fault_of, no_hounsfield
 from delineate.formats.dicom.frames import FrameValues, frame_values
 from delineate.formats.dicom.modality_lut import read_table, table_fault
 from delineate.formats.dicom.slices import Entry, Slice
@@ -24,14 +24,6 @@ _PHASES = (
     0x00200100,  # TemporalPositionIdentifier
     0x00180086,  # EchoNumbers
     0x00181210,  # ConvolutionKernel
-)
-_NATIVE = (
-    "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2.2",
-    DEFLATED,
-    "1.2.840.113619.5.2",  # GE private: big endian pixels; refused later by its name
-    "",
 )
 # Objects that have pixels but are no pictures of the patient, and what people call them.
 _NOT_PICTURES = {
@@ -67,11 +59,13 @@ _TAGS = (
     0x00280030,  # PixelSpacing
     0x00280100,  # BitsAllocated
     0x00280101,  # BitsStored
+    0x00280102,  # HighBit
     0x00280103,  # PixelRepresentation
     0x00280120,  # PixelPaddingValue
     0x00280121,  # PixelPaddingRangeLimit
     0x00281052,  # RescaleIntercept
     0x00281053,  # RescaleSlope
+    0x00281054,  # RescaleType
     0x00283000,  # ModalityLUTSequence
     0x52009229,  # SharedFunctionalGroupsSequence
     0x52009230,  # PerFrameFunctionalGroupsSequence
@@ -144,20 +138,22 @@ def _slices(entry: Entry, file: IO[bytes], elements: Elements) -> tuple[Slice, .
     frames = max(1, header.integer(0x00280008) or 1)
     allocated = header.integer(0x00280100) or 16
     stored = header.integer(0x00280101) or allocated
-    fault = _fault(header, syntax, rows, columns, allocated, stored, frames, elements.pixels != 0)
+    fault = fault_of(header, syntax, rows, columns, allocated, stored, frames, elements.pixels != 0)
     if fault[0]:
         frames = 1
     else:
         size = os.fstat(file.fileno()).st_size
         expected = rows * columns * frames * allocated // 8
-        fault = _cut_short(file, size, syntax, elements.offset, length, expected)
+        fault = cut_short(file, size, syntax, elements.offset, length, expected)
     signed = bool(header.integer(0x00280103))
     table = None
     if header.text(0x00283000) and not fault[0]:
         table = read_table(file, signed)
         fault = table_fault(table, modality, bool(header.text(0x00281053)))
     groups = () if elements.dataset is None else frame_values(elements.dataset, frames)
-    signed = bool(header.integer(0x00280103))
+    if modality == "CT" and not fault[0]:
+        types = {header.text(0x00281054), *(group.rescale_type for group in groups)}
+        fault = no_hounsfield(types)
     image_type = header.text(0x00080008)
     kinds = (*(header.text(tag) for tag in _PHASES), image_type)
     shared = FrameValues(
@@ -243,63 +239,3 @@ def _is_image_class(sop_class: str) -> bool:
     return sop_class.startswith(
         ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.128")
     ) and not sop_class.startswith("1.2.840.10008.5.1.4.1.1.481")
-
-
-def _fault(
-    header: Header,
-    syntax: str,
-    rows: int,
-    columns: int,
-    allocated: int,
-    stored: int,
-    frames: int,
-    has_pixels: bool,
-) -> tuple[str, str]:
-    if not has_pixels:
-        return "truncated", "ends before its pixels"
-    if rows < 1 or columns < 1 or frames > 100_000:
-        return "unreadable", f"claims {rows} rows, {columns} columns and {frames} frames"
-    if rows * columns > _MAX_PIXELS and syntax not in _NATIVE:
-        return "unreadable", f"claims {rows} x {columns} compressed pixels, more than any scanner"
-    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
-        return "unreadable", f"stores {stored} of {allocated} bits; 8, 16 and 32 are read"
-    slope, intercept = header.number(0x00281053, 1.0), header.number(0x00281052, 0.0)
-    if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
-        return "unreadable", "has a rescale slope or intercept that is no number, or zero"
-    return "", ""
-
-
-def _cut_short(
-    file: IO[bytes], size: int, syntax: str, offset: int, length: int, expected: int
-) -> tuple[str, str]:
-    """Whether the pixels that the header promises cannot all be in the file."""
-    if syntax == DEFLATED:
-        return "", ""
-    if syntax in _NATIVE:
-        present = min(length, size - offset) if length >= 0 else size - offset
-        if present < expected:
-            return "truncated", f"holds {present} of {expected} bytes of pixels"
-        return "", ""
-    if length >= 0:
-        return "", ""  # encapsulated in a defined length: seen in old files, the decoder will tell
-    position, payload = offset, 0
-    while position + 8 <= size:
-        file.seek(position)
-        head = file.read(8)
-        if head[:4] != b"\xfe\xff\x00\xe0":
-            break
-        item = int.from_bytes(head[4:], "little")
-        if position + 8 + item > size:
-            return "truncated", f"ends {position + 8 + item - size} bytes before its pixels do"
-        position, payload = position + 8 + item, payload + item
-    if payload == 0:
-        return "truncated", "holds no compressed pixels"
-    if expected > _MAX_RATIO * payload:
-        return "truncated", f"holds {payload} bytes of compressed pixels for {expected}"
-    return "", ""
-
-
-# A compressed slice of more pixels is taken for a bomb.
-_MAX_PIXELS = 1 << 26
-# An empty picture of 65535 x 65535 compresses this well in no format used for CT.
-_MAX_RATIO = 20_000
