@@ -15,7 +15,7 @@ from delineate.cli.screen import errors, output
 from delineate.errors import OptionError
 from delineate.formats.annotations import read_annotation
 from delineate.formats.conversion import drawing_of
-from delineate.formats.drawing import Drawing, Outlines
+from delineate.formats.drawing import EXACT, Drawing, Outlines
 from delineate.formats.format import Choices
 from delineate.formats.sidecar import NAME, Written, sidecar
 from delineate.formats.table import FORMATS
@@ -83,17 +83,21 @@ def convert(
     drawing = drawing_of(read, image, how, resample=resample, title=annotation.name)
     for note in (*read.notes, *drawing.notes):
         errors.print(note, markup=False, style="yellow")
-    for line in _written(drawing, wanted, out, how, Choices(holes, segments)):
+    as_given = how == EXACT and (bool(read.structures) or not drawing.layers)
+    drawn = None if as_given else how
+    for line in _written(drawing, wanted, out, drawn, Choices(holes, segments)):
         output.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _written(
-    drawing: Drawing, wanted: list[str], out: Path, how: Outlines, choices: Choices
+    drawing: Drawing, wanted: list[str], out: Path, how: Outlines | None, choices: Choices
 ) -> list[str]:
     """Write all or nothing; gives a line for each file."""
     folder = out if len(wanted) > 1 or out.is_dir() or not out.suffix else out.parent
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out expects a folder for several formats, and {folder} is a file")
+    if folder != out and out.name == NAME:
+        raise OptionError(f"{NAME} is where round trips are said; choose another name for --out")
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:

@@ -52,7 +52,7 @@ def read_nifti(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     """Labels of a NIfTI."""
     from delineate.formats import nifti
 
-    return (nifti.read_labels(path),)
+    return _placed((nifti.read_labels(path),), drawing)
 
 
 def write_masks(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
@@ -66,7 +66,7 @@ def read_masks(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     """Labels of masks."""
     from delineate.formats import masks
 
-    return masks.read_layers(path)
+    return _placed(masks.read_layers(path), drawing)
 
 
 def write_nrrd(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
@@ -80,7 +80,12 @@ def read_nrrd(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     """Layers of a .seg.nrrd."""
     from delineate.formats import nrrd
 
-    return nrrd.read_layers(path)
+    return _placed(nrrd.read_layers(path), drawing)
+
+
+def _placed(layers: Sequence[LabelMap], drawing: Drawing) -> Sequence[LabelMap]:
+    """Where the file says they lie: labels at another place are none that came back."""
+    return tuple(place(layer, drawing.image.grid) for layer in layers)
 
 
 def write_rtstruct(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
@@ -127,7 +132,7 @@ def read_seg(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     known = seg.segments(drawing.layers, drawing.image, algorithm=drawing.algorithm).numbers
     labels = np.zeros(len(known) + 1, np.uint16)
     labels[list(known.values())] = list(known)
-    back = (place(layer, drawing.image.grid) for layer in seg.read_layers(path))
+    back = _placed(seg.read_layers(path), drawing)
     return tuple(LabelMap(labels[layer.array], layer.grid, {}) for layer in back)
 
 

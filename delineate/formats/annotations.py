@@ -62,7 +62,7 @@ def read_annotation(
         A file; a zip or folder of masks, or one that holds a single annotation.
     grid
         Of the image that it belongs to. Files of outlines need it: their layers lie on it. Others
-        keep their own.
+        keep their own, where they state one.
     plane_tolerance_mm
         How far an outline may be from the plane of the slice that it is taken for. ``None``: half
         the distance of slices.
@@ -187,11 +187,12 @@ def _outlines(
     name: str,
     grid: Grid | None,
     tolerance: float | None,
-    read: Callable[[Path], tuple[Structure, ...]],
+    read: Callable[[Path, str], tuple[Structure, ...]],
     read_marks: Callable[[Path], tuple[Mark, ...]] | None = None,
 ) -> Annotation:
-    drawn = read(path)
-    layers = fill_layers(drawn, _needed(grid, name), tolerance)
+    grid = _needed(grid, name)
+    drawn = read(path, grid.unit)
+    layers = fill_layers(drawn, grid, tolerance)
     marks = read_marks(path) if read_marks else ()
     return Annotation(format=kind, layers=layers, structures=drawn, marks=marks)
 

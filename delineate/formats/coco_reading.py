@@ -42,7 +42,8 @@ def read_layers(path: Path | str, grid: Grid | None = None) -> tuple[LabelMap, .
         marks, which :func:`read_marks` gives.
     grid
         Where the images lie: its slices are the images, by the number that delineate writes, else
-        in the order of their ids. May be left out for a file that delineate has written.
+        in the order of their ids. A file that delineate has written says so itself, and is
+        believed, unless it is in pixels.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def read_layers(path: Path | str, grid: Grid | None = None) -> tuple[LabelMap, .
     path = Path(path)
     document = _document(path)
     try:
-        grid = grid or _own_grid(document)
+        grid = _place(document, grid)
         if grid is None:
             raise InputError(
                 f"{path.name} does not say where its images lie; give the image that was annotated"
@@ -88,7 +89,7 @@ def read_marks(path: Path | str, grid: Grid | None = None) -> tuple[Mark, ...]:
     path = Path(path)
     document = _document(path)
     try:
-        grid = grid or _own_grid(document)
+        grid = _place(document, grid)
         names = {entry["id"]: _category(entry) for entry in document["categories"]}
         found: dict[int, dict[str, Any]] = {}
         for one in document["annotations"]:
@@ -130,6 +131,12 @@ def _unreadable(path: Path, error: Exception) -> Exception:
     return UnreadableFileError(
         f"{path.name} is broken: {type(error).__name__}, {error}; export it again"
     )
+
+
+def _place(document: dict[str, Any], given: Grid | None) -> Grid | None:
+    """Where the images lie; the one given may be turned or flipped against them."""
+    own = _own_grid(document)
+    return given if own is None or (own.unit == "px" and given is not None) else own
 
 
 def _own_grid(document: dict[str, Any]) -> Grid | None:

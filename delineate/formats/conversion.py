@@ -17,6 +17,8 @@ from delineate.imaging import Category, Grid, Image, LabelMap, place, resample_l
 
 __all__ = ["drawing_of"]
 
+_BEYOND = 0.02  # samples: files round their numbers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
@@ -127,6 +129,25 @@ def _filled(annotation: Annotation, grid: Grid) -> tuple[str, ...]:
     return (
         f"labels and surfaces hold the outlines as filled at the centres of samples of {steps} "
         f"{grid.unit}; files of outlines hold them as they were drawn",
+        *_cut_off(annotation.structures, grid),
+    )
+
+
+def _cut_off(structures: Sequence[Structure], grid: Grid) -> tuple[str, ...]:
+    """Which outlines reach beyond the slices, where there is no sample to be filled."""
+    names = []
+    for structure in structures:
+        points = [one.points for one in structure.contours]
+        if not points:
+            continue
+        index = grid.to_index(np.concatenate(points))[:, 1:]
+        if ((index < -0.5 - _BEYOND) | (index > np.array(grid.shape[1:]) - 0.5 + _BEYOND)).any():
+            names.append(structure.category.name)
+    if not names:
+        return ()
+    return (
+        f"{', '.join(names)}: drawn beyond the edge of the image, which cuts labels, surfaces and "
+        "measurements off there",
     )
 
 

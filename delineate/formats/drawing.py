@@ -45,8 +45,9 @@ class Outlines:
 
     def moved(self, grid: Grid) -> float:
         """At most how far outlines lie from the edges of the samples, in mm (px)."""
-        _, row, column = grid.spacing
-        cut = row * column / (2 * float(np.hypot(row, column))) if self.style == "midpoint" else 0.0
+        down, across = grid.affine[:3, 1], grid.affine[:3, 2]
+        diagonal = min(np.linalg.norm(down - across), np.linalg.norm(down + across))
+        cut = grid.pixel_area / (2 * float(diagonal)) if self.style == "midpoint" else 0.0
         return cut + self.smooth_mm + self.simplify_mm
 
     def __post_init__(self) -> None:

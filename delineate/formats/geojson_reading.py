@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.contour import Contour, Structure
-from delineate.errors import UnreadableFileError
+from delineate.errors import InputError, UnreadableFileError
+from delineate.formats.labels import demand_unit
 from delineate.formats.marks import Mark
 from delineate.imaging import Category, Code
 
@@ -21,8 +22,15 @@ SCHEMA = "delineate/contours/1"
 _BROKEN = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
 
 
-def read(path: Path | str) -> tuple[Structure, ...]:
+def read(path: Path | str, unit: str | None = None) -> tuple[Structure, ...]:
     """Read what `write` has written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    unit
+        ``"mm"`` or ``"px"``: what its coordinates are to be in; any if not given.
 
     Returns
     -------
@@ -33,10 +41,13 @@ def read(path: Path | str) -> tuple[Structure, ...]:
     ------
     UnreadableFileError
         If it is no such file. GeoJSON of other programs does not say where its slices lie.
+    GeometryError
+        If it is in another unit.
     """
     name = Path(path).name
     try:
         document = _document(Path(path))
+        demand_unit(document["coordinate_system"]["unit"], unit, name)
         planes = _planes(document)
         rings: dict[int, list[Contour]] = {}
         for feature in document["features"]:
@@ -95,8 +106,8 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _unreadable(name: str, error: Exception) -> UnreadableFileError:
-    if isinstance(error, UnreadableFileError):
+def _unreadable(name: str, error: Exception) -> InputError:
+    if isinstance(error, InputError):
         return error
     what = f"{type(error).__name__}, {error}"
     return UnreadableFileError(f"{name} is broken: {what}; export it again")

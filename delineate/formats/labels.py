@@ -1,4 +1,4 @@
-"""Label maps from samples of any dtype, for the formats that hold nothing but samples."""
+"""Label maps from samples of any dtype, and what all labels and outlines have to agree in."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import UnreadableFileError
+from delineate.errors import GeometryError, UnreadableFileError
 from delineate.imaging import Category, Grid, LabelMap
 
-__all__ = ["whole_labels", "with_names"]
+__all__ = ["demand_unit", "whole_labels", "with_names"]
 
 
 def whole_labels(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -37,3 +37,18 @@ def with_names(labels: NDArray[Any], grid: Grid, known: dict[int, Category]) -> 
         if label:
             known.setdefault(int(label), Category(f"label {label}"))
     return LabelMap(labels, grid, dict(sorted(known.items())))
+
+
+def demand_unit(stated: str, wanted: str | None, name: str) -> None:
+    """Refuse outlines in pixels for an image in mm, and the other way round.
+
+    Raises
+    ------
+    GeometryError
+        If ``stated`` is not ``wanted``; ``None`` takes any.
+    """
+    if wanted is not None and stated != wanted:
+        raise GeometryError(
+            f"the outlines of {name} are in {stated}, the image they are to be put on is in "
+            f"{wanted}; give the image they were drawn on, read as it was then"
+        )

@@ -79,7 +79,7 @@ def _entries(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_bytes())
         if document["schema"] != _SCHEMA:
             raise KeyError(document["schema"])
-        entries: dict[str, Any] = document["files"]
+        entries: dict[str, Any] = dict(document["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise ExportError(
             f"{NAME} is there already and not of delineate's making; it would be overwritten: "

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from delineate.contour import Contour, Structure
 from delineate.contour.plane import SliceRings, slice_rings
-from delineate.errors import UnreadableFileError
+from delineate.errors import InputError, UnreadableFileError
 from delineate.formats.archive import extract, original_names
 from delineate.formats.bundle import write_zip
+from delineate.formats.labels import demand_unit
 from delineate.imaging import Category, Code, Grid
 
 __all__ = ["TABLE", "read", "write"]
@@ -79,8 +80,15 @@ def write(
     write_zip(path, files)
 
 
-def read(path: Path | str) -> tuple[Structure, ...]:
+def read(path: Path | str, unit: str | None = None) -> tuple[Structure, ...]:
     """Read what :func:`write` has written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    unit
+        ``"mm"`` or ``"px"``: what its coordinates are to be in; any if not given.
 
     Returns
     -------
@@ -91,6 +99,8 @@ def read(path: Path | str) -> tuple[Structure, ...]:
     ------
     UnreadableFileError
         If it is no such file.
+    GeometryError
+        If it is in another unit.
     UploadError
         If the zip is hostile, damaged or too large.
     """
@@ -103,6 +113,7 @@ def read(path: Path | str) -> tuple[Structure, ...]:
             if table["schema"] != _SCHEMA:
                 raise ValueError(f"schema {table['schema']!r}, expected {_SCHEMA!r}")
             place = table["grid"]
+            demand_unit(place["unit"], unit, name)
             grid = Grid(tuple(place["shape"]), np.array(place["affine"]), place["unit"])
             rings: dict[int, list[Contour]] = {}
             for file in sorted(set(files) - {TABLE}):
@@ -112,6 +123,8 @@ def read(path: Path | str) -> tuple[Structure, ...]:
                 Structure(entry["number"], _category(entry), tuple(rings.get(entry["number"], ())))
                 for entry in table["structures"]
             )
+        except InputError:
+            raise
         except (*_BROKEN, ElementTree.ParseError) as error:
             raise UnreadableFileError(
                 f"{name} is no zip of SVG as delineate writes it ({type(error).__name__}, "

@@ -152,11 +152,14 @@ class Grid:
         inverse = self.inverse
         return np.asarray(points, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
 
-    def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
+    def matches(self, other: Grid, tolerance: float | None = None) -> bool:
         """Whether both have the same shape and unit and no corner differs by more (mm or px).
 
-        Corners are sample centres: along an axis of one sample the step does not count.
+        Corners are sample centres: along an axis of one sample the step does not count. By
+        default 0.001, and at most 1 % of the smallest step: pixels of microscopes are as small.
         """
+        if tolerance is None:
+            tolerance = min(1e-3, 0.01 * min(self.spacing))
         return (
             self.shape == other.shape
             and self.unit == other.unit

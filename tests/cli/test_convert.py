@@ -136,6 +136,33 @@ def test_outlines_stay_as_they_were_drawn(
     for one, other in zip(circle, rtstruct.read(tmp_path / "b.dcm").structures, strict=True):
         for ring, back in zip(one.contours, other.contours, strict=True):
             np.testing.assert_allclose(ring.points, back.points, atol=1e-4)
+    entry = json.loads((tmp_path / NAME).read_text())["files"]["b.dcm"]
+    assert entry["outlines"] is None  # nothing here knows how they were drawn
+
+
+def test_what_the_edge_of_the_image_cuts_off_is_said(
+    labels: LabelMap, image: Image, phantom_series: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    wide = labels.grid.crop((0, 0, -9), (*labels.grid.shape[:2], labels.grid.shape[2] + 9))
+    array = np.zeros(wide.shape, np.uint8)
+    array[4, 20:30, 4:20] = 1
+    array[4, 40:44, 9:20] = 2
+    named = {1: Category("Body"), 2: Category("Heart")}
+    rtstruct.write(trace_all(LabelMap(array, wide, named)), image, tmp_path / "a.dcm")
+
+    assert run("convert", tmp_path / "a.dcm", "--to", "nifti", "--out", tmp_path / "b.nii.gz",
+               "--reference", phantom_series) == 0  # fmt: skip
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Body: drawn beyond the edge of the image" in said
+    assert "Heart" not in said
+    assert "beyond the edge" in (tmp_path / NAME).read_text()
+
+
+def test_no_file_takes_the_name_of_what_says_its_round_trip(drawn: Path, tmp_path: Path) -> None:
+    assert run("convert", drawn, "--to", "coco", "--out", tmp_path / NAME) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_labels_on_other_samples_are_refused_or_sampled_anew_and_that_is_said(

@@ -18,7 +18,7 @@ from delineate.errors import GeometryError, InputError, UnreadableFileError
 from delineate.formats import coco, geojson, nifti, nrrd, svg
 from delineate.formats.annotations import read_annotation
 from delineate.formats.marks import Mark
-from delineate.imaging import Category, Code, Grid, LabelMap, anatomy
+from delineate.imaging import Category, Code, Grid, LabelMap, anatomy, place
 from tests.strategies import layers
 
 LIVER = LabelMap(
@@ -202,3 +202,44 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         read_annotation(tmp_path / "a")
     with pytest.raises(UnreadableFileError, match="holds none"):
         read_annotation(tmp_path)
+
+
+@pytest.mark.parametrize("through", ["nifti", "coco", "geojson", "svg", "nrrd"])
+def test_labels_stay_where_they_are_on_an_image_that_is_flipped(
+    through: str, tmp_path: Path
+) -> None:
+    grid = Grid.regular((4, 5, 6))
+    array = np.zeros(grid.shape, np.uint8)
+    array[0, 1:3, 1:3] = 1
+    labelmap = LabelMap(array, grid, {1: Category("Liver")})
+    other_end = np.diag([-1.0, 1, 1, 1])
+    other_end[0, 3] = 3
+    flipped = Grid(grid.shape, grid.affine @ other_end)
+    path = write(through, (labelmap,), tmp_path)
+
+    found = read_annotation(path, flipped)
+
+    np.testing.assert_array_equal(place(found.layers[0], flipped).array, array[::-1])
+
+
+def test_coco_in_pixels_lies_on_the_picture_that_is_given(tmp_path: Path) -> None:
+    pixels = Grid.regular((1, 4, 4), unit="px")
+    array = np.eye(4, dtype=np.uint8)[None]
+    coco.write((LabelMap(array, pixels, {1: Category("Naevus")}),), pixels, tmp_path / "a.json")
+    scaled = Grid.regular((1, 4, 4), (1.0, 0.5, 0.5))
+
+    (found,) = read_annotation(tmp_path / "a.json", scaled).layers
+
+    assert found.grid.matches(scaled)
+    np.testing.assert_array_equal(found.array, array)
+
+
+@pytest.mark.parametrize("kind", ["geojson", "svg"])
+def test_outlines_in_pixels_are_not_taken_for_mm(kind: str, tmp_path: Path) -> None:
+    pixels = Grid.regular((1, 8, 8), unit="px")
+    array = np.ones(pixels.shape, np.uint8)
+    path = write(kind, (LabelMap(array, pixels, {1: Category("Naevus")}),), tmp_path)
+
+    assert read_annotation(path, pixels).layers[0].array.all()
+    with pytest.raises(GeometryError, match="are in px, the image they are to be put on is in mm"):
+        read_annotation(path, Grid.regular((1, 8, 8), (1.0, 0.5, 0.5)))

@@ -15,7 +15,7 @@ from strategies import labelmaps
 
 from delineate import formats
 from delineate.contour import Structure, trace_all
-from delineate.errors import ExportError
+from delineate.errors import ExportError, GeometryError
 from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
 from delineate.formats.format import Choices
 from delineate.formats.marks import Mark
@@ -84,6 +84,41 @@ def test_outlines_however_drawn_fill_exactly_and_say_how_far_they_were_moved(
         assert trip is not None
         assert trip.dice == 1.0
         assert trip.largest_distance == pytest.approx(how.moved(labelmap.grid))
+
+
+@pytest.mark.parametrize("shear", [0.0, 0.4, -0.4])
+def test_midpoints_cut_a_corner_by_no_more_than_is_said(shear: float) -> None:
+    affine = Grid.regular((1, 3, 3), (1.0, 1.0, 2.0)).affine.copy()
+    affine[:3, 1] += shear * affine[:3, 2]
+    grid = Grid((1, 3, 3), affine)
+    array = np.zeros(grid.shape, np.uint8)
+    array[0, 1, 1] = 1
+    (diamond,) = trace_all(LabelMap(array, grid, {}), style="midpoint")[0].contours
+    corners = grid.to_world([(0, 1 + y, 1 + x) for y in (-0.5, 0.5) for x in (-0.5, 0.5)])
+
+    cut = max(_distance(corner, diamond.points) for corner in corners)
+
+    assert Outlines("midpoint").moved(grid) == pytest.approx(cut)
+
+
+def _distance(point: np.ndarray, ring: np.ndarray) -> float:
+    """Of a point from a ring."""
+    steps = np.roll(ring, -1, axis=0) - ring
+    t = np.clip(((point - ring) * steps).sum(axis=1) / (steps**2).sum(axis=1), 0, 1)
+    return float(np.linalg.norm(ring + t[:, None] * steps - point, axis=1).min())
+
+
+@pytest.mark.parametrize("name", ["nifti", "nrrd", "masks"])
+def test_labels_that_come_back_at_another_place_are_none(name: str, tmp_path: Path) -> None:
+    grid = Grid.regular((3, 3, 3))
+    labelmap = LabelMap(np.ones(grid.shape, np.uint8), grid, {1: Category("a")})
+    path = tmp_path / FORMATS[name].file
+    write(drawing_of(labelmap), name, path)
+    elsewhere = Grid.regular((3, 3, 3), origin=(0.0, 0.0, 0.5))
+    moved = drawing_of(LabelMap(labelmap.array, elsewhere, labelmap.categories))
+
+    with pytest.raises(GeometryError, match="are not those of the image"):
+        FORMATS[name].read_back(moved, path)
 
 
 @pytest.fixture(scope="module")

@@ -143,6 +143,14 @@ def test_a_grid_matches_itself_alone(grid: Grid) -> None:
     assert not grid.matches(Grid(grid.shape, grid.affine, "px"))
 
 
+def test_small_steps_do_not_make_other_places_the_same() -> None:
+    grid = Grid.regular((1, 4, 4), (0.001, 0.00025, 0.00025))
+    aside = Grid.regular((1, 4, 4), (0.001, 0.00025, 0.00025), (0.00025, 0.0, 0.0))
+
+    assert grid.matches(grid)
+    assert not grid.matches(aside)
+
+
 def test_a_regular_grid_lies_along_the_patient() -> None:
     grid = Grid.regular((10, 20, 30), (5.0, 0.8, 0.7), (-1.0, -2.0, -3.0))
 
