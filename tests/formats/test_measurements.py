@@ -16,7 +16,6 @@ from delineate.contour import measure
 from delineate.formats.measurements import write_csv
 from delineate.imaging import Category, Code, Grid, Image, LabelMap
 
-
 ENDS = ("from", "to")
 
 
