@@ -42,6 +42,8 @@ class Annotation:
         Points, boxes and outlines found one by one.
     notes
         What to know of the file.
+    frame_of_reference_uid, series_uid
+        In which frame and on which series it was drawn, where a DICOM object says so.
     """
 
     format: str
@@ -49,6 +51,8 @@ class Annotation:
     structures: tuple[Structure, ...] = ()
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
+    frame_of_reference_uid: str = ""
+    series_uid: str = ""
 
 
 def read_annotation(
@@ -152,12 +156,23 @@ def _of_dicom(path: Path, name: str, grid: Grid | None, tolerance: float | None)
 
     modality = _modality(path)
     if modality == "SEG":
-        return Annotation(format="seg", layers=seg.read_layers(path))
+        frame, series = seg.drawn_on(path)
+        return Annotation(
+            format="seg",
+            layers=seg.read_layers(path),
+            frame_of_reference_uid=frame,
+            series_uid=series,
+        )
     if modality == "RTSTRUCT":
         drawn = rtstruct.read(path)
         layers = rtstruct.to_layers(drawn, _needed(grid, name), tolerance)
         return Annotation(
-            format="rtstruct", layers=layers, structures=drawn.structures, notes=drawn.notes
+            format="rtstruct",
+            layers=layers,
+            structures=drawn.structures,
+            notes=drawn.notes,
+            frame_of_reference_uid=drawn.frame_of_reference_uid,
+            series_uid=drawn.series_uid,
         )
     raise InputError(
         f"{name} is DICOM of modality {modality or 'unknown'}, expected RTSTRUCT or SEG; give the "

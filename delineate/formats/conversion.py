@@ -11,6 +11,7 @@ import numpy as np
 from delineate.contour import Structure, measure
 from delineate.errors import InputError
 from delineate.formats.annotations import Annotation
+from delineate.formats.dicom import DicomSource
 from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
 from delineate.formats.marks import Mark
 from delineate.imaging import Category, Grid, Image, LabelMap, place, resample_labels
@@ -68,10 +69,12 @@ def drawing_of(
     GeometryError
         If the labels' samples are not those of the image, or a label lies outside it.
     InputError
-        If the file is empty of structures.
+        If the file is empty of structures, or a DICOM object was drawn in another frame of
+        reference than the image's: its positions mean nothing there.
     """
     if image is None:
         image = _blank(annotation.layers[0].grid)
+    _demand_frame(annotation, image)
     grid = image.grid
     layers = tuple(_placed(layer, grid, resample) for layer in annotation.layers)
     drawn: Sequence[Structure] = annotation.structures
@@ -91,6 +94,19 @@ def drawing_of(
         title=title,
         notes=_filled(annotation, grid) + (_changes(annotation.layers, layers) if resample else ()),
     )
+
+
+def _demand_frame(annotation: Annotation, image: Image) -> None:
+    source = image.source
+    if not isinstance(source, DicomSource) or annotation.series_uid == source.series_uid:
+        return
+    drawn, read = annotation.frame_of_reference_uid, source.frame_of_reference_uid
+    if drawn and read and drawn != read:
+        raise InputError(
+            f"the {annotation.format.upper()} was drawn on another series and in another frame of "
+            "reference (maybe another patient's) than the image's; give the series that it was "
+            "drawn on"
+        )
 
 
 def _numbered(marks: Sequence[Mark], structures: Sequence[Structure]) -> tuple[Mark, ...]:

@@ -20,7 +20,7 @@ from delineate.imaging import Category, LabelMap
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["read_labels", "read_layers"]
+__all__ = ["drawn_on", "read_labels", "read_layers"]
 
 _STORAGE = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _BACKGROUND = ("125040", "DCM")
@@ -88,11 +88,28 @@ def read_labels(path: Path | str) -> LabelMap:
     return layers[0]
 
 
-def _dataset(path: Path) -> Dataset:
+def drawn_on(path: Path | str) -> tuple[str, str]:
+    """UIDs of the frame of reference and the series; empty where the file does not say.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is no segmentation.
+    """
+    dataset = _dataset(Path(path), ["FrameOfReferenceUID", "ReferencedSeriesSequence"])
+    series = _first(dataset, "ReferencedSeriesSequence")
+    return (
+        str(dataset.get("FrameOfReferenceUID") or ""),
+        str(series.get("SeriesInstanceUID") or "") if series is not None else "",
+    )
+
+
+def _dataset(path: Path, only: list[str] | None = None) -> Dataset:
     import pydicom
 
+    tags: Any = [*only, "SOPClassUID", "Modality"] if only else None
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(path, specific_tags=tags)
         sop_class = str(dataset.get("SOPClassUID", "") or "")
     except FileNotFoundError:
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -12,9 +13,14 @@ from test_commands import run
 
 from delineate import formats
 from delineate.contour import fill, trace_all
-from delineate.formats import nifti, nrrd, rtstruct, seg
+from delineate.formats import coco, dicom, nifti, nrrd, rtstruct, seg
+from delineate.formats.annotations import read_annotation
+from delineate.formats.conversion import drawing_of
+from delineate.formats.drawing import Drawing
+from delineate.formats.marks import Mark
 from delineate.formats.sidecar import NAME
 from delineate.formats.table import FORMATS
+from delineate.formats.writing import write
 from delineate.imaging import Category, Grid, Image, LabelMap, place
 
 
@@ -140,6 +146,69 @@ def test_outlines_stay_as_they_were_drawn(
     assert entry["outlines"] is None  # nothing here knows how they were drawn
 
 
+@pytest.mark.parametrize("kind", ["rtstruct", "seg"])
+def test_what_was_drawn_on_another_patient_is_refused(
+    kind: str, labels: LabelMap, image: Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    samples = np.ones_like(image.array)  # the same grid, another patient
+    dicom.write_series(Image(samples, image.grid, "CT"), other)
+    drawn, out = tmp_path / "drawn.dcm", tmp_path / "out.dcm"
+    write(Drawing(image=image, structures=trace_all(labels), layers=(labels,)), kind, drawn)
+
+    assert run("convert", drawn, "--to", "rtstruct", "--out", out, "--reference", other) == 3
+
+    assert "in another frame of reference" in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+def test_given_outlines_are_drawn_anew_where_that_is_asked_for(
+    labels: LabelMap, image: Image, phantom_series: Path, tmp_path: Path
+) -> None:
+    rtstruct.write(trace_all(labels), image, tmp_path / "a.dcm")
+
+    assert run("convert", tmp_path / "a.dcm", "--to", "rtstruct", "--out", tmp_path / "b.dcm",
+               "--reference", phantom_series, "--contours", "midpoint") == 0  # fmt: skip
+
+    found = rtstruct.read(tmp_path / "b.dcm").structures
+    for one, other in zip(trace_all(labels, style="midpoint"), found, strict=True):
+        assert [len(ring.points) for ring in one.contours] == [
+            len(ring.points) for ring in other.contours
+        ]
+
+
+def test_the_table_measures_the_image_and_says_what_its_edge_cuts(
+    image: Image, phantom_series: Path, tmp_path: Path
+) -> None:
+    array = np.zeros(image.grid.shape, np.uint8)
+    array[3:6, 0:9, 30:40] = 1
+    array[3:6, 20:29, 30:40] = 2
+    named = {1: Category("Cut"), 2: Category("Whole")}
+    nifti.write_labels(LabelMap(array, image.grid, named), tmp_path / "a.nii.gz")
+
+    assert run("convert", tmp_path / "a.nii.gz", "--to", "csv", "--out", tmp_path / "b.csv",
+               "--reference", phantom_series) == 0  # fmt: skip
+
+    cut, whole = csv.DictReader((tmp_path / "b.csv").read_text(encoding="utf-8").splitlines())
+    assert cut["notes"] == "cut by the field of view"
+    assert whole["notes"] == ""
+    assert float(whole["mean_hu"]) == pytest.approx(image.array[array == 2].mean())
+
+
+def test_marks_have_numbers_that_no_structure_has(tmp_path: Path) -> None:
+    grid = Grid.regular((2, 4, 4))
+    array = np.zeros(grid.shape, np.uint8)
+    array[0, 1, 1] = 7
+    layer = LabelMap(array, grid, {7: Category("Liver")})
+    point = Mark(1, Category("Nodule"), 0.5, (1.0, 1.0, 0.0), None, ())
+    coco.write((layer,), grid, tmp_path / "a.json", (point,))
+
+    made = drawing_of(read_annotation(tmp_path / "a.json"))
+
+    assert [one.number for one in made.structures] == [7]
+    assert [one.number for one in made.marks] == [8]
+
+
 def test_what_the_edge_of_the_image_cuts_off_is_said(
     labels: LabelMap, image: Image, phantom_series: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -158,6 +227,17 @@ def test_what_the_edge_of_the_image_cuts_off_is_said(
     assert "Body: drawn beyond the edge of the image" in said
     assert "Heart" not in said
     assert "beyond the edge" in (tmp_path / NAME).read_text()
+
+
+def test_files_that_are_gone_are_no_longer_listed(drawn: Path, tmp_path: Path) -> None:
+    for name in ("a.ply", "b.ply"):
+        assert run("convert", drawn, "--to", "ply", "--out", tmp_path / name) == 0
+    assert set(json.loads((tmp_path / NAME).read_text())["files"]) == {"a.ply", "b.ply"}
+
+    (tmp_path / "a.ply").unlink()
+    assert run("convert", drawn, "--to", "nrrd", "--out", tmp_path / "c.seg.nrrd") == 0
+
+    assert set(json.loads((tmp_path / NAME).read_text())["files"]) == {"b.ply", "c.seg.nrrd"}
 
 
 def test_no_file_takes_the_name_of_what_says_its_round_trip(drawn: Path, tmp_path: Path) -> None:

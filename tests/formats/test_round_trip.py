@@ -85,3 +85,14 @@ def test_outlines_that_were_moved_are_not_called_exact() -> None:
 
     assert trip.sentence == "round trip: Dice 1.000000, largest distance 0.350 mm"
     assert trip.to_json()["outlines_moved_mm"] == 0.35
+
+
+def test_a_structure_that_nobody_looked_for_counts_as_well() -> None:
+    more = LabelMap(np.where(ONE.array == 0, 4, ONE.array).astype(np.uint8), GRID, {})
+
+    trip = round_trip((ONE,), (more,), GRID)
+
+    assert trip.structures[1].exact
+    assert trip.structures[4] == Deviation(0.0, None)
+    assert trip.dice == 0.0
+    assert "a structure lost" in trip.sentence
