@@ -12,15 +12,21 @@ from delineate.formats.round_trip import RoundTrip
 
 __all__ = ["Contours", "Holes", "Segments", "Simplify", "Smooth", "formats_of", "said"]
 
+_MOST_MM = 100.0  # as over REST
+
 Contours = Annotated[
     Literal["edge", "midpoint"],
     typer.Option(help="Outlines along the edges of samples, or with their corners cut."),
 ]
 Smooth = Annotated[
-    float, typer.Option(min=0.0, help="Smooth outlines, moving them by at most so many mm.")
+    float,
+    typer.Option(min=0.0, max=_MOST_MM, help="Smooth outlines, moving them by at most so many mm."),
 ]
 Simplify = Annotated[
-    float, typer.Option(min=0.0, help="Drop points of outlines, moving them by at most so many mm.")
+    float,
+    typer.Option(
+        min=0.0, max=_MOST_MM, help="Drop points of outlines, moving them by at most so many mm."
+    ),
 ]
 Holes = Annotated[
     Literal["rings", "xor", "keyhole"],

@@ -240,6 +240,14 @@ def test_files_that_are_gone_are_no_longer_listed(drawn: Path, tmp_path: Path) -
     assert set(json.loads((tmp_path / NAME).read_text())["files"]) == {"b.ply", "c.seg.nrrd"}
 
 
+@pytest.mark.parametrize("far", ["inf", "nan", "-1", "101"])
+@pytest.mark.parametrize("option", ["--smooth-mm", "--simplify-mm"])
+def test_outlines_are_moved_by_a_sensible_distance_alone(
+    option: str, far: str, drawn: Path, tmp_path: Path
+) -> None:
+    assert run("convert", drawn, "--to", "coco", "--out", tmp_path / "a.json", option, far) == 2
+
+
 def test_no_file_takes_the_name_of_what_says_its_round_trip(drawn: Path, tmp_path: Path) -> None:
     assert run("convert", drawn, "--to", "coco", "--out", tmp_path / NAME) == 2
     assert list(tmp_path.iterdir()) == []

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import labelmaps
 
 from delineate import formats
-from delineate.contour import Structure, trace_all
+from delineate.contour import Structure, fill, trace_all
 from delineate.errors import ExportError, GeometryError
+from delineate.formats import nifti
 from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
 from delineate.formats.format import Choices
 from delineate.formats.marks import Mark
@@ -106,6 +109,63 @@ def _distance(point: np.ndarray, ring: np.ndarray) -> float:
     steps = np.roll(ring, -1, axis=0) - ring
     t = np.clip(((point - ring) * steps).sum(axis=1) / (steps**2).sum(axis=1), 0, 1)
     return float(np.linalg.norm(ring + t[:, None] * steps - point, axis=1).min())
+
+
+def test_surfaces_say_how_far_they_went(tmp_path: Path) -> None:
+    labelmap = ball()
+    drawing = drawing_of(labelmap)
+
+    trip = write(drawing, "ply", tmp_path / "a.ply")
+
+    assert trip is not None
+    assert trip.dice == 1.0
+    assert trip.largest_distance == drawing.surfaces[0].deviation_mm
+    assert trip.largest_distance
+
+
+def test_a_picture_without_scale_has_no_surfaces() -> None:
+    pixels = Grid.regular((1, 4, 4), unit="px")
+    layer = LabelMap(np.ones(pixels.shape, np.uint8), pixels, {1: Category("a")})
+
+    assert not {"stl", "ply", "glb"} & set(possible(drawing_of(layer)))
+
+
+def test_marks_beside_labels_are_compared_as_well(tmp_path: Path) -> None:
+    labelmap = ball()
+    (ring,) = trace_all(ball(9))
+    mark = Mark(9, Category("Nodule"), 0.5, None, None, ring.contours)
+    drawing = replace(drawing_of(labelmap), marks=(mark,))
+
+    kept = write(drawing, "geojson", tmp_path / "a.geojson")
+    lost = write(drawing, "nrrd", tmp_path / "a.seg.nrrd")
+
+    assert kept is not None
+    assert lost is not None
+    assert kept.structures.keys() == {1, 9}
+    assert kept.dice == 1.0
+    assert lost.dice == 0.0  # label maps have no place for marks
+    assert "a structure lost" in lost.sentence
+
+
+def test_smoothing_passes_no_sample_centre() -> None:
+    labelmap = ball()
+
+    drawn = outlines((labelmap,), Outlines(smooth_mm=2.0))
+
+    np.testing.assert_array_equal(fill(drawn[0].contours, labelmap.grid), labelmap.array > 0)
+
+
+def test_nifti_may_be_left_unpacked(tmp_path: Path) -> None:
+    write(drawing_of(ball()), "nifti", tmp_path / "a.nii")
+
+    assert nifti.read_labels(tmp_path / "a.nii").present() == ball().present()
+
+
+def ball(label: int = 1) -> LabelMap:
+    grid = Grid.regular((5, 12, 12))
+    far = np.linalg.norm(np.argwhere(np.ones(grid.shape)) - (2, 5, 6), axis=1)
+    array = np.where(far.reshape(grid.shape) < 2.6, label, 0).astype(np.uint8)
+    return LabelMap(array, grid, {label: Category("a")})
 
 
 @pytest.mark.parametrize("name", ["nifti", "nrrd", "masks"])
@@ -256,3 +316,15 @@ def test_choices_that_cannot_be_are_refused() -> None:
     for wrong in itertools.chain(({"holes": "square"},), ({"segments": "ternary"},)):
         with pytest.raises(ValueError, match="expected"):
             Choices(**wrong)
+
+
+def test_a_structure_set_says_when_it_was_made(
+    series: tuple[Image, LabelMap], tmp_path: Path
+) -> None:
+    image, labels = series
+    drawing = replace(drawing_of(labels, image=image), created=datetime(2026, 2, 3, 4, 5, 6))
+
+    write(drawing, "rtstruct", tmp_path / "a.dcm")
+
+    found = pydicom.dcmread(tmp_path / "a.dcm")
+    assert (found.StructureSetDate, found.StructureSetTime) == ("20260203", "040506")
