@@ -171,6 +171,8 @@ def _changes(before: Sequence[LabelMap], after: Sequence[LabelMap]) -> tuple[str
     """What sampling anew has done to each structure, in words."""
     notes = []
     for old, new in zip(before, after, strict=True):
+        if old.grid.matches(new.grid):
+            continue
         was, now = measure(old), measure(new)
         for number, measured in was.items():
             name = old.categories[number].name if number in old.categories else f"label {number}"

@@ -229,6 +229,15 @@ def test_what_the_edge_of_the_image_cuts_off_is_said(
     assert "beyond the edge" in (tmp_path / NAME).read_text()
 
 
+def test_labels_on_the_same_samples_are_not_called_sampled_anew(
+    drawn: Path, phantom_series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("convert", drawn, "--to", "nrrd", "--out", tmp_path / "a.seg.nrrd",
+               "--reference", phantom_series, "--resample") == 0  # fmt: skip
+
+    assert "anew" not in capsys.readouterr().err
+
+
 def test_files_that_are_gone_are_no_longer_listed(drawn: Path, tmp_path: Path) -> None:
     for name in ("a.ply", "b.ply"):
         assert run("convert", drawn, "--to", "ply", "--out", tmp_path / name) == 0
