@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -92,8 +93,11 @@ class Bench:
             document = {
                 "id": image_id([content_hash(path) for path in files]),
                 "files": len(files),
+                "reading": {"uneven": "refuse", "spacing_mm": None},
                 "report": report,
             }
+            names = {path.name: path.name for path in files}
+            (folder / "names.json").write_text(json.dumps(names))
             stored = self.store.keep(folder, document)
         return stored.document["id"], report["series"][0]["id"]
 
