@@ -12,7 +12,7 @@ from delineate.contour import Structure, measure
 from delineate.errors import InputError
 from delineate.formats.annotations import Annotation
 from delineate.formats.dicom import DicomSource
-from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
+from delineate.formats.drawing import EXACT, Drawing, Outlines, off_plane, outlines
 from delineate.formats.marks import Mark
 from delineate.imaging import Category, Grid, Image, LabelMap, place, resample_labels
 
@@ -146,6 +146,17 @@ def _filled(annotation: Annotation, grid: Grid) -> tuple[str, ...]:
         f"labels and surfaces hold the outlines as filled at the centres of samples of {steps} "
         f"{grid.unit}; files of outlines hold them as they were drawn",
         *_cut_off(annotation.structures, grid),
+        *_beside(annotation.structures, grid),
+    )
+
+
+def _beside(structures: Sequence[Structure], grid: Grid) -> tuple[str, ...]:
+    far = off_plane(structures, grid)
+    if not far:
+        return ()
+    return (
+        f"outlines lie up to {far:.3f} {grid.unit} beside the planes of the slices that they are "
+        "taken for",
     )
 
 

@@ -23,7 +23,9 @@ from delineate.formats.marks import Mark
 from delineate.formats.measurements import Row
 from delineate.imaging import Grid, Image, LabelMap
 
-__all__ = ["EXACT", "Drawing", "Outlines", "outlines"]
+__all__ = ["EXACT", "Drawing", "Outlines", "off_plane", "outlines"]
+
+_IN_PLANE = 0.01  # mm or px: files round their numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,17 @@ def outlines(layers: Sequence[LabelMap], how: Outlines = EXACT) -> tuple[Structu
                 contours = simplify(contours, how.simplify_mm, exact_on=layer.grid)
             drawn.append(Structure(structure.number, structure.category, contours))
     return tuple(sorted(drawn, key=lambda structure: structure.number))
+
+
+def off_plane(structures: Sequence[Structure], grid: Grid) -> float:
+    """How far outlines lie from the planes of their slices, in mm (px); 0.0 up to 0.01."""
+    far = 0.0
+    for structure in structures:
+        if structure.contours:
+            points = np.concatenate([one.points for one in structure.contours])
+            index = grid.to_index(points)[:, 0]
+            far = max(far, float(np.abs(index - np.rint(index)).max()) * grid.slice_distance)
+    return far if far > _IN_PLANE else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

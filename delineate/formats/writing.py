@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from delineate.errors import ExportError
-from delineate.formats.drawing import Drawing
+from delineate.formats.drawing import Drawing, off_plane
 from delineate.formats.format import DEFAULT, Choices, Format
 from delineate.formats.round_trip import RoundTrip, round_trip
 from delineate.formats.table import FORMATS
@@ -67,7 +67,10 @@ def write(
 def _moved(drawing: Drawing, entry: Format) -> float:
     if entry.takes == "surfaces":
         return max((one.deviation_mm or 0.0 for one in drawing.surfaces), default=0.0)
-    return drawing.how.moved(drawing.image.grid) if entry.has_outlines else 0.0
+    if not entry.has_outlines:
+        return 0.0
+    grid = drawing.image.grid
+    return drawing.how.moved(grid) + off_plane(drawing.outlined, grid)
 
 
 def possible(drawing: Drawing) -> tuple[str, ...]:

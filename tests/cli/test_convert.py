@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -236,6 +237,26 @@ def test_labels_on_the_same_samples_are_not_called_sampled_anew(
                "--reference", phantom_series, "--resample") == 0  # fmt: skip
 
     assert "anew" not in capsys.readouterr().err
+
+
+def test_outlines_beside_their_slices_are_said_to_be_moved(
+    labels: LabelMap, image: Image, phantom_series: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    aside = Grid(image.grid.shape, image.grid.affine + np.outer([0, 0, 3.0, 0], [0, 0, 0, 1]))
+    shifted = replace(image, grid=aside)
+    rtstruct.write(trace_all(LabelMap(labels.array, aside, labels.categories)), shifted,
+                   tmp_path / "a.dcm")  # fmt: skip
+    base = ("convert", tmp_path / "a.dcm", "--reference", phantom_series, "--to")
+
+    assert run(*base, "geojson", "--out", tmp_path / "a.geojson") == 0
+    assert run(*base, "rtstruct", "--out", tmp_path / "b.dcm") == 3
+
+    said = capsys.readouterr()
+    assert "largest distance 3.000 mm" in said.out
+    assert "up to 3.000 mm beside the planes" in " ".join(said.err.split())
+    entry = json.loads((tmp_path / NAME).read_text())["files"]["a.geojson"]
+    assert entry["round_trip"]["outlines_moved_mm"] == pytest.approx(3.0, abs=1e-3)
 
 
 def test_files_that_are_gone_are_no_longer_listed(drawn: Path, tmp_path: Path) -> None:
