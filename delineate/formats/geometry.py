@@ -222,7 +222,8 @@ class SeriesReport:
 class Report:
     """What a set of files holds, and whether it can be used.
 
-    ``verdict`` is that of the best series; ``"refused"`` means that no series can be read.
+    ``verdict`` is that of the best series that is offered; ``"refused"`` means that none is: none
+    can be read, or only such as are set aside.
     """
 
     verdict: Verdict
@@ -245,12 +246,15 @@ class Report:
             advice = f"Choose one of {len(good)} series that can be read."
         elif len(ranked) > 1 and good:
             advice = f"One of {len(ranked)} series is read. {good[0].advice}"
+        elif good:
+            advice = good[0].advice
         else:
-            advice = ranked[0].advice
+            advice = max(ranked, key=lambda one: (one.verdict == "refused", one.slices)).advice
         aside = [f"Set aside: {one.set_aside}." for one in ranked if one.set_aside]
         more = f" And {len(aside) - 3} more are set aside." if len(aside) > 3 else ""
         advice = " ".join([advice, *aside[:3]]) + more
-        return cls(ranked[0].verdict, advice, tuple(ranked), tuple(ignored))
+        verdict = good[0].verdict if good else "refused"
+        return cls(verdict, advice, tuple(ranked), tuple(ignored))
 
     def to_json(self) -> dict[str, Any]:
         """As ``docs/rest.md`` shows it."""

@@ -166,8 +166,17 @@ def _choose(found: Sequence[_Found], ignored: Sequence[Ignored], series: str | N
         raise SeriesChoiceError(
             f"{len(offered)} series can be read; choose one by its id", _choices(offered)
         )
-    # Where none can be read, reading the largest raises its reason.
-    return offered[0] if offered else max(found, key=lambda one: one.report.slices)
+    if offered:
+        return offered[0]
+    largest = max(found, key=lambda one: one.report.slices)
+    if any(one.report.verdict != "refused" for one in found):
+        why = largest.report.problems[0].message if largest.report.problems else "it is broken"
+        raise SeriesChoiceError(
+            f"the largest series, of {largest.report.slices} slices, cannot be read: {why}; send "
+            "it whole, or choose another by its id",
+            _choices(found),
+        )
+    return largest  # reading it raises its reason
 
 
 def _choices(found: Sequence[_Found]) -> list[dict[str, object]]:
@@ -218,22 +227,33 @@ def _search(
 
 
 def _without_strays(found: Sequence[_Found]) -> list[_Found]:
-    """Set scouts and lone slices aside where there is a volume beside them."""
-    offered = [one.report for one in found if one.report.offered]
-    volumes = [one for one in offered if one.slices >= _VOLUME and not one.localizer]
-    if not volumes:
-        return list(found)
-    most = max(one.slices for one in volumes)
-    kept = []
-    for one in found:
-        stray = one.report.offered and (one.report.slices == 1 or one.report.localizer)
-        if stray:
-            what = "a localizer" if one.report.localizer else "a single slice"
-            why = f"{what} beside a series of {most} slices; choose {one.report.id} to read it"
-            kept.append(replace(one, report=replace(one.report, set_aside=why)))
-        else:
-            kept.append(one)
-    return kept
+    """Set scouts and lone slices aside where there is a volume beside them.
+
+    What is smaller than a series that is refused is set aside too: it may not be what was meant.
+    """
+    volumes = [
+        one.report for one in found if one.report.slices >= _VOLUME and not one.report.localizer
+    ]
+    most = max((one.slices for one in volumes if one.offered), default=0)
+    most_refused = max((one.slices for one in volumes if one.verdict == "refused"), default=0)
+    return [
+        replace(one, report=replace(one.report, set_aside=_stray(one.report, most, most_refused)))
+        for one in found
+    ]
+
+
+def _stray(report: SeriesReport, most: int, most_refused: int) -> str:
+    """Why a series is not offered; empty if it is, or is refused itself."""
+    if not report.offered:
+        return report.set_aside
+    choose = f"choose {report.id} to read it"
+    if most and (report.slices == 1 or report.localizer):
+        what = "a localizer" if report.localizer else "a single slice"
+        return f"{what} beside a series of {most} slices; {choose}"
+    if report.slices < most_refused:
+        what = "1 slice" if report.slices == 1 else f"{report.slices} slices"
+        return f"{what} beside a series of {most_refused} slices that cannot be read; {choose}"
+    return ""
 
 
 def _dicom(

@@ -510,3 +510,27 @@ def test_rescale_and_padding_are_told(tmp_path: Path) -> None:
     assert report.samples is not None
     assert (report.samples.rescale, report.samples.slope) == ("per slice", None)
     assert report.samples.padding == (-2000, -2000)
+
+
+def test_a_small_series_does_not_stand_in_for_a_refused_one(tmp_path: Path) -> None:
+    small = stray(tmp_path, slices=4)
+    paths = written(tmp_path / "ct", phantom(12))
+    paths[5].unlink()
+
+    report = inspect(tmp_path)
+
+    assert report.verdict == "refused"
+    assert "Send the whole series" in report.advice
+    assert "4 slices beside a series of 11 slices that cannot be read" in report.advice
+    with pytest.raises(SeriesChoiceError, match="of 11 slices, cannot be read: slice 5"):
+        read(tmp_path)
+    assert read(tmp_path, series=small.id).grid.shape[0] == 4
+
+
+def test_a_refused_series_that_is_smaller_is_only_told(tmp_path: Path) -> None:
+    written(tmp_path / "ct", phantom(12))
+    paths = written(tmp_path / "other", phantom(6, seed=2))
+    paths[2].unlink()
+
+    assert inspect(tmp_path).verdict == "usable"
+    assert read(tmp_path).grid.shape[0] == 12
