@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,8 @@ from delineate.formats.table import FORMATS
 from delineate.formats.writing import demand_series, write
 
 __all__ = ["convert"]
+
+_ENDINGS = tuple(ending for entry in FORMATS.values() for ending in entry.endings)
 
 
 def convert(
@@ -60,6 +62,10 @@ def convert(
             "distance if not given.",
         ),
     ] = None,
+    made: Annotated[
+        Literal["automatic", "semiautomatic", "manual"] | None,
+        typer.Option(help="How the structures came about, where the file does not say so."),
+    ] = None,
     resample: Annotated[
         bool,
         typer.Option(
@@ -80,7 +86,7 @@ def convert(
     read = read_annotation(
         annotation, image.grid if image is not None else None, plane_tolerance_mm
     )
-    drawing = drawing_of(read, image, how, resample=resample, title=annotation.name)
+    drawing = drawing_of(read, image, how, resample=resample, title=annotation.name, made=made)
     for note in (*read.notes, *drawing.notes):
         errors.print(note, markup=False, style="yellow")
     as_given = how == EXACT and (bool(read.structures) or not drawing.layers)
@@ -94,6 +100,8 @@ def _written(
 ) -> list[str]:
     """Write all or nothing; gives a line for each file."""
     folder = out if len(wanted) > 1 or out.is_dir() or not out.suffix else out.parent
+    if len(wanted) > 1 and out.name.lower().endswith(_ENDINGS) and not out.is_dir():
+        raise OptionError(f"--out expects a folder for several formats, got the file {out.name}")
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out expects a folder for several formats, and {folder} is a file")
     if folder != out and out.name == NAME:

@@ -42,6 +42,8 @@ def inspect(
             output.print(f"{len(report.ignored)} file(s) set aside:")
             for ignored in report.ignored if files else report.ignored[:_SHOWN]:
                 _print(f"  {ignored.name}: {ignored.reason}")
+            if len(report.ignored) > _SHOWN and not files:
+                _print(f"  and {len(report.ignored) - _SHOWN} more (--files lists them)")
         output.print(f"[bold {_COLOURS[report.verdict]}]{report.verdict}[/]: ", end="")
         _print(report.advice)
     if report.verdict == "refused":

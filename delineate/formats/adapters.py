@@ -98,6 +98,7 @@ def write_rtstruct(drawing: Drawing, path: Path, accuracy: str, choices: Choices
         path,
         description=drawing.title,
         algorithm=drawing.algorithm,
+        made=drawing.made,
         holes=choices.holes,
         created=drawing.created,
         accuracy=accuracy,
@@ -120,6 +121,7 @@ def write_seg(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> 
         drawing.image,
         path,
         algorithm=drawing.algorithm,
+        made=drawing.made,
         kind=choices.segments,
         accuracy=accuracy,
     )
@@ -151,6 +153,7 @@ def write_sr(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> N
         path,
         segmentation=known,
         algorithm=drawing.algorithm,
+        made=drawing.made,
         created=drawing.created,
         accuracy=accuracy,
     )
@@ -193,7 +196,16 @@ def write_png(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> 
     """Write the contact sheet."""
     from delineate.formats import sheet
 
-    sheet.write(drawing.image, drawing.outlined, path)
+    sizes = {one.id: one.measurements for one in drawing.rows}
+    sheet.write(
+        drawing.image,
+        drawing.outlined,
+        path,
+        volumes_ml={
+            number: size["volume_ml"] for number, size in sizes.items() if size.get("volume_ml")
+        },
+        by_software=drawing.made == "automatic",
+    )
 
 
 def write_coco(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from delineate.contour import Structure, fill_layers
 from delineate.errors import InputError, UnreadableFileError
+from delineate.formats.derived import Made
 from delineate.formats.entries import gathered
 from delineate.formats.marks import Mark
 from delineate.formats.sniff import kind_of, what_else
@@ -42,6 +43,8 @@ class Annotation:
         Points, boxes and outlines found one by one.
     notes
         What to know of the file.
+    made
+        How the structures came about, where a DICOM object says so.
     frame_of_reference_uid, series_uid
         In which frame and on which series it was drawn, where a DICOM object says so.
     """
@@ -51,6 +54,7 @@ class Annotation:
     structures: tuple[Structure, ...] = ()
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
+    made: Made = "unknown"
     frame_of_reference_uid: str = ""
     series_uid: str = ""
 
@@ -156,10 +160,11 @@ def _of_dicom(path: Path, name: str, grid: Grid | None, tolerance: float | None)
 
     modality = _modality(path)
     if modality == "SEG":
-        frame, series = seg.drawn_on(path)
+        frame, series, made = seg.origin(path)
         return Annotation(
             format="seg",
             layers=seg.read_layers(path),
+            made=made,
             frame_of_reference_uid=frame,
             series_uid=series,
         )
@@ -171,6 +176,7 @@ def _of_dicom(path: Path, name: str, grid: Grid | None, tolerance: float | None)
             layers=layers,
             structures=drawn.structures,
             notes=drawn.notes,
+            made=drawn.made,
             frame_of_reference_uid=drawn.frame_of_reference_uid,
             series_uid=drawn.series_uid,
         )

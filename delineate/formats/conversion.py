@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from delineate.contour import Structure, measure
-from delineate.errors import InputError
+from delineate.errors import GeometryError, InputError
 from delineate.formats.annotations import Annotation
+from delineate.formats.derived import Made
 from delineate.formats.dicom import DicomSource
 from delineate.formats.drawing import EXACT, Drawing, Outlines, off_plane, outlines
 from delineate.formats.marks import Mark
@@ -41,6 +42,7 @@ def drawing_of(
     *,
     resample: bool = False,
     title: str = "",
+    made: Made | None = None,
 ) -> Drawing:
     """Put what a file says on an image.
 
@@ -57,6 +59,8 @@ def drawing_of(
         taking the label that its centre lies in; otherwise they are refused.
     title
         For people.
+    made
+        How the structures came about; by default as the file says.
 
     Returns
     -------
@@ -92,6 +96,8 @@ def drawing_of(
         how=how,
         rows=_rows(layers, image),
         title=title,
+        algorithm=made or annotation.made,
+        made=made or annotation.made,
         notes=_filled(annotation, grid) + (_changes(annotation.layers, layers) if resample else ()),
     )
 
@@ -120,7 +126,27 @@ def _blank(grid: Grid) -> Image:
 
 
 def _placed(layer: LabelMap, grid: Grid, resample: bool) -> LabelMap:
-    return resample_labels(layer, grid) if resample else place(layer, grid)
+    if not resample:
+        return place(layer, grid)
+    outside = _outside(layer, grid)
+    if outside:
+        raise GeometryError(
+            f"{outside} labelled samples lie outside the image, which would lose them; give the "
+            "image that they were drawn on"
+        )
+    return resample_labels(layer, grid)
+
+
+def _outside(layer: LabelMap, grid: Grid) -> int:
+    """How many labelled samples have their centre beyond the faces of a grid."""
+    low, high = -0.5 - _BEYOND, np.array(grid.shape) - 0.5 + _BEYOND
+    count = 0
+    for number, plane in enumerate(layer.array):
+        rows, columns = np.nonzero(plane)
+        index = np.stack((np.full(len(rows), number), rows, columns), axis=1)
+        there = grid.to_index(layer.grid.to_world(index))
+        count += int(((there < low) | (there > high)).any(axis=1).sum())
+    return count
 
 
 def _rows(layers: Sequence[LabelMap], image: Image) -> tuple[_Row, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from delineate.errors import ExportError
 from delineate.formats.dicom import DicomSource
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SIDES",
+    "Made",
     "code_and_side",
     "coded",
+    "common_making",
     "fix_times",
     "line",
     "new_uid",
@@ -29,6 +31,9 @@ __all__ = [
     "title",
     "version",
 ]
+
+# How structures came about, as DICOM tells it apart.
+Made = Literal["automatic", "semiautomatic", "manual", "unknown"]
 
 # Left and right as SNOMED CT has them (CID 244).
 SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
@@ -193,3 +198,15 @@ def version() -> str:
         return metadata.version("delineate")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def common_making(said: Iterable[str]) -> Made:
+    """How all of some structures were made, from DICOM's words; unknown where they differ."""
+    words = {str(one or "").strip().lower() for one in said}
+    only = words.pop() if len(words) == 1 else ""
+    known: dict[str, Made] = {
+        "automatic": "automatic",
+        "semiautomatic": "semiautomatic",
+        "manual": "manual",
+    }
+    return known.get(only, "unknown")

@@ -19,6 +19,7 @@ from delineate.contour import (
     surfaces,
     trace_all,
 )
+from delineate.formats.derived import Made
 from delineate.formats.marks import Mark
 from delineate.formats.measurements import Row
 from delineate.imaging import Grid, Image, LabelMap
@@ -110,6 +111,8 @@ class Drawing:
         What was measured, one row a structure or a mark.
     title, algorithm
         What made it, for people.
+    made
+        How the structures came about.
     created
         When; ``None``: not said.
     notes
@@ -124,6 +127,7 @@ class Drawing:
     rows: Sequence[Row] = ()
     title: str = ""
     algorithm: str = "delineate"
+    made: Made = "automatic"
     created: datetime | None = None
     notes: tuple[str, ...] = ()
 

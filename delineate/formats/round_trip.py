@@ -41,10 +41,10 @@ class RoundTrip:
 
     @property
     def largest_distance(self) -> float | None:
-        """Of all structures and of ``moved``; ``None`` where one was lost, or came from nothing."""
+        """Of all structures; ``None`` where one was lost, or came from nothing."""
         far = [one.largest_distance for one in self.structures.values()]
         known = [distance for distance in far if distance is not None]
-        return None if len(known) < len(far) else max((self.moved, *known))
+        return None if len(known) < len(far) else max(known, default=0.0)
 
     @property
     def sentence(self) -> str:
@@ -52,15 +52,16 @@ class RoundTrip:
         dice = f"round trip: Dice {math.floor(self.dice * 1e6) / 1e6:.6f}"
         if self.largest_distance is None:
             return f"{dice}, a structure lost"
-        far = math.ceil(self.largest_distance * 1e3 - 1e-9) / 1e3
-        return f"{dice}, largest distance {far:.3f} {self.unit}"
+        far = math.ceil(max(self.largest_distance, self.moved) * 1e3 - 1e-9) / 1e3
+        at_most = "at most " if self.moved else ""
+        return f"{dice}, largest distance {at_most}{far:.3f} {self.unit}"
 
     def to_json(self) -> dict[str, Any]:
         """As the sidecar of exports has it."""
         return {
             "dice": self.dice,
             f"largest_distance_{self.unit}": self.largest_distance,
-            f"outlines_moved_{self.unit}": self.moved,
+            f"outlines_moved_at_most_{self.unit}": self.moved,
             "sentence": self.sentence,
             "structures": {
                 str(number): {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from delineate.contour import Structure
 from delineate.errors import InputError, UnreadableFileError
-from delineate.formats.derived import code_and_side
+from delineate.formats.derived import Made, code_and_side, common_making
 from delineate.formats.rtstruct_items import DrawnRoi, drawn_rois
 from delineate.formats.rtstruct_nesting import nested
 from delineate.formats.rtstruct_rings import closed_rings
@@ -43,6 +43,8 @@ class RtStruct:
         The images of that series, as listed.
     interpreted_types
         By structure number: ``"GTV"``, ``"ORGAN"``, ``"EXTERNAL"`` ...; only those that are given.
+    made
+        How the contours came about, where the file says the same of all that there are.
     notes
         What was set aside and what was odd, in sentences.
     """
@@ -55,6 +57,7 @@ class RtStruct:
     frame_of_reference_uid: str = ""
     sop_instance_uids: tuple[str, ...] = ()
     interpreted_types: Mapping[int, str] = field(default_factory=dict)
+    made: Made = "unknown"
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -169,6 +172,10 @@ def _content(dataset: Dataset) -> RtStruct:
         frame_of_reference_uid=frame or str(dataset.get("FrameOfReferenceUID") or ""),
         sop_instance_uids=instances,
         interpreted_types=types,
+        made=common_making(
+            str(item.get("ROIGenerationAlgorithm") or "")
+            for item in dataset.get("StructureSetROISequence") or ()
+        ),
         notes=tuple(notes),
     )
 

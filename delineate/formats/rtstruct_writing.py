@@ -17,6 +17,7 @@ from delineate.contour import Structure
 from delineate.errors import ExportError
 from delineate.formats.derived import (
     SIDES,
+    Made,
     coded,
     line,
     new_uid,
@@ -49,6 +50,7 @@ def write(
     label: str = "delineate",
     description: str = "",
     algorithm: str = "",
+    made: Made = "automatic",
     holes: Holes = "rings",
     created: datetime | None = None,
     accuracy: str = "",
@@ -73,6 +75,8 @@ def write(
         Of the series that the set makes.
     algorithm
         What drew the contours, at most 64 characters.
+    made
+        How the contours came about, for ROIGenerationAlgorithm; left empty if unknown.
     holes
         ``"rings"``: rings within rings, of type CLOSED_PLANAR, which nearly every program fills
         by the even-odd rule, though the standard does not say so. ``"xor"``: the same with all
@@ -102,7 +106,7 @@ def write(
     frame = source.frame_of_reference_uid or new_uid(
         source.series_uid.encode(), "frame of reference"
     )
-    dataset = _dataset(structures, source, frame, label, algorithm, created)
+    dataset = _dataset(structures, source, frame, label, algorithm, made, created)
     dataset.SeriesDescription = line(description, 64)
     if accuracy:
         dataset.StructureSetDescription = line(accuracy, 1024)
@@ -120,6 +124,7 @@ def _dataset(
     frame: str,
     label: str,
     algorithm: str,
+    made: Made,
     created: datetime | None,
 ) -> Dataset:
     """All but the contours."""
@@ -147,8 +152,8 @@ def _dataset(
         roi.ROIName = name
         if not structure.contours:
             roi.ROIDescription = _NOT_FOUND
-        roi.ROIGenerationAlgorithm = "AUTOMATIC"
-        if algorithm:
+        roi.ROIGenerationAlgorithm = "" if made == "unknown" else made.upper()
+        if algorithm and made != "manual":
             roi.ROIGenerationDescription = line(algorithm, 64)
         rois.append(roi)
         observations.append(_observation(structure))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import GeometryError, InputError, UnreadableFileError
-from delineate.formats.derived import code_and_side
+from delineate.formats.derived import Made, code_and_side, common_making
 from delineate.formats.property_types import OWN_SCHEME
 from delineate.formats.seg_frames import Frames, frames_of
 from delineate.imaging import Category, LabelMap
@@ -20,7 +20,7 @@ from delineate.imaging import Category, LabelMap
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["drawn_on", "read_labels", "read_layers"]
+__all__ = ["origin", "read_labels", "read_layers"]
 
 _STORAGE = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _BACKGROUND = ("125040", "DCM")
@@ -88,19 +88,24 @@ def read_labels(path: Path | str) -> LabelMap:
     return layers[0]
 
 
-def drawn_on(path: Path | str) -> tuple[str, str]:
-    """UIDs of the frame of reference and the series; empty where the file does not say.
+def origin(path: Path | str) -> tuple[str, str, Made]:
+    """UIDs of the frame of reference and the series, empty if not said, and how it was made.
 
     Raises
     ------
     UnreadableFileError
         If it is no segmentation.
     """
-    dataset = _dataset(Path(path), ["FrameOfReferenceUID", "ReferencedSeriesSequence"])
+    wanted = ["FrameOfReferenceUID", "ReferencedSeriesSequence", "SegmentSequence"]
+    dataset = _dataset(Path(path), wanted)
     series = _first(dataset, "ReferencedSeriesSequence")
     return (
         str(dataset.get("FrameOfReferenceUID") or ""),
         str(series.get("SeriesInstanceUID") or "") if series is not None else "",
+        common_making(
+            str(one.get("SegmentAlgorithmType") or "")
+            for one in dataset.get("SegmentSequence") or ()
+        ),
     )
 
 

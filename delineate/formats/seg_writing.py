@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from delineate.errors import ExportError
 from delineate.formats.derived import (
     SIDES,
+    Made,
     fix_times,
     line,
     new_uid,
@@ -40,6 +42,7 @@ def write(
     path: Path | str,
     *,
     algorithm: str = "delineate",
+    made: Made = "automatic",
     kind: Kind = "binary",
     accuracy: str = "",
 ) -> None:
@@ -60,6 +63,8 @@ def write(
         The file to write. Frames without a sample are left out.
     algorithm
         What made the labels.
+    made
+        How they came about; a SEG has to say it.
     kind
         ``"binary"``: one bit a sample and segment, which every reader of segmentations knows, and
         which may overlap. ``"labelmap"``: one number a sample, much smaller for many segments, in
@@ -74,12 +79,17 @@ def write(
         label at all, or ``kind`` cannot hold them.
     """
     source = series_of(image, "a SEG")
+    if made == "unknown":
+        raise ExportError(
+            "a SEG says how its segments were made, and nothing says so of these; state it: "
+            "automatic, semiautomatic or manual (--made)"
+        )
     known = segments(layers, image, algorithm=algorithm, kind=kind)
     present = {label for layer in layers for label in layer.present()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # highdicom's remarks on optional attributes
         descriptions = [
-            _description(known, label, label in present, algorithm) for label in known.numbers
+            _description(known, label, label in present, algorithm, made) for label in known.numbers
         ]
         headers, frames = _headers(image, source)
         parts = [
@@ -178,7 +188,7 @@ def _decimals(values: Any) -> list[str]:
     return [format_number_as_ds(float(value)) for value in values]
 
 
-def _description(known: Segments, label: int, found: bool, algorithm: str) -> Any:
+def _description(known: Segments, label: int, found: bool, algorithm: str, made: Made) -> Any:
     import highdicom
     from highdicom.color import CIELabColor
     from highdicom.sr.coding import CodedConcept
@@ -186,17 +196,18 @@ def _description(known: Segments, label: int, found: bool, algorithm: str) -> An
     category = known.categories[label]
     code = category.code or own_code(category)
     name = title(category)
+    identity = highdicom.AlgorithmIdentificationSequence(
+        name=line(algorithm, 64),
+        family=CodedConcept("123109", "DCM", "Artificial Intelligence"),
+        version=version(),
+    )
     description = highdicom.seg.SegmentDescription(
         segment_number=known.numbers[label],
         segment_label=line(name, 64),
         segmented_property_category=CodedConcept(*property_category(category)),
         segmented_property_type=CodedConcept(code.value, code.scheme, line(code.meaning, 64)),
-        algorithm_type="AUTOMATIC",
-        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name=line(algorithm, 64),
-            family=CodedConcept("123109", "DCM", "Artificial Intelligence"),
-            version=version(),
-        ),
+        algorithm_type=made.upper(),
+        algorithm_identification=None if made == "manual" else identity,
         tracking_uid=known.tracking_uids[label],
         tracking_id=line(f"{known.numbers[label]} {name}", 64),
         display_color=CIELabColor.from_rgb(*category.colour),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
+Legend = list[tuple[tuple[int, int, int] | None, str, bool]]
 Rings = dict[int, list[tuple[Structure, NDArray[np.float64]]]]
 
 _BACKGROUND = (16, 18, 20)
@@ -30,7 +31,7 @@ _MARGIN = 16
 _FINE = 3  # contours are drawn this many times finer and then shrunk
 _LINE = 26  # height of a line of the legend
 _MOST_NAMES = 60
-_FOOTER = "Drawn by software. For research, not for diagnosis."
+_SOFTWARE, _FOOTER = "Drawn by software. ", "For research, not for diagnosis."
 
 
 def write(
@@ -41,6 +42,8 @@ def write(
     most: int = 12,
     window: tuple[float, float] = (40.0, 400.0),
     width: int = 1600,
+    volumes_ml: Mapping[int, float] | None = None,
+    by_software: bool = True,
 ) -> None:
     """Draw slices as radiologists hang them, the patient's right on the left.
 
@@ -61,6 +64,10 @@ def write(
         1st to their 99th percentile, 8-bit ones as they are.
     width
         Of the sheet, pixels.
+    volumes_ml
+        By number, as measured; those of the contours where it is not given.
+    by_software
+        Whether to say that software drew them.
 
     Raises
     ------
@@ -82,9 +89,16 @@ def write(
         _tile(image, view, k, rings.get(k, []), (tile, height), window, len(chosen) > 1)
         for k in chosen
     ]
-    _assembled(pictures, columns, lines, structures, image, window, width).save(
-        Path(path), "PNG", compress_level=6
-    )
+    _assembled(
+        pictures,
+        columns,
+        lines,
+        _legend(structures, image.grid, volumes_ml or {}),
+        image,
+        window,
+        width,
+        by_software,
+    ).save(Path(path), "PNG", compress_level=6)
 
 
 def _rings(structures: Sequence[Structure], grid: Grid) -> Rings:
@@ -205,16 +219,16 @@ def _assembled(
     pictures: list[Picture],
     columns: int,
     lines: int,
-    structures: Sequence[Structure],
+    entries: Legend,
     image: Image,
     window: tuple[float, float],
     width: int,
+    by_software: bool,
 ) -> Picture:
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
     tile, height = pictures[0].size
-    entries = _legend(structures, image.grid)
     across = max(1, (width - 2 * _MARGIN) // 380)
     names = -(-len(entries) // across)
     below = _MARGIN + lines * (height + _GAP)
@@ -231,18 +245,16 @@ def _assembled(
             pen.rectangle((x, y + 3, x + 16, y + 15), fill=colour)
         _write(pen, (x + 26, y + 9), text, "lm", 17, _TEXT if found else _DIM)
     foot = whole - _MARGIN // 2 - _LINE // 2
-    _write(pen, (_MARGIN, foot), _FOOTER, "lm", 13, _DIM)
+    _write(pen, (_MARGIN, foot), _SOFTWARE * by_software + _FOOTER, "lm", 13, _DIM)
     if image.modality == "CT":
         shown = f"CT, window {window[0]:g} / {window[1]:g} HU"
         _write(pen, (width - _MARGIN, foot), shown, "rm", 13, _DIM)
     return sheet
 
 
-def _legend(
-    structures: Sequence[Structure], grid: Grid
-) -> list[tuple[tuple[int, int, int] | None, str, bool]]:
+def _legend(structures: Sequence[Structure], grid: Grid, volumes_ml: Mapping[int, float]) -> Legend:
     """Colour, text and whether it was found, of each line."""
-    entries: list[tuple[tuple[int, int, int] | None, str, bool]] = []
+    entries: Legend = []
     for structure in structures[:_MOST_NAMES]:
         category = structure.category
         name = category.name
@@ -250,19 +262,21 @@ def _legend(
             name = f"{name}, {category.laterality}"
         name = name if len(name) <= 30 else f"{name[:29]}…"
         found = bool(structure.contours)
-        text = f"{name}   {_amount(structure, grid)}" if found else f"{name}   not found"
+        text = (
+            f"{name}   {_amount(structure, grid, volumes_ml)}" if found else f"{name}   not found"
+        )
         entries.append((category.colour, text, found))
     if len(structures) > _MOST_NAMES:
         entries.append((None, f"and {len(structures) - _MOST_NAMES} more", True))
     return entries
 
 
-def _amount(structure: Structure, grid: Grid) -> str:
-    """Volume, or area where there is one slice; of the contours, holes taken off."""
+def _amount(structure: Structure, grid: Grid, volumes_ml: Mapping[int, float]) -> str:
+    """Volume, as measured if known, or area where there is one slice; holes taken off."""
     area = sum(-one.area if one.is_hole else one.area for one in structure.contours)
     if grid.unit != "mm":
         return f"{area:,.0f} px"
     if grid.shape[0] == 1:
         return f"{area:,.1f} mm²"
-    volume = area * grid.slice_distance / 1000
+    volume = volumes_ml.get(structure.number, area * grid.slice_distance / 1000)
     return f"{volume:,.1f} ml" if volume >= 0.1 else f"{volume:.2g} ml"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from delineate.errors import ExportError
 from delineate.formats.derived import (
     SIDES,
+    Made,
     fix_times,
     line,
     new_uid,
@@ -71,6 +72,7 @@ def write(
     *,
     segmentation: Segments | None = None,
     algorithm: str = "delineate",
+    made: Made = "automatic",
     created: datetime | None = None,
     accuracy: str = "",
 ) -> None:
@@ -97,6 +99,8 @@ def write(
         :func:`delineate.formats.seg.segments` describes it. Rows that are not in it have no region.
     algorithm
         What found the structures.
+    made
+        How the structures came about: the algorithm is named only where it was one.
     created
         When; the study's date and time if not given.
     accuracy
@@ -110,6 +114,7 @@ def write(
     import highdicom
 
     source, rows = series_of(image, "an SR"), list(rows)
+    named = algorithm if made in ("automatic", "semiautomatic") else None
     if not rows:
         raise ExportError("there is nothing to report, and an SR needs at least one finding")
     said = [
@@ -119,11 +124,13 @@ def write(
     notes = [list(row.notes) for row in rows]
     known = "" if segmentation is None else segmentation.sop_instance_uid
     content = hashlib.sha256(
-        repr((source.series_uid, algorithm, known, str(created), accuracy, said, notes)).encode()
+        repr(
+            (source.series_uid, algorithm, made, known, str(created), accuracy, said, notes)
+        ).encode()
     ).digest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # highdicom's remarks on optional attributes
-        groups = [_group(row, source, segmentation, algorithm, content) for row in rows]
+        groups = [_group(row, source, segmentation, named, content) for row in rows]
         report = _report(groups, image, accuracy)
         dataset = highdicom.sr.Comprehensive3DSR(
             evidence=_evidence(source, segmentation),
@@ -178,7 +185,7 @@ def _group(
     row: Measured,
     source: DicomSource,
     segmentation: Segments | None,
-    algorithm: str,
+    algorithm: str | None,
     content: bytes,
 ) -> Any:
     from highdicom import sr
@@ -196,7 +203,9 @@ def _group(
         "finding_category": sr.CodedConcept(*property_category(category)),
         "finding_type": _concept(code),
         "finding_sites": sites,
-        "algorithm_id": sr.AlgorithmIdentification(name=line(algorithm, 64), version=version()),
+        "algorithm_id": sr.AlgorithmIdentification(name=line(algorithm, 64), version=version())
+        if algorithm
+        else None,
         "measurements": _measurements(row.measurements),
         "qualitative_evaluations": [
             sr.QualitativeEvaluation(

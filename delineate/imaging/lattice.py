@@ -90,7 +90,7 @@ def _steps(old: Grid, new: Grid) -> tuple[NDArray[Any], NDArray[Any], NDArray[An
         raise GeometryError(
             f"the samples of the labels ({_words(old)}) are not those of the image "
             f"({_words(new)}): {by} (in samples of the image); give the image that they were drawn "
-            "on, or resample"
+            "on, or resample (convert --resample)"
         )
     free = [axis for axis in range(3) if axis not in axes]
     for axis in np.flatnonzero(axes < 0):  # a single sample lies along whichever is left

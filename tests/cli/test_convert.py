@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 from test_commands import run
 
@@ -51,6 +52,7 @@ def test_one_file_becomes_all_formats_that_there_are(
 ) -> None:
     out = tmp_path / "new" / "out"
     assert run("convert", drawn, "--to", ",".join(FORMATS), "--reference", phantom_series,
+               "--made", "manual",
                "--out", out) == 0  # fmt: skip
 
     assert {path.name for path in out.iterdir()} == {
@@ -69,7 +71,8 @@ def test_there_and_back_nothing_is_lost(
     there = tmp_path / FORMATS[through].file
     back = tmp_path / "back.nii.gz"
     for given, to, out in ((drawn, through, there), (there, "nifti", back)):
-        assert run("convert", given, "--to", to, "--out", out, "--reference", phantom_series) == 0
+        assert run("convert", given, "--to", to, "--out", out, "--reference", phantom_series,
+                   "--made", "automatic") == 0  # fmt: skip
 
     found = nifti.read_labels(back)
 
@@ -104,7 +107,7 @@ def test_labels_turned_by_another_program_land_where_they_were(
     out = tmp_path / "seg.dcm"
 
     assert run("convert", tmp_path / "turned.nii.gz", "--to", "seg", "--out", out,
-               "--reference", phantom_series) == 0  # fmt: skip
+               "--reference", phantom_series, "--made", "manual") == 0  # fmt: skip
 
     (back,) = seg.read_layers(out)
     np.testing.assert_array_equal(place(back, labels.grid).array, labels.array)
@@ -124,8 +127,10 @@ def test_outlines_are_drawn_as_asked_for(
     assert sum(len(ring.points) for ring in before) != sum(len(ring.points) for ring in after)
     np.testing.assert_array_equal(fill(after, labels.grid), labels.mask(1))
     files = json.loads((tmp_path / NAME).read_text())["files"]
-    assert files["a.dcm"]["round_trip"]["outlines_moved_mm"] == 0.0
-    assert files["b.dcm"]["round_trip"]["outlines_moved_mm"] == pytest.approx(2.5 + 2 * 0.5**0.5)
+    assert files["a.dcm"]["round_trip"]["outlines_moved_at_most_mm"] == 0.0
+    assert files["b.dcm"]["round_trip"]["outlines_moved_at_most_mm"] == pytest.approx(
+        2.5 + 2 * 0.5**0.5
+    )
     assert files["b.dcm"]["outlines"] == {
         "style": "midpoint", "smooth_mm": 2.0, "simplify_mm": 0.5
     }  # fmt: skip
@@ -253,10 +258,10 @@ def test_outlines_beside_their_slices_are_said_to_be_moved(
     assert run(*base, "rtstruct", "--out", tmp_path / "b.dcm") == 3
 
     said = capsys.readouterr()
-    assert "largest distance 3.000 mm" in said.out
+    assert "largest distance at most 3.000 mm" in said.out
     assert "up to 3.000 mm beside the planes" in " ".join(said.err.split())
     entry = json.loads((tmp_path / NAME).read_text())["files"]["a.geojson"]
-    assert entry["round_trip"]["outlines_moved_mm"] == pytest.approx(3.0, abs=1e-3)
+    assert entry["round_trip"]["outlines_moved_at_most_mm"] == pytest.approx(3.0, abs=1e-3)
 
 
 def test_files_that_are_gone_are_no_longer_listed(drawn: Path, tmp_path: Path) -> None:
@@ -363,3 +368,52 @@ def test_overlaps_are_kept_apart_or_refused(
     named = {c.name: layer.mask(n) for layer in back for n, c in layer.categories.items()}
     np.testing.assert_array_equal(named["thing 1"], one == 1)
     np.testing.assert_array_equal(named["thing 2"], two == 2)
+
+
+def test_who_drew_it_is_passed_on_and_never_made_up(
+    drawn: Path, phantom_series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ("--reference", phantom_series, "--out")
+
+    def of_rtstruct(path: Path) -> set[str]:
+        rois = pydicom.dcmread(path).StructureSetROISequence
+        return {str(roi.ROIGenerationAlgorithm or "") for roi in rois}
+
+    assert run("convert", drawn, "--to", "rtstruct", *base, tmp_path / "a.dcm") == 0
+    assert of_rtstruct(tmp_path / "a.dcm") == {""}
+    assert run("convert", tmp_path / "a.dcm", "--to", "seg", *base, tmp_path / "b.dcm") == 3
+    assert "a SEG says how its segments were made" in " ".join(capsys.readouterr().err.split())
+
+    assert run("convert", drawn, "--to", "rtstruct", "--made", "manual", *base,
+               tmp_path / "c.dcm") == 0  # fmt: skip
+    assert of_rtstruct(tmp_path / "c.dcm") == {"MANUAL"}
+    assert run("convert", tmp_path / "c.dcm", "--to", "seg,sr", *base, tmp_path / "out") == 0
+    segments = pydicom.dcmread(tmp_path / "out" / "seg.dcm").SegmentSequence
+    assert {one.SegmentAlgorithmType for one in segments} == {"MANUAL"}
+    assert not any("SegmentAlgorithmName" in one for one in segments)
+    assert "Algorithm Name" not in str(pydicom.dcmread(tmp_path / "out" / "sr.dcm"))
+
+    assert run("convert", tmp_path / "out" / "seg.dcm", "--to", "rtstruct", *base,
+               tmp_path / "d.dcm") == 0  # fmt: skip
+    assert of_rtstruct(tmp_path / "d.dcm") == {"MANUAL"}
+
+
+def test_labels_that_sampling_anew_would_lose_outside_are_refused(
+    labels: LabelMap, phantom_series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    affine = labels.grid.affine.copy()
+    affine[:3, 3] += (3000.0, 1.0, 0.0)
+    elsewhere = LabelMap(labels.array, Grid(labels.grid.shape, affine), labels.categories)
+    nifti.write_labels(elsewhere, tmp_path / "a.nii.gz")
+
+    assert run("convert", tmp_path / "a.nii.gz", "--to", "csv", "--resample", "--out",
+               tmp_path / "a.csv", "--reference", phantom_series) == 3  # fmt: skip
+    count = int(np.count_nonzero(labels.array))
+    assert f"{count} labelled samples lie outside the image" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_several_formats_into_one_file_are_refused(drawn: Path, tmp_path: Path) -> None:
+    assert run("convert", drawn, "--to", "nrrd,nifti", "--out", tmp_path / "a.nii.gz") == 2
+    assert not (tmp_path / "a.nii.gz").exists()

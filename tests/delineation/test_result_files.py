@@ -89,7 +89,7 @@ def test_beside_the_files_stands_what_a_round_trip_through_each_loses(
             assert entry["round_trip"]["largest_distance_mm"] == 0.0
         elif name == "svg":
             assert entry["outlines"]["style"] == "midpoint"
-            assert entry["round_trip"]["outlines_moved_mm"] == pytest.approx(0.5 / 2**0.5)
+            assert entry["round_trip"]["outlines_moved_at_most_mm"] == pytest.approx(0.5 / 2**0.5)
 
 
 def test_a_second_export_of_the_same_result_adds_to_the_sidecar(tmp_path: Path) -> None:

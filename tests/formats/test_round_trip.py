@@ -52,7 +52,7 @@ def test_the_worst_structure_speaks() -> None:
     assert trip.to_json() == {
         "dice": pytest.approx(6 / 7),
         "largest_distance_mm": 2.0,
-        "outlines_moved_mm": 0.0,
+        "outlines_moved_at_most_mm": 0.0,
         "sentence": "round trip: Dice 0.857142, largest distance 2.000 mm",
         "structures": {
             "1": {"dice": 1.0, "largest_distance_mm": 0.0},
@@ -83,8 +83,8 @@ def test_the_sentence_never_says_better_than_it_is() -> None:
 def test_outlines_that_were_moved_are_not_called_exact() -> None:
     trip = round_trip((ONE,), (ONE,), GRID, moved=0.35)
 
-    assert trip.sentence == "round trip: Dice 1.000000, largest distance 0.350 mm"
-    assert trip.to_json()["outlines_moved_mm"] == 0.35
+    assert trip.sentence == "round trip: Dice 1.000000, largest distance at most 0.350 mm"
+    assert trip.to_json()["outlines_moved_at_most_mm"] == 0.35
 
 
 def test_a_structure_that_nobody_looked_for_counts_as_well() -> None:

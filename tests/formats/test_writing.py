@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from strategies import labelmaps
 
 from delineate import formats
-from delineate.contour import Structure, fill, trace_all
+from delineate.contour import Structure, fill, measure, trace_all
 from delineate.errors import ExportError, GeometryError
-from delineate.formats import nifti
+from delineate.formats import nifti, sheet
 from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
 from delineate.formats.format import Choices
 from delineate.formats.marks import Mark
@@ -86,7 +86,8 @@ def test_outlines_however_drawn_fill_exactly_and_say_how_far_they_were_moved(
         trip = write(drawing_of(labelmap, how=how), name, path)
         assert trip is not None
         assert trip.dice == 1.0
-        assert trip.largest_distance == pytest.approx(how.moved(labelmap.grid))
+        assert trip.largest_distance == 0.0
+        assert trip.moved == pytest.approx(how.moved(labelmap.grid))
 
 
 @pytest.mark.parametrize("shear", [0.0, 0.4, -0.4])
@@ -119,8 +120,9 @@ def test_surfaces_say_how_far_they_went(tmp_path: Path) -> None:
 
     assert trip is not None
     assert trip.dice == 1.0
-    assert trip.largest_distance == drawing.surfaces[0].deviation_mm
-    assert trip.largest_distance
+    assert trip.largest_distance == 0.0
+    assert trip.moved == drawing.surfaces[0].deviation_mm
+    assert trip.moved
 
 
 def test_a_picture_without_scale_has_no_surfaces() -> None:
@@ -330,3 +332,18 @@ def test_a_structure_set_says_when_it_was_made(
 
     found = pydicom.dcmread(tmp_path / "a.dcm")
     assert (found.StructureSetDate, found.StructureSetTime) == ("20260203", "040506")
+
+
+def test_the_sheet_tells_measured_volumes_however_outlines_are_drawn(
+    series: tuple[Image, LabelMap],
+) -> None:
+    _, labels = series
+    volumes = {number: one["volume_ml"] for number, one in measure(labels).items()}
+
+    legends = [
+        [text for _, text, _ in sheet._legend(outlines((labels,), how), labels.grid, volumes)]
+        for how in (EXACT, Outlines("midpoint", 1.0))
+    ]
+
+    assert legends[0] == legends[1]
+    assert legends[0][1] == f"a   {volumes[5]:,.1f} ml"
