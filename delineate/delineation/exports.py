@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.contour import fill_layers
-from delineate.delineation.document import dumps, to_json
+from delineate.delineation.document import dumps, from_json, to_json
 from delineate.delineation.result import Delineation, structures
 from delineate.errors import ExportError
 from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
@@ -218,7 +219,9 @@ def _write(
     if not drawn.layers:
         return None
     grid = delineation.image.grid
-    return round_trip(drawn.layers, fill_layers(structures(delineation), grid), grid)
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    back = from_json(kept, delineation.image, delineation.output)
+    return round_trip(drawn.layers, fill_layers(structures(back), grid), grid)
 
 
 def _clear_another(folder: Path, document: bytes) -> None:

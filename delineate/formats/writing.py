@@ -56,12 +56,17 @@ def write(
         entry.write(drawing, path, "", choices)
         return None
     moved = _moved(drawing, entry)
-    hoped = RoundTrip({}, grid.unit, moved)
-    entry.write(drawing, path, hoped.sentence, choices)
-    found = round_trip(drawing.truth, entry.read_back(drawing, path), grid, moved)
-    if found.sentence != hoped.sentence:
-        entry.write(drawing, path, found.sentence, choices)
-    return found
+    found = RoundTrip({}, grid.unit, moved)  # hoped for, and nearly always so
+    for _ in range(2):
+        said = found.sentence
+        entry.write(drawing, path, said, choices)
+        found = round_trip(drawing.truth, entry.read_back(drawing, path), grid, moved)
+        if found.sentence == said:
+            return found
+    raise ExportError(
+        f"a file of {format} lost something else each time it was written: {found.sentence}; this "
+        "is a fault of delineate, write another format"
+    )
 
 
 def _moved(drawing: Drawing, entry: Format) -> float:

@@ -11,7 +11,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -245,8 +244,11 @@ def export(
         (one / "file").mkdir(parents=True)
         written.rename(one / "file" / written.name)
         (Path(scratch) / delineation.SIDECAR).rename(one / "round-trip.json")
-        with suppress(OSError):  # not empty: somebody else was faster
+        try:
             one.rename(folder)
+        except OSError:
+            if not Path(folder).is_dir():  # else somebody was faster
+                raise
 
 
 _ERRANDS: dict[str, Callable[..., Any]] = {
