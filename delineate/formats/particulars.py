@@ -45,11 +45,11 @@ ADVICE = {
     "gap_too_large": "Send the whole series, or each of its parts alone; too much lies between.",
     "missing_slice": (
         "Send the whole series; at least one slice is missing. Or have it interpolated "
-        '(--uneven resample; uneven="resample" in Python and over REST).'
+        "(--uneven resample; over REST uneven=resample)."
     ),
     "uneven_spacing": (
         "Send a reconstruction with even spacing, or have one "
-        'interpolated (--uneven resample; uneven="resample" in Python and over REST).'
+        "interpolated (--uneven resample; over REST uneven=resample)."
     ),
     "four_dimensional": "Export one volume at a time; this file holds several.",
     "several_pages": "Save the page you want as a picture of its own; this file holds several.",
