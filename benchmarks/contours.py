@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -55,6 +54,14 @@ except ImportError:
 ORGANS = 12
 Rings = list[NDArray[np.float64]]
 Outline = Callable[[NDArray[np.bool_]], Rings]
+
+
+FIRST = """if True:
+    import numpy as np
+    from delineate.contour import trace_all
+    from delineate.imaging import Grid, LabelMap
+    trace_all(LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {}))
+"""
 
 
 def organs(slices: int, size: int = 512, seed: int = 7) -> LabelMap:
@@ -147,28 +154,6 @@ def compare(contenders: dict[str, Callable[[], object]], repeats: int) -> dict[s
             run()
             seconds[name].append(time.process_time() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def first_calls() -> tuple[float, float]:
-    """Processor seconds of a whole process that traces a single sample.
-
-    Where nothing was compiled yet, and where the machine code was kept on disk.
-    """
-    code = """if True:
-        import numpy as np
-        from delineate.contour import trace_all
-        from delineate.imaging import Grid, LabelMap
-        trace_all(LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {}))
-    """
-    seconds = []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(2):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-            subprocess.run([sys.executable, "-c", code], env=environment, check=True)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return seconds[0], seconds[1]
 
 
 def contend(labelmap: LabelMap, repeats: int) -> tuple[dict[str, Any], dict[str, float]]:
@@ -308,7 +293,7 @@ def main() -> None:
         print(figures, ratios)
         return
     figures |= growth(arguments.repeats)
-    compiling, loading = first_calls()
+    compiling, loading = measure.first_calls(FIRST)
     figures["a process that has to compile (s)"] = compiling
     figures["a process that finds it compiled (s)"] = loading
     figures["load average of the last five minutes"] = os.getloadavg()[1]

@@ -22,10 +22,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import resource
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,7 +29,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 from contours import compare, organs
-from measure import report
+from measure import first_calls, report
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure as skimage_measure
@@ -106,23 +102,12 @@ def peers(labelmap: LabelMap) -> tuple[dict[str, Contender], list[str]]:
     return found, missing
 
 
-def first_calls() -> tuple[float, float]:
-    """Processor seconds of a process that encloses one sample: to compile, and compiled."""
-    code = """if True:
-        import numpy as np
-        from delineate.contour import surfaces
-        from delineate.imaging import Grid, LabelMap
-        surfaces(LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {}))
-    """
-    seconds = []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(2):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-            subprocess.run([sys.executable, "-c", code], env=environment, check=True)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return seconds[0], seconds[1]
+FIRST = """if True:
+    import numpy as np
+    from delineate.contour import surfaces
+    from delineate.imaging import Grid, LabelMap
+    surfaces(LabelMap(np.ones((1, 2, 2), np.uint8), Grid.regular((1, 2, 2)), {}))
+"""
 
 
 def quality(labelmap: LabelMap, found: tuple[Surface, ...]) -> dict[str, float]:
@@ -166,7 +151,7 @@ def main() -> None:
     if options.slices != 300:
         print(figures, ratios)
         return
-    compiling, loading = first_calls()
+    compiling, loading = first_calls(FIRST)
     figures["a process that has to compile (s)"] = compiling
     figures["a process that finds it compiled (s)"] = loading
     figures["load average of the last five minutes"] = os.getloadavg()[1]

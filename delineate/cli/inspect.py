@@ -30,7 +30,7 @@ def inspect(
     """Say what is in files and whether it makes a volume (exit code 3 if nothing does)."""
     report = formats.inspect(
         image if len(image) > 1 else image[0],
-        uneven=uneven,  # type: ignore[arg-type]
+        uneven=uneven,
         spacing_mm=sample_size(spacing_mm),
     )
     if as_json:

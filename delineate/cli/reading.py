@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,7 +11,7 @@ from delineate.formats.stated import parsed_size
 __all__ = ["SpacingMm", "Uneven", "sample_size"]
 
 Uneven = Annotated[
-    str,
+    Literal["refuse", "resample"],
     typer.Option(
         help="refuse, or resample: interpolate slices that are missing or at uneven distances."
     ),

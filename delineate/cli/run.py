@@ -56,7 +56,7 @@ def run(
         read = formats.read(
             image if len(image) > 1 else image[0],
             series,
-            uneven=uneven,  # type: ignore[arg-type]
+            uneven=uneven,
             spacing_mm=sample_size(spacing_mm),
             modality=modality,
         )

@@ -12,8 +12,7 @@ from typing import Any
 from delineate.delineation.document import SCHEMA
 from delineate.errors import UnreadableFileError
 from delineate.formats.measurement_table import Case
-from delineate.imaging import Category
-from delineate.plugins.wire import category_from_json
+from delineate.imaging import Category, category_from_json
 
 __all__ = ["ListedFinding", "case_of", "result_folders"]
 

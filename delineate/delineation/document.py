@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from delineate.contour import Contour
 from delineate.delineation.result import Delineation, DetectorIdentity, Finding, Provenance
 from delineate.errors import UnreadableFileError
-from delineate.imaging import Image
+from delineate.imaging import Image, category_from_json, category_json
 from delineate.plugins import Output, Weights
-from delineate.plugins.wire import category_from_json, category_json, grid_json
+from delineate.plugins.wire import grid_json
 
 __all__ = ["SCHEMA", "dumps", "from_json", "to_json"]
 

@@ -28,7 +28,7 @@ from delineate.contour import Contour, Structure
 from delineate.contour.plane import slice_rings
 from delineate.formats.geojson_reading import SCHEMA, read, read_marks
 from delineate.formats.marks import Mark, slice_box, slice_point
-from delineate.imaging import Category, Grid
+from delineate.imaging import Category, Grid, category_json
 
 __all__ = ["read", "read_marks", "write"]
 
@@ -146,16 +146,7 @@ def _for_qupath(category: Category, kind: str) -> dict[str, Any]:
 
 
 def _properties(number: int, category: Category) -> dict[str, Any]:
-    code = category.code
-    return {
-        "number": number,
-        "name": category.name,
-        "colour": category.hex_colour,
-        "laterality": category.laterality,
-        "code": {"value": code.value, "scheme": code.scheme, "meaning": code.meaning}
-        if code
-        else None,
-    }
+    return {"number": number, **category_json(category)}
 
 
 def _polygons(contours: Sequence[Contour], grid: Grid) -> list[tuple[int, list[Any]]]:

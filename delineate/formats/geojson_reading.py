@@ -14,7 +14,7 @@ from delineate.contour import Contour, Structure
 from delineate.errors import InputError, UnreadableFileError
 from delineate.formats.labels import demand_unit
 from delineate.formats.marks import Mark
-from delineate.imaging import Category, Code
+from delineate.imaging import category_from_json
 
 __all__ = ["SCHEMA", "read", "read_marks"]
 
@@ -56,7 +56,9 @@ def read(path: Path | str, unit: str | None = None) -> tuple[Structure, ...]:
                 contours = _contours(feature, planes)
                 rings.setdefault(properties["number"], []).extend(contours)
         return tuple(
-            Structure(entry["number"], _category(entry), tuple(rings.get(entry["number"], ())))
+            Structure(
+                entry["number"], category_from_json(entry), tuple(rings.get(entry["number"], ()))
+            )
             for entry in document["structures"]
         )
     except _BROKEN as error:
@@ -82,7 +84,11 @@ def read_marks(path: Path | str) -> tuple[Mark, ...]:
                 continue
             mark = found.setdefault(
                 properties["number"],
-                {"category": _category(properties), "score": properties["score"], "contours": ()},
+                {
+                    "category": category_from_json(properties),
+                    "score": properties["score"],
+                    "contours": (),
+                },
             )
             if properties["shape"] == "outline":
                 mark["contours"] += tuple(_contours(feature, planes))
@@ -127,12 +133,6 @@ def _contours(feature: dict[str, Any], planes: dict[int, NDArray[np.float64]]) -
 def _triple(values: Any) -> tuple[float, float, float]:
     x, y, z = (float(value) for value in values)
     return x, y, z
-
-
-def _category(entry: dict[str, Any]) -> Category:
-    colour = bytes.fromhex(entry["colour"].removeprefix("#"))
-    code = Code(**entry["code"]) if entry["code"] else None
-    return Category(entry["name"], (colour[0], colour[1], colour[2]), code, entry["laterality"])
 
 
 def _world(flat: NDArray[np.float64], plane: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from delineate.contour import Surface
 from delineate.errors import UnreadableFileError
-from delineate.formats.structure_entry import category_of, entry
+from delineate.formats.structure_entry import numbered
+from delineate.imaging import category_from_json
 
 __all__ = ["read", "write"]
 
@@ -40,7 +41,7 @@ def write(surfaces: Sequence[Surface], path: Path, accuracy: str) -> None:
     blocks: list[bytes] = []
     children = []
     for surface in surfaces:
-        node: dict[str, Any] = {"name": surface.category.name, "extras": entry(surface)}
+        node: dict[str, Any] = {"name": surface.category.name, "extras": numbered(surface)}
         if len(surface.faces):
             node["mesh"] = len(document.setdefault("meshes", []))
             _add_mesh(document, blocks, surface)
@@ -127,7 +128,7 @@ def _surface(document: dict[str, Any], node: dict[str, Any], data: bytes) -> Sur
         (primitive,) = document["meshes"][node["mesh"]]["primitives"]
         points = _array(document, primitive["attributes"]["POSITION"], data, "<f4")
         corners = _array(document, primitive["indices"], data, "<u4")
-    return Surface(listed["number"], category_of(listed), points, corners.astype(np.int32))
+    return Surface(listed["number"], category_from_json(listed), points, corners.astype(np.int32))
 
 
 def _array(document: dict[str, Any], accessor: int, data: bytes, dtype: str) -> NDArray[Any]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from delineate.contour import Surface
 from delineate.errors import UnreadableFileError
-from delineate.formats.structure_entry import category_of, entry
+from delineate.formats.structure_entry import numbered
+from delineate.imaging import category_from_json
 
 __all__ = ["read", "write"]
 
@@ -39,7 +40,7 @@ def write(surfaces: Sequence[Surface], path: Path, accuracy: str) -> None:
     if accuracy:
         lines.append(f"comment accuracy {' '.join(accuracy.split())}")
     # The header is ASCII: JSON escapes the rest.
-    lines += [_STRUCTURE + json.dumps(entry(surface)) for surface in surfaces]
+    lines += [_STRUCTURE + json.dumps(numbered(surface)) for surface in surfaces]
     counts = [len(surface.vertices) for surface in surfaces]
     elements = _ELEMENTS.format(
         vertices=sum(counts), faces=sum(len(surface.faces) for surface in surfaces)
@@ -89,4 +90,6 @@ def _part(listed: dict[str, Any], vertices: Any, faces: Any) -> Surface:
     mine = vertices["structure"] == listed["number"]
     numbers = np.cumsum(mine) - 1
     own = faces[mine[faces[:, 0]]] if len(faces) else faces
-    return Surface(listed["number"], category_of(listed), vertices["place"][mine], numbers[own])
+    return Surface(
+        listed["number"], category_from_json(listed), vertices["place"][mine], numbers[own]
+    )

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from delineate.contour import Surface
 from delineate.errors import ExportError, UnreadableFileError
 from delineate.formats.bundle import file_names, write_zip
-from delineate.formats.structure_entry import category_of, entry
-from delineate.imaging import Category
+from delineate.formats.structure_entry import numbered
+from delineate.imaging import Category, category_from_json
 
 __all__ = ["read", "read_zipped", "write", "write_zipped"]
 
@@ -43,7 +43,7 @@ def write_zipped(surfaces: Sequence[Surface], path: Path, accuracy: str) -> None
     """Write an STL each, and a list of all."""
     names = file_names((surface.category.name for surface in surfaces), ".stl")
     entries = [
-        entry(surface) | {"file": name if len(surface.faces) else None}
+        numbered(surface) | {"file": name if len(surface.faces) else None}
         for surface, name in zip(surfaces, names, strict=True)
     ]
     document = {"space": "LPS", "unit": "mm", "accuracy": accuracy or None, "structures": entries}
@@ -62,11 +62,11 @@ def read_zipped(path: Path) -> tuple[Surface, ...]:
         with zipfile.ZipFile(path) as archive:
             document = json.loads(archive.read(_LIST))
             return tuple(
-                _decoded(archive.read(listed["file"]), listed["number"], category_of(listed))
+                _decoded(archive.read(listed["file"]), listed["number"], category_from_json(listed))
                 if listed["file"]
                 else Surface(
                     listed["number"],
-                    category_of(listed),
+                    category_from_json(listed),
                     np.empty((0, 3)),
                     np.empty((0, 3), np.int32),
                 )

@@ -1,6 +1,6 @@
 """Values that everything else speaks of: grids, images, label maps, categories."""
 
-from delineate.imaging.category import Category, Code
+from delineate.imaging.category import Category, Code, category_from_json, category_json
 from delineate.imaging.grid import Grid, axis_order
 from delineate.imaging.image import Image, LabelMap, Source
 from delineate.imaging.lattice import place
@@ -14,6 +14,8 @@ __all__ = [
     "LabelMap",
     "Source",
     "axis_order",
+    "category_from_json",
+    "category_json",
     "place",
     "resample",
     "resample_labels",

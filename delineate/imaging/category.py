@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["Category", "Code", "Laterality"]
+__all__ = ["Category", "Code", "Laterality", "category_from_json", "category_json"]
 
 Laterality = Literal["left", "right"]
 Colour = tuple[int, int, int]
@@ -70,3 +71,28 @@ class Category:
     def hex_colour(self) -> str:
         """The colour as CSS writes it, such as ``"#e69f00"``."""
         return "#" + "".join(f"{part:02x}" for part in self.colour)
+
+
+def category_json(category: Category) -> dict[str, Any]:
+    """Name, colour (``"#d55e00"``), laterality and code."""
+    code = category.code
+    return {
+        "name": category.name,
+        "colour": category.hex_colour,
+        "laterality": category.laterality,
+        "code": None
+        if code is None
+        else {"value": code.value, "scheme": code.scheme, "meaning": code.meaning},
+    }
+
+
+def category_from_json(document: Mapping[str, Any]) -> Category:
+    """Inverse of :func:`category_json`."""
+    red, green, blue = bytes.fromhex(document["colour"].removeprefix("#"))
+    code = document["code"]
+    return Category(
+        document["name"],
+        (red, green, blue),
+        None if code is None else Code(code["value"], code["scheme"], code["meaning"]),
+        document["laterality"],
+    )

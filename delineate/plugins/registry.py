@@ -11,8 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from delineate.errors import DelineateError, PluginLoadError, UnknownDetectorError
+from delineate.imaging import category_json
 from delineate.plugins.contract import Detector, DetectorSpec
-from delineate.plugins.wire import category_json
 
 __all__ = [
     "GROUP",

@@ -11,7 +11,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.imaging import Category, Code, Grid, Image, LabelMap
+from delineate.imaging import (
+    Grid,
+    Image,
+    LabelMap,
+    category_from_json,
+    category_json,
+)
 from delineate.plugins.outputs import (
     Classes,
     Detection,
@@ -24,8 +30,6 @@ from delineate.plugins.outputs import (
 )
 
 __all__ = [
-    "category_from_json",
-    "category_json",
     "grid_from_json",
     "grid_json",
     "kind_of",
@@ -51,31 +55,6 @@ _KINDS: dict[type[Any], OutputKind] = {
 def kind_of(output: object) -> OutputKind | None:
     """Which of the six kinds an output is; ``None`` if it is none of them."""
     return _KINDS.get(type(output))
-
-
-def category_json(category: Category) -> Json:
-    """Name, colour (``"#d55e00"``), laterality and code."""
-    code = category.code
-    return {
-        "name": category.name,
-        "colour": category.hex_colour,
-        "laterality": category.laterality,
-        "code": None
-        if code is None
-        else {"value": code.value, "scheme": code.scheme, "meaning": code.meaning},
-    }
-
-
-def category_from_json(document: Mapping[str, Any]) -> Category:
-    """Inverse of :func:`category_json`."""
-    red, green, blue = bytes.fromhex(document["colour"].removeprefix("#"))
-    code = document["code"]
-    return Category(
-        document["name"],
-        (red, green, blue),
-        None if code is None else Code(code["value"], code["scheme"], code["meaning"]),
-        document["laterality"],
-    )
 
 
 def grid_json(grid: Grid) -> Json:

@@ -84,7 +84,8 @@ def test_missing_slices_are_interpolated_where_that_is_asked_for(
 
     assert table(capsys.readouterr().out)["verdict"] == "corrected"
     assert run("inspect", folder, "--uneven", "perhaps") == 2
-    assert "'refuse' or 'resample', got 'perhaps'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert all(word in told for word in ("perhaps", "refuse", "resample"))
     out = tmp_path / "out"
     arguments = ("--detector", "organs.ct", "--uneven", "resample", "--out", out)
     assert run("run", folder, *arguments, "--export", "seg") == 3

@@ -13,11 +13,9 @@ from misbehaving import KIDNEY, LIVER, outputs
 from strategies import grids, labelmaps
 
 from delineate.errors import GeometryError
-from delineate.imaging import Category, Code, Grid, LabelMap
+from delineate.imaging import Category, Code, Grid, LabelMap, category_from_json, category_json
 from delineate.plugins import Classes, Detection, DetectorSpec, Field, Instance, Masks, Wants
 from delineate.plugins.wire import (
-    category_from_json,
-    category_json,
     grid_from_json,
     grid_json,
     pack,
