@@ -30,7 +30,7 @@ organs_ct = DetectorSpec(
     weights=(
         Weights(
             name="organs_ct/weights.safetensors",
-            sha256=_SHIPPED["weights"]["sha256"],
+            sha256=_SHIPPED["weights"][0]["sha256"],
             licence=_SHIPPED["licence"],
         ),
     ),

@@ -23,11 +23,10 @@ from torch.utils.data import DataLoader, Dataset
 from delineate.phantom import STRUCTURES
 from delineate.segmentation.augment import Case, Recipe, draw_patch
 from delineate.segmentation.cases import LabelledCase, labelled_cases, phantom_pool
-from delineate.segmentation.intensity import Window, channels
+from delineate.segmentation.intensity import applied
 from delineate.segmentation.loss import segmentation_loss
 from delineate.segmentation.networks import build_network
-
-WINDOWS: tuple[Window, ...] = (Window(-1000.0, 800.0), Window(-150.0, 250.0))
+from delineate.segmentation.publish import WINDOWS, publish
 
 
 def unet_arguments(channels: Sequence[int] = (24, 48, 96, 192)) -> dict[str, Any]:
@@ -101,7 +100,9 @@ class Patches(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         share = plan.real_share if number // plan.batch >= plan.real_after else 0.0
         pool = self._real if self._real and rng.random() < share else self._phantoms
         patch = draw_patch(pool[int(rng.integers(len(pool)))], plan.recipe, rng)
-        return patch.hu, patch.labels, patch.known
+        hu = patch.hu.numpy()
+        inputs = torch.from_numpy(np.stack([applied(steps, hu) for steps in WINDOWS]))
+        return inputs, patch.labels, patch.known
 
 
 @dataclass(slots=True)
@@ -180,9 +181,11 @@ def train(
     last = plan.steps if stop_after is None else min(plan.steps, stop_after)
     with log.open("a", newline="") as stream:
         writer = csv.writer(stream)
-        for hu, labels, known in _until(loader, last - state.step):
+        for inputs, labels, known in _until(loader, last - state.step):
             rate = plan.rate(state.step)
-            loss = _learn(state, plan, rate, (hu.to(device), labels.to(device), known.to(device)))
+            loss = _learn(
+                state, plan, rate, (inputs.to(device), labels.to(device), known.to(device))
+            )
             writer.writerow([state.step, f"{loss:.5f}", f"{rate:.6g}", f"{time.time():.1f}"])
             if state.step % plan.checkpoint_every == 0 or state.step == last:
                 stream.flush()
@@ -206,10 +209,10 @@ def _fresh_state(plan: Plan, device: torch.device) -> _State:
 def _learn(
     state: _State, plan: Plan, rate: float, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 ) -> float:
-    hu, labels, known = batch
+    inputs, labels, known = batch
     for group in state.optimiser.param_groups:
         group["lr"] = rate
-    inputs = channels(hu, WINDOWS).contiguous(memory_format=torch.channels_last_3d)
+    inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
     loss = segmentation_loss(state.network(inputs), labels, known)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -276,8 +279,6 @@ def run(
                 learning, completed=step, description=f"loss {loss:.3f}"
             ),
         )
-    from delineate.segmentation.publish import publish
-
     summary = {
         "steps": plan.steps,
         "phantoms": phantoms,

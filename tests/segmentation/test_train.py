@@ -152,7 +152,8 @@ def test_the_command_line_writes_a_model_folder(
     bodies: list[PhantomCase], tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from delineate.segmentation import train as training
-    from delineate.segmentation.model import read_model
+    from delineate.segmentation.model_file import read_model
+    from delineate.segmentation.weights import load_network
 
     monkeypatch.setattr(training, "phantom_pool", lambda *_, **__: bodies)
     plan = replace(tiny_plan, steps=2)
@@ -160,7 +161,7 @@ def test_the_command_line_writes_a_model_folder(
     training.run(tmp_path, plan, pool=tmp_path, phantoms=2, data=None, workers=0)
 
     model = read_model(tmp_path / "model")
-    assert model.load_network() is not None
+    assert load_network(model) is not None
 
 
 def test_real_cases_are_read_with_their_sides(shared_data: Path) -> None:
