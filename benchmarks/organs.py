@@ -19,9 +19,9 @@ from delineate import formats
 from delineate.formats import nrrd
 from delineate.imaging import Image, resample_labels
 from delineate.phantom import STRUCTURES, torso
-from delineate.segmentation.cases import IGNORED, labelled_cases
 from delineate.segmentation.options import NAMES, OrganOptions
 from delineate.segmentation.organs import MODEL, OrganDetector
+from delineate.segmentation.training.organ_cases import IGNORED, labelled_cases
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "ct_labelled"
 NEW_PHANTOMS = (9001, 9002)  # training takes seeds from 0 on

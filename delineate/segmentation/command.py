@@ -1,4 +1,4 @@
-"""The command ``delineate train``."""
+"""The commands ``delineate train`` and ``delineate train-organs``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["train"]
+__all__ = ["train_organs"]
 
 
-def train(
+def train_organs(
     out: Annotated[Path, typer.Argument(help="Folder of the run: checkpoint, log and model.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 12_000,
     phantoms: Annotated[int, typer.Option(min=1, help="Phantoms to paint.")] = 220,
@@ -22,12 +22,11 @@ def train(
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw patches.")] = 1,
 ) -> None:
     """Train the organ model; started again with the same folder, a run goes on."""
-    from delineate.segmentation.train import Plan, run
+    from delineate.segmentation.training import organs, trainer
 
-    plan = Plan(steps=steps, real_after=real_after)
-    run(
+    organs.train_organs(
         out,
-        plan,
+        organs.Plan(schedule=trainer.Schedule(steps=steps), real_after=real_after),
         pool=pool or out / "pool",
         phantoms=phantoms,
         data=data,

@@ -5,7 +5,7 @@ import torch
 
 from delineate.errors import ModelError
 from delineate.segmentation.networks import build_network
-from delineate.segmentation.train import unet_arguments
+from delineate.segmentation.training.organs import unet_arguments
 
 
 def test_an_allowed_network_is_built_as_described() -> None:

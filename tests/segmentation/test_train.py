@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 from delineate.errors import InputError
 from delineate.imaging import Grid
 from delineate.phantom import STRUCTURES
-from delineate.segmentation.augment import Recipe, draw_patch
-from delineate.segmentation.cases import (
+from delineate.segmentation.training.loss import marginal_log_probabilities, segmentation_loss
+from delineate.segmentation.training.organ_cases import (
     IGNORED,
     LabelledCase,
     PhantomCase,
     labelled_cases,
     phantom_pool,
 )
-from delineate.segmentation.loss import marginal_log_probabilities, segmentation_loss
-from delineate.segmentation.train import Plan, train
+from delineate.segmentation.training.organ_patches import Recipe, draw_patch
+from delineate.segmentation.training.organs import OrganPatches, Plan, train_organs
+from delineate.segmentation.training.trainer import Schedule, fresh_network, train
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +114,7 @@ def test_unknown_structures_count_as_background_by_hand() -> None:
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    plan = Plan(steps=100, warmup=10, cooldown=0.3)
+    plan = Schedule(steps=100, warmup=10, cooldown=0.3)
     rates = [plan.rate(step) for step in range(100)]
 
     assert rates[0] < rates[5] < rates[10] == rates[69] == plan.learning_rate
@@ -129,36 +130,42 @@ def _losses(folder: Path) -> list[float]:
 def test_training_lowers_the_loss_and_a_killed_run_ends_the_same(
     bodies: list[PhantomCase], tiny_plan: Plan, tmp_path: Path
 ) -> None:
-    whole = train(tiny_plan, bodies, (), tmp_path / "whole", workers=0)
-    train(tiny_plan, bodies, (), tmp_path / "killed", workers=0, stop_after=10)
+    draw = OrganPatches(bodies, (), tiny_plan)
+
+    def run(folder: Path, stop_after: int | None = None) -> torch.nn.Module:
+        network = fresh_network(tiny_plan.network, tiny_plan.arguments, seed=1)
+        return train(network, draw, tiny_plan.schedule, folder, workers=0, stop_after=stop_after)
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "killed", stop_after=10)
     with (tmp_path / "killed" / "log.csv").open("a") as stream:
         stream.write("11,9.9,0.1,0\n")  # logged after the last checkpoint
-    resumed = train(tiny_plan, bodies, (), tmp_path / "killed", workers=0)
+    resumed = run(tmp_path / "killed")
 
     losses = _losses(tmp_path / "whole")
-    assert len(losses) == tiny_plan.steps
+    assert len(losses) == tiny_plan.schedule.steps
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:3])
     assert _losses(tmp_path / "killed") == pytest.approx(losses, rel=1e-3)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_a_run_needs_something_to_learn_from(tiny_plan: Plan, tmp_path: Path) -> None:
+def test_a_run_needs_something_to_learn_from(tiny_plan: Plan) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        train(tiny_plan, (), (), tmp_path)
+        OrganPatches((), (), tiny_plan)
 
 
 def test_the_command_line_writes_a_model_folder(
     bodies: list[PhantomCase], tiny_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from delineate.segmentation import train as training
     from delineate.segmentation.model_file import read_model
+    from delineate.segmentation.training import organs
     from delineate.segmentation.weights import load_network
 
-    monkeypatch.setattr(training, "phantom_pool", lambda *_, **__: bodies)
-    plan = replace(tiny_plan, steps=2)
+    monkeypatch.setattr(organs, "phantom_pool", lambda *_, **__: bodies)
+    plan = replace(tiny_plan, schedule=Schedule(steps=2, batch=1))
 
-    training.run(tmp_path, plan, pool=tmp_path, phantoms=2, data=None, workers=0)
+    train_organs(tmp_path, plan, pool=tmp_path, phantoms=2, data=None, workers=0)
 
     model = read_model(tmp_path / "model")
     assert load_network(model) is not None

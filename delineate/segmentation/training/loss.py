@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from delineate.segmentation.cases import IGNORED
+from delineate.segmentation.training.organ_cases import IGNORED
 
 
 def marginal_log_probabilities(logits: torch.Tensor, known: torch.Tensor) -> torch.Tensor:

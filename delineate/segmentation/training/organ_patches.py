@@ -5,7 +5,6 @@ Left and right are never mirrored: the network has to know the sides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
 from delineate.phantom import STRUCTURE_OF_TISSUE, STRUCTURES, Tissue, draw_attenuation, draw_phase
-from delineate.segmentation.cases import IGNORED, LabelledCase, PhantomCase
+from delineate.segmentation.training.deform import bent, bounds, offsets, rotation, sampled
+from delineate.segmentation.training.organ_cases import IGNORED, LabelledCase, PhantomCase
 
 Case = PhantomCase | LabelledCase
 
@@ -58,7 +58,7 @@ class Patch:
 def draw_patch(case: Case, recipe: Recipe, rng: np.random.Generator) -> Patch:
     """Draw one patch of a case."""
     points = _points(case, recipe, rng)
-    low, high = _bounds(points, case.grid.shape)
+    low, high = bounds(points, case.grid.shape)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     if isinstance(case, PhantomCase):
         tissue = case.tissue[box]
@@ -74,23 +74,13 @@ def draw_patch(case: Case, recipe: Recipe, rng: np.random.Generator) -> Patch:
         known = case.known
         beyond = IGNORED
     hu = _blurred(hu, case.grid.spacing, rng)
-    size = torch.tensor(hu.shape, dtype=torch.float32)
-    local = (points - torch.tensor(low, dtype=torch.float32)) * 2 / (size - 1) - 1
-    local = local.flip(-1)[None]
-    sampled = F.grid_sample(
-        hu[None, None], local, mode="bilinear", padding_mode="border", align_corners=True
-    )[0, 0]
-    picked = F.grid_sample(
-        torch.from_numpy(labels.astype(np.float32))[None, None],
-        local,
-        mode="nearest",
-        padding_mode="border",
-        align_corners=True,
-    )[0, 0].long()
+    local = points - torch.tensor(low, dtype=torch.float32)
+    seen = sampled(hu[None], local, "bilinear")[0]
+    picked = sampled(torch.from_numpy(labels.astype(np.float32))[None], local, "nearest")[0].long()
     outside = ((points < -0.5) | (points > torch.tensor(case.grid.shape) - 0.5)).any(-1)
     picked[outside] = beyond
-    sampled, picked = _limited(sampled, picked, recipe, rng)
-    return Patch(_dosed(sampled, rng), picked, torch.from_numpy(known.copy()))
+    seen, picked = _limited(seen, picked, recipe, rng)
+    return Patch(_dosed(seen, rng), picked, torch.from_numpy(known.copy()))
 
 
 def _points(case: Case, recipe: Recipe, rng: np.random.Generator) -> torch.Tensor:
@@ -98,21 +88,15 @@ def _points(case: Case, recipe: Recipe, rng: np.random.Generator) -> torch.Tenso
     grid = case.grid
     spacing = np.asarray(grid.spacing)
     centre = _centre(case, recipe, rng)
-    axes = [
-        (torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * recipe.spacing_mm
-        for n in recipe.patch
-    ]
-    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    turn = _rotation(rng.normal(0, np.deg2rad(recipe.rotation_sd_deg), 3))
+    turn = rotation(rng.normal(0, np.deg2rad(recipe.rotation_sd_deg), 3))
     scale = np.exp(rng.normal(0, recipe.scale_sd, 3) + rng.normal(0, 0.6 * recipe.scale_sd))
     matrix = turn @ np.diag(scale)
-    moved = offsets @ torch.from_numpy(matrix.T.astype(np.float32))
+    moved = offsets(recipe.patch, [recipe.spacing_mm] * 3) @ torch.from_numpy(
+        matrix.T.astype(np.float32)
+    )
     for knots, amplitude in zip((4, 8), recipe.elastic_mm, strict=True):
         coarse = rng.normal(0, amplitude, (1, 3, knots, knots, knots)).astype(np.float32)
-        fine = F.interpolate(
-            torch.from_numpy(coarse), size=recipe.patch, mode="trilinear", align_corners=True
-        )
-        moved += fine[0].permute(1, 2, 3, 0)
+        moved += bent(recipe.patch, coarse)
     return moved / torch.from_numpy(spacing.astype(np.float32)) + torch.from_numpy(
         centre.astype(np.float32)
     )
@@ -131,22 +115,6 @@ def _centre(case: Case, recipe: Recipe, rng: np.random.Generator) -> NDArray[np.
     )
     x, y = rng.uniform(-75, 75), rng.uniform(-50, 50)
     return case.grid.to_index([x, y, z])
-
-
-def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    (a, b, c), (sa, sb, sc) = np.cos(angles), np.sin(angles)
-    first = np.array([[1, 0, 0], [0, a, -sa], [0, sa, a]])
-    second = np.array([[b, 0, sb], [0, 1, 0], [-sb, 0, b]])
-    third = np.array([[c, -sc, 0], [sc, c, 0], [0, 0, 1]])
-    return np.asarray(first @ second @ third)
-
-
-def _bounds(points: torch.Tensor, shape: Sequence[int]) -> tuple[list[int], list[int]]:
-    flat = points.reshape(-1, 3)
-    first, last = flat.amin(0).floor().int().tolist(), flat.amax(0).ceil().int().tolist()
-    low = [min(max(a - 2, 0), n - 2) for a, n in zip(first, shape, strict=True)]
-    high = [max(min(b + 3, n), a + 2) for b, n, a in zip(last, shape, low, strict=True)]
-    return low, high
 
 
 def _scan_tissue(

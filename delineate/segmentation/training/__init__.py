@@ -1,0 +1,1 @@
+"""Training and fine-tuning: from labelled images, or generated bodies, to a model folder."""
