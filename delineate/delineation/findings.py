@@ -133,7 +133,7 @@ def _outlined(
         category=category,
         score=significant(detection.scores.get(number)),
         contours=tuple(_rounded(contour) for contour in contours),
-        measurements=significant(measured),
+        measurements=significant({**detection.measurements.get(number, {}), **measured}),
         notes=cut + detection.notes.get(number, ()),
     )
 
@@ -152,7 +152,7 @@ def _of_instance(detection: Detection, number: int, item: Instance, grid: Grid) 
         category=item.category,
         score=significant(float(detection.scores.get(number, item.score))),
         contours=contours,
-        measurements=significant(measured),
+        measurements=significant({**detection.measurements.get(number, {}), **measured}),
         notes=detection.notes.get(number, ()),
         point=None if item.point is None else _position(grid.to_world(item.point)),
         box=box,

@@ -73,13 +73,13 @@ def delineate(
     prepared = prepare(image, spec.wants)
     monitor.checkpoint()
     monitor.progress(_PREPARED, "detecting")
-    detection = runner.run(prepared, chosen, _Part(monitor, _PREPARED, _DETECTED))
+    detection = runner.run(prepared, chosen, monitor.part(_PREPARED, _DETECTED))
     monitor.checkpoint()
     monitor.progress(_DETECTED, "restoring")
     restored = replace(detection, output=restore(detection.output, image.grid))
     monitor.checkpoint()
     monitor.progress(_RESTORED, "outlining")
-    outlining = _Part(monitor, _RESTORED, 1.0)
+    outlining = monitor.part(_RESTORED, 1.0)
     found = findings(restored, image, lambda part: outlining.progress(part, "outlining"))
     provenance = Provenance(
         image_hash=image.content_hash,
@@ -99,21 +99,6 @@ def delineate(
         provenance=provenance,
         notes=(*image.notes, *detection.remarks),
     )
-
-
-class _Part(Monitor):
-    """Passes progress on as a part of the whole."""
-
-    def __init__(self, whole: Monitor, low: float, high: float) -> None:
-        self._whole, self._low, self._high = whole, low, high
-
-    def progress(self, fraction: float, stage: str = "") -> None:
-        fraction = min(max(float(fraction), 0.0), 1.0)
-        self._whole.progress(self._low + (self._high - self._low) * fraction, stage or "detecting")
-
-    @property
-    def cancelled(self) -> bool:
-        return self._whole.cancelled
 
 
 def _parsed(spec: DetectorSpec, options: Options | Mapping[str, object] | None) -> Options:

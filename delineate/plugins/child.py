@@ -50,7 +50,7 @@ def main(descriptor: int, parent: int) -> None:
     if message["memory_limit_mb"] is not None:
         _limit_memory(int(message["memory_limit_mb"]))
     try:
-        detector = make(message["factory"], message["id"])
+        detector = make(message["factory"], message["id"], message["arguments"])
         options_type = _options_type(message["options_type"], message["id"])
     except BaseException as error:
         channel.send(_failure(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -96,7 +97,10 @@ class DetectorSpec:
     title
         One line for people.
     factory
-        ``"package.module:Class"``, called without arguments at first use.
+        ``"package.module:Class"``, called at first use.
+    arguments
+        Keyword arguments of the factory, as JSON has them: for a class that makes more than one
+        detector.
     version, task, intended_use
         Shown and recorded with every result.
     wants, gives
@@ -114,6 +118,7 @@ class DetectorSpec:
     id: str
     title: str
     factory: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     categories: tuple[Category, ...] = ()
     version: str = "1"
     task: Task = "segmentation"
@@ -166,6 +171,23 @@ class Monitor:
         """Raise :class:`~delineate.errors.Cancelled` if somebody asked to stop."""
         if self.cancelled:
             raise Cancelled("cancelled")
+
+    def part(self, start: float, stop: float) -> Monitor:
+        """A monitor for one part of the work: its 0 to 1 is ``start`` to ``stop`` of the whole."""
+        return _Part(self, start, stop)
+
+
+class _Part(Monitor):
+    def __init__(self, whole: Monitor, start: float, stop: float) -> None:
+        self._whole, self._start, self._stop = whole, start, stop
+
+    def progress(self, fraction: float, stage: str = "") -> None:
+        fraction = min(max(float(fraction), 0.0), 1.0)
+        self._whole.progress(self._start + (self._stop - self._start) * fraction, stage)
+
+    @property
+    def cancelled(self) -> bool:
+        return self._whole.cancelled
 
 
 class Detector(Protocol):

@@ -136,6 +136,10 @@ class Detection:
         1 in :class:`Masks` and :class:`Instances`, 1 for a :class:`Field`. Any may be left out.
     notes
         Short remarks by the same numbers, such as ``("smaller than most livers",)``.
+    measurements
+        What the detector itself knows of its findings, by the same numbers and by name, such as
+        ``{1: {"border_entropy": 0.12}}``. Names of the framework's own measurements are not
+        overruled.
     remarks
         Remarks on the whole result.
     device
@@ -147,6 +151,7 @@ class Detection:
     output: Output
     scores: Mapping[int, float] = field(default_factory=dict)
     notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    measurements: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     device: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -156,7 +161,11 @@ class Detection:
             if not 0 <= score <= 1:
                 raise ValueError(f"expected a score from 0 to 1 for {number}, got {score}")
         notes = {number: tuple(lines) for number, lines in self.notes.items()}
+        measured = {
+            number: MappingProxyType(dict(values)) for number, values in self.measurements.items()
+        }
         object.__setattr__(self, "scores", MappingProxyType(dict(self.scores)))
         object.__setattr__(self, "notes", MappingProxyType(notes))
+        object.__setattr__(self, "measurements", MappingProxyType(measured))
         object.__setattr__(self, "remarks", tuple(self.remarks))
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))

@@ -65,6 +65,7 @@ class Child:
             {
                 "id": spec.id,
                 "factory": spec.factory,
+                "arguments": dict(spec.arguments),
                 "options_type": f"{options.__module__}:{options.__qualname__}",
                 "memory_limit_mb": memory_limit_mb,
             }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import Any, cast
 
 from delineate.errors import DelineateError, PluginLoadError, UnknownDetectorError
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 GROUP = "delineate.detectors"
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +66,21 @@ class Registry:
         claims: dict[str, list[tuple[EntryPoint, DetectorSpec]]] = defaultdict(list)
         for point in sorted(points, key=lambda point: (point.name, point.value)):
             try:
-                spec = _spec(point)
+                specs = _specs(point)
             except (Exception, SystemExit) as error:  # whatever a stranger's import does
                 problems.append(_problem(point, f"{type(error).__name__}: {error}"))
             else:
-                claims[spec.id].append((point, spec))
-        specs = []
+                for spec in specs:
+                    claims[spec.id].append((point, spec))
+        found = []
         for identifier, claimants in sorted(claims.items()):
             if len(claimants) == 1:
-                specs.append(claimants[0][1])
+                found.append(claimants[0][1])
                 continue
             packages = ", ".join(sorted(_package(point) or point.value for point, _ in claimants))
             reason = f"the id {identifier!r} is declared {len(claimants)} times: by {packages}"
             problems.extend(_problem(point, f"{reason}; uninstall one") for point, _ in claimants)
-        return cls(tuple(specs), tuple(problems))
+        return cls(tuple(found), tuple(problems))
 
     def find(self, identifier: str) -> DetectorSpec:
         """The detector of that id.
@@ -126,14 +130,14 @@ def load(spec: DetectorSpec) -> Detector:
         If it cannot be imported or made, or has no ``detect``. Errors of delineate's own kinds,
         such as :class:`~delineate.errors.ModelError`, pass through.
     """
-    return make(spec.factory, spec.id)
+    return make(spec.factory, spec.id, spec.arguments)
 
 
-def make(factory: str, identifier: str) -> Detector:
-    """As :func:`load`, from the factory ``"package.module:Class"`` alone."""
+def make(factory: str, identifier: str, arguments: Mapping[str, Any] = _NONE) -> Detector:
+    """As :func:`load`, from the factory ``"package.module:Class"`` and its arguments alone."""
     module, _, name = factory.partition(":")
     try:
-        detector: Any = getattr(import_module(module), name)()
+        detector: Any = getattr(import_module(module), name)(**arguments)
     except DelineateError:
         raise
     except Exception as error:
@@ -182,11 +186,21 @@ def describe(spec: DetectorSpec) -> dict[str, Any]:
     }
 
 
-def _spec(point: EntryPoint) -> DetectorSpec:
-    spec = point.load()
-    if not isinstance(spec, DetectorSpec):
-        raise TypeError(f"expected {point.value} to be a DetectorSpec, got a {type(spec).__name__}")
-    return spec
+def _specs(point: EntryPoint) -> list[DetectorSpec]:
+    """What an entry point declares: a spec, or a function that lists specs."""
+    declared = point.load()
+    if isinstance(declared, DetectorSpec):
+        return [declared]
+    if not callable(declared) or isinstance(declared, type):
+        raise TypeError(
+            f"expected {point.value} to be a DetectorSpec, or a function that lists some, got a "
+            f"{type(declared).__name__}"
+        )
+    specs = list(declared())
+    for spec in specs:
+        if not isinstance(spec, DetectorSpec):
+            raise TypeError(f"expected {point.value}() to list DetectorSpecs, got {spec!r:.80}")
+    return specs
 
 
 def _problem(point: EntryPoint, reason: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -140,9 +141,20 @@ def _categories(spec: DetectorSpec, came: Iterable[Category]) -> None:
 
 
 def _numbers(spec: DetectorSpec, detection: Detection, allowed: Iterable[int]) -> None:
-    stray = (set(detection.scores) | set(detection.notes)) - set(allowed)
-    if stray:
-        _refuse(spec, f"returned scores or notes for {sorted(stray)}, which it did not return")
+    named = set(detection.scores) | set(detection.notes) | set(detection.measurements)
+    if stray := named - set(allowed):
+        _refuse(
+            spec,
+            f"returned scores, notes or measurements for {sorted(stray)}, which it did not return",
+        )
+    for values in detection.measurements.values():
+        for name, value in values.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not np.isfinite(value):
+                _refuse(
+                    spec,
+                    "returned a measurement that is not a finite number under a name such as "
+                    f"'border_entropy': {name!r}: {value}",
+                )
 
 
 def _refuse(spec: DetectorSpec, what: str) -> None:

@@ -142,6 +142,10 @@ def pack_detection(detection: Detection) -> tuple[Json, Array | None]:
         "output": document,
         "scores": {str(n): float(score) for n, score in detection.scores.items()},
         "notes": {str(n): list(lines) for n, lines in detection.notes.items()},
+        "measurements": {
+            str(n): {name: float(value) for name, value in values.items()}
+            for n, values in detection.measurements.items()
+        },
         "remarks": list(detection.remarks),
         "device": detection.device,
         "versions": dict(detection.versions),
@@ -154,6 +158,7 @@ def unpack_detection(document: Mapping[str, Any], array: Array | None) -> Detect
         unpack(document["output"], array),
         scores={int(n): score for n, score in document["scores"].items()},
         notes={int(n): tuple(lines) for n, lines in document["notes"].items()},
+        measurements={int(n): values for n, values in document["measurements"].items()},
         remarks=tuple(document["remarks"]),
         device=document["device"],
         versions=document["versions"],

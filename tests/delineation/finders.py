@@ -40,6 +40,7 @@ class Everything:
             LabelMap(array, image.grid, {1: ONE, 2: TWO}),
             scores={1: 0.123456789},
             notes={1: ("large",), 2: ("missing",)},
+            measurements={1: {"surprise": 0.123456789, "voxels": -1.0}},
             remarks=("seen all",),
             device="abacus",
             versions={"beads": "10"},

@@ -79,6 +79,13 @@ def test_a_block_of_twelve_voxels() -> None:
     assert third.measurements["mean_hu"] is None
 
 
+def test_what_a_detector_measured_is_kept_beside_what_the_framework_measures() -> None:
+    first, _ = delineate(image(), spec("Everything")).findings
+
+    assert first.measurements["surprise"] == 0.1234568
+    assert first.measurements["voxels"] == 3 * 8 * 9  # not the detector's word for it
+
+
 def test_overlapping_masks_become_one_structure_each() -> None:
     found = delineate(image(), spec("Layers"))
 

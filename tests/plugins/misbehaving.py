@@ -158,6 +158,7 @@ def outputs(grid: Grid) -> dict[str, Detection]:
             LabelMap(array, grid, {1: LIVER, 2: KIDNEY}),
             scores={2: 0.25},
             notes={1: ("not seen", "twice")},
+            measurements={2: {"oddness": 0.5, "voxels": -1.0}},
             remarks=("ready",),
             device="abacus",
             versions={"beads": "10"},

@@ -46,7 +46,9 @@ def test_what_is_installed_is_listed_by_id(install: Install) -> None:
         ("import sys; sys.exit('goodbye')", "SystemExit: goodbye"),
         ("def (", "SyntaxError"),
         ("other = 1", "AttributeError"),
-        ("spec = 'a string'", "expected broken:spec to be a DetectorSpec, got a str"),
+        ("spec = 'a string'", "or a function that lists some, got a str"),
+        ("def spec(): return ['no spec']", "expected broken:spec() to list DetectorSpecs, got 'no"),
+        ("def spec(): raise OSError('no folder')", "OSError: no folder"),
         (spec_source("Not An Id"), "expected a detector id of lower-case words"),
         (spec_source("x", "no colon"), "expected a factory 'package.module:Class'"),
     ],
@@ -63,6 +65,27 @@ def test_a_broken_plugin_is_reported_and_the_others_stay(
     (problem,) = [each for each in found.problems if each.package == "broken-package"]
     assert reason in problem.reason
     assert str(problem).startswith("b of broken-package: ")
+
+
+def test_an_entry_point_may_list_several_detectors(install: Install) -> None:
+    """Their factory is one, told apart by its arguments."""
+    source = (
+        "from delineate import DetectorSpec\n"
+        "def specs():\n"
+        "    return [DetectorSpec(id=f'many.{n}', title='T', factory='many_body:Counted',\n"
+        "            arguments={'number': n}) for n in (1, 2)]\n"
+    )
+    body = (
+        "class Counted:\n"
+        "    def __init__(self, number): self.number = number\n"
+        "    def detect(self, image, options): ...\n"
+    )
+    install("many-package", {"m": "many:specs"}, many=source, many_body=body)
+
+    first, second = (registry.installed().find(f"many.{n}") for n in (1, 2))
+
+    assert registry.load(first).number == 1  # type: ignore[attr-defined]
+    assert registry.load(second).number == 2  # type: ignore[attr-defined]
 
 
 def test_two_with_one_id_are_both_refused(install: Install) -> None:

@@ -69,11 +69,21 @@ def test_what_was_not_declared_is_refused(kind: str, output: Any, message: str) 
     assert f"detector sampler.{kind} " in str(caught.value)
 
 
-@pytest.mark.parametrize("what", [{"scores": {7: 0.5}}, {"notes": {7: ("odd",)}}])
-def test_scores_and_notes_belong_to_something(what: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "what", [{"scores": {7: 0.5}}, {"notes": {7: ("odd",)}}, {"measurements": {7: {"a": 1.0}}}]
+)
+def test_scores_notes_and_measurements_belong_to_something(what: dict[str, Any]) -> None:
     for kind, detection in outputs(GRID).items():
-        with pytest.raises(BadDetectionError, match=r"scores or notes for \[7\]"):
+        with pytest.raises(BadDetectionError, match=r"scores, notes or measurements for \[7\]"):
             verify(Detection(detection.output, **what), sampler(kind), IMAGE)
+
+
+@pytest.mark.parametrize("value", [{"a": np.nan}, {"Not a name": 1.0}, {"a": np.inf}])
+def test_a_measurement_is_a_finite_number_under_a_plain_name(value: dict[str, float]) -> None:
+    detection = Detection(labels(_1=LIVER, _4=KIDNEY), measurements={4: value})
+
+    with pytest.raises(BadDetectionError, match="not a finite number under a name such as"):
+        verify(detection, sampler("labelmap"), IMAGE)
 
 
 def test_a_category_looked_for_and_not_found_may_have_a_score() -> None:
