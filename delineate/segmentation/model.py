@@ -1,195 +1,251 @@
-"""Model folders: `model.json` beside `weights.safetensors`, data and never code."""
+"""What a segmentation model declares about itself: data, never code."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Literal, get_args
 
-from delineate.errors import ModelError
-from delineate.imaging import Category
-from delineate.imaging.category import Code, Laterality
-from delineate.segmentation.intensity import Window
-from delineate.segmentation.networks import build_network
+from delineate.imaging import axis_order
+from delineate.segmentation.intensity import Step
 from delineate.segmentation.structures import Structure
 
-if TYPE_CHECKING:
-    from torch import nn
+__all__ = [
+    "Activation",
+    "Fit",
+    "Method",
+    "Model",
+    "Sampling",
+    "Tiles",
+    "WeightsFile",
+]
 
-FORMAT = "delineate-model"
-FORMAT_VERSION = 1
-DESCRIPTION = "model.json"
-WEIGHTS = "weights.safetensors"
+Fit = Literal["centre", "faces", "first"]
+Method = Literal["average", "linear", "cubic"]
+Activation = Literal["softmax", "sigmoid"]
+Spacing = tuple[float | None, float | None, float | None]
+Triple = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How an image is brought to the grid that a network works on.
+
+    Parameters
+    ----------
+    orientation
+        Letters of the ends that the axes of the network's input grow towards, such as ``"SPL"``;
+        empty: axes as the image stores them, for pictures.
+    spacing_mm
+        Step along each of these axes; ``None``: that of the image. In pixels for pictures.
+    fit
+        Where the samples lie. ``"centre"``: exact steps, centred on the image. ``"faces"``: as
+        many steps as fit best, stretched so that the outer faces coincide with the image's (as
+        nnU-Net). ``"first"``: exact steps from the centre of the image's first sample (as MONAI's
+        ``Spacing``).
+    method
+        ``"average"``: means over blocks of about a step, interpolated linearly; nothing is
+        aliased. ``"linear"``: linear interpolation between the nearest samples. ``"cubic"``:
+        interpolating cubic B-spline (as nnU-Net).
+    nearest_beyond
+        With steps whose longest is more than so many times the shortest, the long axis is sampled
+        by nearest neighbour, in the image and in the labels (nnU-Net: 3).
+    crop
+        ``"nonzero"``: only the box around samples that are not 0 is looked at, as nnU-Net does.
+    normalise
+        Whether intensities are normalised before or after sampling.
+    """
+
+    orientation: str = "SPL"
+    spacing_mm: Spacing = (None, None, None)
+    fit: Fit = "centre"
+    method: Method = "average"
+    nearest_beyond: float = inf
+    crop: Literal["none", "nonzero"] = "none"
+    normalise: Literal["before", "after"] = "after"
+
+    def __post_init__(self) -> None:
+        if self.orientation:
+            axis_order("SPL", self.orientation)  # raises if it is none
+        if len(self.spacing_mm) != 3 or not all(
+            step is None or (isfinite(step) and step > 0) for step in self.spacing_mm
+        ):
+            raise ValueError(f"expected three positive spacings or null, got {self.spacing_mm}")
+        _one_of("fit", self.fit, get_args(Fit))
+        _one_of("method", self.method, get_args(Method))
+        _one_of("crop", self.crop, ("none", "nonzero"))
+        _one_of("normalise", self.normalise, ("before", "after"))
+        if not self.nearest_beyond > 1:
+            raise ValueError(f"expected nearest_beyond above 1, got {self.nearest_beyond}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """How the working grid is cut for the network, and its answers are merged.
+
+    Parameters
+    ----------
+    shape
+        Samples that the network sees at once, in the axes of `Sampling.orientation`.
+    overlap
+        Share that neighbouring tiles have in common, 0 to below 1.
+    placement
+        ``"even"``: as many as are needed, evenly spread (as nnU-Net). ``"flush"``: at fixed
+        steps, the last flush with the end (as MONAI).
+    weight
+        What an answer counts: ``"gaussian"`` (standard deviation an eighth of the tile, never
+        below 0.001 of the middle, as MONAI), ``"nnunet"`` (the same around sample ``size // 2``,
+        and next to nothing in the corners) or ``"constant"``.
+    padding
+        What surrounds an image smaller than a tile: its ``"edge"``, or ``"zero"`` in normalised
+        values.
+    """
+
+    shape: Triple
+    overlap: float = 0.5
+    placement: Literal["even", "flush"] = "even"
+    weight: Literal["gaussian", "nnunet", "constant"] = "gaussian"
+    padding: Literal["edge", "zero"] = "edge"
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise ValueError(f"expected a tile of three positive sizes, got {self.shape}")
+        if not 0 <= self.overlap < 1:
+            raise ValueError(f"expected an overlap from 0 to below 1, got {self.overlap}")
+        _one_of("placement", self.placement, ("even", "flush"))
+        _one_of("weight", self.weight, ("gaussian", "nnunet", "constant"))
+        _one_of("padding", self.padding, ("edge", "zero"))
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A file of weights beside the description: its name, and sha256 in hexadecimal."""
+
+    name: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        plain = self.name and not set(self.name) & set("/\\:\0") and self.name[0] != "."
+        if not plain or not self.name.endswith(".safetensors"):
+            raise ValueError(
+                f"expected the weights in a .safetensors file of the folder, got {self.name!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Model:
     """What a model folder declares.
 
-    Attributes
+    Parameters
     ----------
     folder
         Where it lies.
-    name, version, licence, intended_use
-        For people.
+    name, version, title, licence, intended_use, source
+        For people; ``name`` of lower-case words joined by dots and dashes.
+    modality
+        Of the images it reads, such as ``"CT"``; empty for any.
+    dimensions
+        2: the network sees single slices, and tiles are one slice thick.
     network, arguments
         See `networks.build_network`.
-    spacing_mm
-        Spacing the network was trained at, along slice, row and column; the orientation is
-        always SPL: slices towards the head, rows to the back, columns to the left.
-    windows
-        One input channel each.
-    tile, overlap
-        Samples the network sees at once, and the share two neighbouring tiles have in common.
+    weights
+        One file, or several of the same network, whose logits are averaged.
+    sampling, tiles
+        See there.
+    inputs
+        For each channel of the network the channel of the image (counted from 0) and the steps
+        that normalise it.
+    activation
+        ``"softmax"``: classes exclude each other, background first. ``"sigmoid"``: regions, one
+        output each and no background; of those above one half the last one in order counts.
     structures
         In label order; the first has label 1, background is 0.
-    sha256
-        Of the weights file, hexadecimal.
+    outputs
+        Of a sigmoid model: the label that each output of the network stands for, in the order in
+        which later ones overrule earlier ones. Empty: 1, 2, 3 ...
+    mirror
+        Axes, counted from 0, along which the network was trained to be flipped.
+    previous
+        Model whose labels the network sees as further channels, one each (a cascade).
+    metrics, training
+        Whatever was measured and done, for people.
     """
 
     folder: Path
     name: str
-    version: str
+    version: str = "1"
+    title: str = ""
     licence: str
     intended_use: str
+    source: str = ""
+    modality: str = "CT"
+    dimensions: Literal[2, 3] = 3
     network: str
     arguments: Mapping[str, Any]
-    spacing_mm: tuple[float, float, float]
-    windows: tuple[Window, ...]
-    tile: tuple[int, int, int]
-    overlap: float
+    weights: tuple[WeightsFile, ...]
+    sampling: Sampling
+    tiles: Tiles
+    inputs: tuple[tuple[int, tuple[Step, ...]], ...]
+    activation: Activation = "softmax"
     structures: tuple[Structure, ...]
-    sha256: str
+    outputs: tuple[int, ...] = ()
+    mirror: tuple[int, ...] = ()
+    previous: Model | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
 
-    def load_network(self) -> nn.Module:
-        """Build the network and load its weights, ready to infer on the CPU.
+    def __post_init__(self) -> None:
+        names = [structure.category.name for structure in self.structures]
+        if not names or len(set(names)) != len(names) or len(names) > _MOST_LABELS:
+            raise ValueError(
+                f"expected 1 to {_MOST_LABELS} labels with names of their own, got {names}"
+            )
+        if not self.weights or not self.inputs:
+            raise ValueError("expected at least one file of weights and one input channel")
+        _one_of("activation", self.activation, get_args(Activation))
+        _one_of("dimensions", self.dimensions, (2, 3))
+        if self.dimensions == 2 and self.tiles.shape[0] != 1:
+            raise ValueError(f"expected tiles of one slice, got {self.tiles.shape}")
+        if not set(self.mirror) <= {0, 1, 2}:
+            raise ValueError(f"expected axes from 0 to 2 to mirror, got {self.mirror}")
+        if self.activation == "sigmoid" and len(self.region_labels) > _MOST_REGIONS:
+            raise ValueError(f"expected at most {_MOST_REGIONS} regions, got {self.outputs}")
+        if not set(self.outputs) <= set(range(1, len(names) + 1)):
+            raise ValueError(f"expected outputs to be labels of {names}, got {self.outputs}")
 
-        Raises
-        ------
-        ModelError
-            If the file is missing, truncated, altered since it was described, or of other shapes
-            than the network.
-        """
-        return load_weights(self)
+    @property
+    def classes(self) -> int:
+        """Channels of the network's output."""
+        if self.activation == "sigmoid":
+            return len(self.region_labels)
+        return len(self.structures) + 1
 
+    @property
+    def region_labels(self) -> tuple[int, ...]:
+        """Of a sigmoid model: the label of each output."""
+        return self.outputs or tuple(range(1, len(self.structures) + 1))
 
-def read_model(folder: Path) -> Model:
-    """Read and check a model's description; the weights are not touched.
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input."""
+        return len(self.inputs) + (len(self.previous.structures) if self.previous else 0)
 
-    Raises
-    ------
-    ModelError
-        If the description is missing, is not JSON, or lacks or contradicts something.
-    """
-    path = folder / DESCRIPTION
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"no {DESCRIPTION} in {folder}; expected a model folder") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ModelError(f'{path} does not say "format": "{FORMAT}"; it is no model description')
-    version = content.get("format_version")
-    if version != FORMAT_VERSION:
-        raise ModelError(
-            f"{path} has format version {version}; this delineate reads version {FORMAT_VERSION}"
-        )
-    try:
-        return _model(folder, content)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ModelError(f"{path}: {type(error).__name__}: {error}") from error
+    @property
+    def key(self) -> str:
+        """Hexadecimal name of exactly this network with these weights."""
+        import hashlib
+        import json
 
-
-def _model(folder: Path, content: dict[str, Any]) -> Model:
-    source, tiles = content["input"], content["tiles"]
-    if source["orientation"] != "SPL":
-        raise ValueError(f"expected orientation SPL, got {source['orientation']}")
-    tile = _triple(tiles["shape"], int)
-    overlap = float(tiles["overlap"])
-    if not 0 <= overlap < 1:
-        raise ValueError(f"expected an overlap from 0 to below 1, got {overlap}")
-    spacing = _triple(source["spacing_mm"], float)
-    if min(spacing) <= 0 or min(tile) < 1:
-        raise ValueError(f"expected positive spacing and tile, got {spacing} and {tile}")
-    structures = tuple(_structure(number, each) for number, each in enumerate(content["labels"]))
-    names = [structure.category.name for structure in structures]
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"expected labels with names of their own, got {names}")
-    weights = content["weights"]
-    if weights["file"] != WEIGHTS:
-        raise ValueError(f"expected the weights in {WEIGHTS}, got {weights['file']!r}")
-    return Model(
-        folder=folder,
-        name=str(content["name"]),
-        version=str(content["version"]),
-        licence=str(content["licence"]),
-        intended_use=str(content["intended_use"]),
-        network=str(content["network"]["name"]),
-        arguments=dict(content["network"]["arguments"]),
-        spacing_mm=spacing,
-        windows=tuple(Window(float(low), float(high)) for low, high in source["windows_hu"]),
-        tile=tile,
-        overlap=overlap,
-        structures=structures,
-        sha256=str(weights["sha256"]),
-    )
+        content = [self.network, dict(self.arguments), [file.sha256 for file in self.weights]]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _triple(values: Any, kind: type) -> Any:
-    first, second, third = values
-    return (kind(first), kind(second), kind(third))
+_MOST_LABELS = 254
+_MOST_REGIONS = 7
 
 
-def _structure(number: int, content: dict[str, Any]) -> Structure:
-    if content["label"] != number + 1:
-        raise ValueError(f"expected label {number + 1}, got {content['label']}")
-    red, green, blue = (int(part) for part in content["colour"])
-    code = content["code"]
-    side = content["laterality"]
-    if side not in (None, "left", "right"):
-        raise ValueError(f"expected laterality left, right or null, got {side!r}")
-    category = Category(
-        str(content["name"]),
-        (red, green, blue),
-        Code(str(code["value"]), str(code["scheme"]), str(code["meaning"])) if code else None,
-        cast("Laterality | None", side),
-    )
-    return Structure(
-        category,
-        float(content["min_volume_ml"]),
-        bool(content["single"]),
-        (float(content["hu_range"][0]), float(content["hu_range"][1])),
-        bool(content["enclosed"]),
-        bool(content["auxiliary"]),
-    )
-
-
-def load_weights(model: Model) -> nn.Module:
-    """Build a model's network and fill it; see `Model.load_network`."""
-    path = model.folder / WEIGHTS
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"the weights of model {model.name} cannot be read: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != model.sha256:
-        raise ModelError(
-            f"{path} has sha256 {found[:12]}..., its description says {model.sha256[:12]}...: "
-            "the file is truncated or was changed; install it again"
-        )
-    import safetensors.torch
-
-    network = build_network(model.network, model.arguments)
-    try:
-        state = safetensors.torch.load(content)
-        network.load_state_dict(state)
-    except (safetensors.SafetensorError, RuntimeError, KeyError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"{path} does not fit network {model.network} of model {model.name}: {first}"
-        ) from error
-    return network.eval()
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, got {value!r}")

@@ -1,4 +1,4 @@
-"""What a caller may choose about the organ detector."""
+"""What a caller may choose about a segmentation model."""
 
 from __future__ import annotations
 
@@ -9,25 +9,55 @@ from pydantic import Field, field_validator
 from delineate.plugins import Options
 from delineate.segmentation.structures import ORGANS
 
+__all__ = ["NAMES", "ModelOptions", "OrganOptions"]
+
 NAMES: tuple[str, ...] = tuple(each.category.name for each in ORGANS if not each.auxiliary)
 
 
-class OrganOptions(Options):
-    """Options of `organs.ct`."""
+class ModelOptions(Options):
+    """Options of every model folder."""
 
     structures: tuple[str, ...] = Field(
-        default=(),
-        description=f"Structures to return, any of {', '.join(NAMES)}; none named: all.",
+        default=(), description="Names of the structures to return; none named: all."
+    )
+    region_mm: tuple[float, float, float, float, float, float] | None = Field(
+        default=None,
+        description="Look only within x low, x high, y low, y high, z low, z high (LPS mm).",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
         description="Where to compute; auto takes a CUDA device if there is one.",
     )
-    overlap: float = Field(
-        default=0.5,
+    backend: Literal[
+        "auto", "torch", "compile", "openvino", "openvino-bf16", "onnxruntime"
+    ] = Field(
+        default="auto",
+        description="What runs the network; auto takes the fastest that agrees with torch.",
+    )
+    overlap: float | None = Field(
+        default=None,
         ge=0.0,
         le=0.75,
-        description="Share that neighbouring tiles have in common: more is smoother and slower.",
+        description="Share that neighbouring tiles have in common: more is smoother and slower; "
+        "by default what the model says.",
+    )
+    mirror: bool = Field(
+        default=False,
+        description="Average over flips, where the model was trained for it: slower, and tells "
+        "how far they agree.",
+    )
+    area: Literal["body", "whole"] = Field(
+        default="body",
+        description="On CT look at the body alone, or at the air around it too.",
+    )
+
+
+class OrganOptions(ModelOptions):
+    """Options of `organs.ct`."""
+
+    structures: tuple[str, ...] = Field(
+        default=(),
+        description=f"Structures to return, any of {', '.join(NAMES)}; none named: all.",
     )
 
     @field_validator("structures")

@@ -1,4 +1,9 @@
-"""The loop that gives every sample of a scan the label of the interpolated logits."""
+"""The loops that give every sample of an image the label of the interpolated logits.
+
+A class that has the largest logit at all eight corners of a cell has it at every mean of them (and
+a region that holds at all of them holds at every mean), so that logits are interpolated only in
+cells whose corners differ.
+"""
 
 from __future__ import annotations
 
@@ -9,70 +14,181 @@ from numpy.typing import NDArray
 
 from delineate.contour.compiled import kernel
 
+__all__ = ["MIXED", "along_axes", "any_direction", "uniform_cells"]
+
 MIXED = 255
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
 
 
 @kernel
-def cell_labels(label: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Label that all eight corners of each cell share, else 255; shape one less on each axis."""
-    nz, ny, nx = label.shape
-    out = np.empty((nz - 1, ny - 1, nx - 1), np.uint8)
-    for k in range(nz - 1):
-        for j in range(ny - 1):
-            for i in range(nx - 1):
-                first = label[k, j, i]
-                same = True
-                for corner in range(1, 8):
-                    other = label[k + (corner >> 2), j + ((corner >> 1) & 1), i + (corner & 1)]
-                    if other != first:
-                        same = False
-                out[k, j, i] = first if same else 255
+def uniform_cells(code: Bytes) -> Bytes:
+    """Code that all eight corners of each cell share, else 255; shape one less on each axis.
+
+    An axis of one sample keeps one cell, between that sample and itself.
+    """
+    nz, ny, nx = code.shape
+    out = np.empty((max(1, nz - 1), max(1, ny - 1), max(1, nx - 1)), np.uint8)
+    for k in range(out.shape[0]):
+        low = code[k]
+        high = code[min(k + 1, nz - 1)]
+        for j in range(out.shape[1]):
+            e = min(j + 1, ny - 1)
+            for i in range(out.shape[2]):
+                f = min(i + 1, nx - 1)
+                one = low[j, i]
+                same = (
+                    (low[j, f] == one)
+                    & (low[e, i] == one)
+                    & (low[e, f] == one)
+                    & (high[j, i] == one)
+                    & (high[j, f] == one)
+                    & (high[e, i] == one)
+                    & (high[e, f] == one)
+                )
+                out[k, j, i] = one if same else 255
     return out
 
 
 @kernel
-def interpolated_labels(
-    logits: NDArray[np.float32],
-    cells: NDArray[np.uint8],
-    matrix: NDArray[np.float64],
-    first: int,
-    out: NDArray[np.uint8],
+def along_axes(
+    logits: Floats,
+    cells: Bytes,
+    z: Any,
+    y: Any,
+    x: Any,
+    classes: int,
+    sigmoid: bool,
+    label_of: Bytes,
+    out: Any,
 ) -> None:
-    """Fill a slab of the scan with the class whose trilinear logit is the largest.
-
-    Where the corners of a cell agree the interpolation need not be done: a class that has the
-    largest logit at each corner has it at every mean of them.
+    """Fill samples that lie along the axes of the logits.
 
     Parameters
     ----------
     logits
-        Shape (slice, row, column, class), contiguous.
+        ``(slice, row, column, class)``.
     cells
-        From `cell_labels`.
-    matrix
-        (3, 4); maps indices of the scan to indices of the logits.
-    first
-        Number of the slab's first slice in the scan.
+        From `uniform_cells`.
+    z, y, x
+        Places of the samples of ``out`` along each axis, in samples of the logits, within them.
+    classes, sigmoid
+        Channels that are classes; whether they are regions.
+    label_of
+        Label of each code.
     out
-        The slab, shape (slice, row, column).
+        ``(slice, row, column)``, filled.
     """
-    nz, ny, nx, classes = logits.shape
+    nz, ny, nx = logits.shape[:3]
+    row = np.empty((nx, classes), np.float32)
+    done = np.empty(nx, np.bool_)
+    for k in range(out.shape[0]):
+        a = min(int(z[k]), max(0, nz - 2))
+        fz = np.float32(z[k] - a)
+        d = min(a + 1, nz - 1)
+        for j in range(out.shape[1]):
+            b = min(int(y[j]), max(0, ny - 2))
+            fy = np.float32(y[j] - b)
+            e = min(b + 1, ny - 1)
+            done[:] = False
+            w00, w01 = (1 - fz) * (1 - fy), (1 - fz) * fy
+            w10, w11 = fz * (1 - fy), fz * fy
+            line = cells[a, b]
+            for i in range(out.shape[2]):
+                c = min(int(x[i]), max(0, nx - 2))
+                code = line[c]
+                if code != 255:
+                    out[k, j, i] = label_of[code]
+                    continue
+                f = min(c + 1, nx - 1)
+                for n in (c, f):
+                    if not done[n]:
+                        done[n] = True
+                        mixed = row[n]
+                        p, q = logits[a, b, n], logits[a, e, n]
+                        r, s = logits[d, b, n], logits[d, e, n]
+                        for m in range(classes):
+                            mixed[m] = w00 * p[m] + w01 * q[m] + w10 * r[m] + w11 * s[m]
+                fx = np.float32(x[i] - c)
+                left, right = row[c], row[f]
+                if sigmoid:
+                    bits = 0
+                    for m in range(classes):
+                        if (1 - fx) * left[m] + fx * right[m] > 0.0:
+                            bits |= 1 << m
+                    out[k, j, i] = label_of[bits]
+                else:
+                    best = (1 - fx) * left[0] + fx * right[0]
+                    chosen = 0
+                    for m in range(1, classes):
+                        value = (1 - fx) * left[m] + fx * right[m]
+                        if value > best:
+                            best = value
+                            chosen = m
+                    out[k, j, i] = label_of[chosen]
+
+
+@kernel
+def any_direction(
+    logits: Floats,
+    cells: Bytes,
+    matrix: NDArray[np.float64],
+    shift: float,
+    low: float,
+    high: float,
+    bounds: NDArray[np.float64],
+    first: int,
+    classes: int,
+    sigmoid: bool,
+    label_of: Bytes,
+    out: Any,
+) -> None:
+    """Fill samples of an image of any orientation.
+
+    Parameters
+    ----------
+    logits, cells, classes, sigmoid, label_of
+        As in `along_axes`.
+    matrix
+        ``(3, 4)``; maps indices of the image to indices of the whole working grid.
+    shift
+        Slice of the working grid at which ``logits`` begins.
+    low, high
+        Only samples whose place along the first axis is at least ``low`` and below ``high`` are
+        filled.
+    bounds
+        ``(3, 2)``: places are held within these, on the whole working grid.
+    first
+        Number of the first slice of ``out`` in the image.
+    out
+        ``(slice, row, column)`` of the image.
+    """
+    nz, ny, nx = logits.shape[:3]
     weight = np.empty(8, np.float64)
     for k in range(out.shape[0]):
+        start = matrix[0, 0] * (k + first) + matrix[0, 3]
+        along, across = matrix[0, 1] * (out.shape[1] - 1), matrix[0, 2] * (out.shape[2] - 1)
+        if start + max(along, 0.0) + max(across, 0.0) < low:
+            continue
+        if start + min(along, 0.0) + min(across, 0.0) >= high:
+            continue
         for j in range(out.shape[1]):
             for i in range(out.shape[2]):
                 z = matrix[0, 0] * (k + first) + matrix[0, 1] * j + matrix[0, 2] * i + matrix[0, 3]
+                if not low <= z < high:
+                    continue
                 y = matrix[1, 0] * (k + first) + matrix[1, 1] * j + matrix[1, 2] * i + matrix[1, 3]
                 x = matrix[2, 0] * (k + first) + matrix[2, 1] * j + matrix[2, 2] * i + matrix[2, 3]
-                z = min(max(z, 0.0), nz - 1.0)
-                y = min(max(y, 0.0), ny - 1.0)
-                x = min(max(x, 0.0), nx - 1.0)
-                a = min(int(z), nz - 2)
-                b = min(int(y), ny - 2)
-                c = min(int(x), nx - 2)
-                label = cells[a, b, c]
-                if label != 255:
-                    out[k, j, i] = label
+                z = min(max(z, bounds[0, 0]), bounds[0, 1]) - shift
+                y = min(max(y, bounds[1, 0]), bounds[1, 1])
+                x = min(max(x, bounds[2, 0]), bounds[2, 1])
+                a = max(0, min(int(z), nz - 2))
+                b = max(0, min(int(y), ny - 2))
+                c = max(0, min(int(x), nx - 2))
+                code = cells[a, b, c]
+                if code != 255:
+                    out[k, j, i] = label_of[code]
                     continue
                 fz, fy, fx = z - a, y - b, x - c
                 for corner in range(8):
@@ -88,13 +204,16 @@ def interpolated_labels(
                         value += (
                             weight[corner]
                             * logits[
-                                a + (corner >> 2), b + ((corner >> 1) & 1), c + (corner & 1), n
+                                min(a + (corner >> 2), nz - 1),
+                                min(b + ((corner >> 1) & 1), ny - 1),
+                                min(c + (corner & 1), nx - 1),
+                                n,
                             ]
                         )
-                    if value > best:
+                    if sigmoid:
+                        if value > 0.0:
+                            chosen |= 1 << n
+                    elif value > best:
                         best = value
                         chosen = n
-                out[k, j, i] = chosen
-
-
-__all__: list[Any] = ["MIXED", "cell_labels", "interpolated_labels"]
+                out[k, j, i] = label_of[chosen]
