@@ -8,7 +8,8 @@ import pytest
 
 from delineate.segmentation.training.organ_patches import Recipe
 from delineate.segmentation.training.organs import Plan, publish, unet_arguments
-from delineate.segmentation.training.trainer import Schedule, fresh_network
+from delineate.segmentation.training.schedule import Schedule
+from delineate.segmentation.training.trainer import fresh_network
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,8 @@ from delineate.segmentation.training.organ_cases import (
 )
 from delineate.segmentation.training.organ_patches import Recipe, draw_patch
 from delineate.segmentation.training.organs import OrganPatches, Plan, train_organs
-from delineate.segmentation.training.trainer import Schedule, fresh_network, train
+from delineate.segmentation.training.schedule import Schedule
+from delineate.segmentation.training.trainer import fresh_network, train
 
 
 @pytest.fixture(scope="session")

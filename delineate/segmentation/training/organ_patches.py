@@ -13,7 +13,14 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
 from delineate.phantom import STRUCTURE_OF_TISSUE, STRUCTURES, Tissue, draw_attenuation, draw_phase
-from delineate.segmentation.training.deform import bent, bounds, offsets, rotation, sampled
+from delineate.segmentation.training.deform import (
+    bent,
+    bounds,
+    offsets,
+    rotation,
+    sampled,
+    smoothed,
+)
 from delineate.segmentation.training.organ_cases import IGNORED, LabelledCase, PhantomCase
 
 Case = PhantomCase | LabelledCase
@@ -183,17 +190,8 @@ def _blurred(
         taps /= taps.sum()
         if taps[2] > 0.98:
             continue
-        hu = _convolved(hu, taps, axis)
+        hu = smoothed(hu, taps, axis)
     return hu
-
-
-def _convolved(hu: torch.Tensor, taps: NDArray[np.float64], axis: int) -> torch.Tensor:
-    length = hu.shape[axis]
-    total = torch.zeros_like(hu)
-    place = torch.arange(length)
-    for shift, weight in zip(range(-2, 3), taps.tolist(), strict=True):
-        total += hu.index_select(axis, (place + shift).clamp_(0, length - 1)) * weight
-    return total
 
 
 def _limited(

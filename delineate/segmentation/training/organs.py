@@ -17,7 +17,8 @@ from delineate.segmentation.model_file import UNWRITTEN, write_model
 from delineate.segmentation.structures import ORGANS, Structure
 from delineate.segmentation.training.organ_cases import labelled_cases, phantom_pool
 from delineate.segmentation.training.organ_patches import Case, Recipe, draw_patch
-from delineate.segmentation.training.trainer import Example, Schedule, fresh_network, train
+from delineate.segmentation.training.schedule import Schedule
+from delineate.segmentation.training.trainer import Example, fresh_network, train
 
 if TYPE_CHECKING:
     from torch import nn

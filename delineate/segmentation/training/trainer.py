@@ -7,7 +7,6 @@ import csv
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,11 @@ from torch.utils.data import DataLoader, Dataset
 from delineate.errors import InputError
 from delineate.segmentation.networks import build_network
 from delineate.segmentation.training.loss import segmentation_loss
+from delineate.segmentation.training.precision import Precision
+from delineate.segmentation.training.schedule import Schedule
 from delineate.segmentation.wrappers import Slicewise
 
-__all__ = ["Example", "Precision", "Schedule", "fresh_network", "train"]
+__all__ = ["CHECKPOINT", "LOG", "Example", "checkpoint_step", "cut_log", "fresh_network", "train"]
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
 COLUMNS = ("step", "loss", "rate", "time")
@@ -29,72 +30,6 @@ COLUMNS = ("step", "loss", "rate", "time")
 Example = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Inputs float32 ``(channel, slice, row, column)``, labels int64 ``(slice, row, column)``, and
 which classes the labels would show, bool."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """How long and how fast to learn.
-
-    Parameters
-    ----------
-    steps, batch, learning_rate, weight_decay
-        AdamW; the rate rises over ``warmup`` steps, stays, and falls as a cosine to zero over the
-        last ``cooldown`` share of the steps, so that a run can be lengthened afterwards.
-    average
-        Decay of the running mean of the weights; the mean is what is kept.
-    seed
-        With the number of a patch it decides all that is drawn.
-    checkpoint_every, validate_every
-        Steps between checkpoints, and between validations; 0: none before the end.
-    """
-
-    steps: int = 5000
-    batch: int = 2
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    warmup: int = 200
-    cooldown: float = 0.3
-    average: float = 0.998
-    seed: int = 1
-    checkpoint_every: int = 100
-    validate_every: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.checkpoint_every) < 1 or self.learning_rate <= 0:
-            raise ValueError(f"expected positive steps, batch and learning rate, got {self}")
-
-    def rate(self, step: int) -> float:
-        """Learning rate at a step."""
-        falling = max(1, round(self.steps * self.cooldown))
-        start = self.steps - falling
-        rise = min(1.0, (step + 1) / max(1, self.warmup))
-        fall = 1.0 if step < start else 0.5 * (1 + math.cos(math.pi * (step - start) / falling))
-        return self.learning_rate * rise * fall
-
-
-@dataclass(frozen=True, slots=True)
-class Precision:
-    """Where to compute, and in which type the network does; ``None``: float32 throughout."""
-
-    device: torch.device
-    dtype: torch.dtype | None = None
-
-    @classmethod
-    def of(cls, device: torch.device) -> Precision:
-        """What suits a device: bfloat16 on cards that have it, else float16; float32 on a CPU."""
-        if device.type != "cuda":
-            return cls(device)
-        return cls(device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Within it, operations that bear it are done in `dtype`."""
-        if self.dtype is None:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
-
-    def scaler(self) -> torch.amp.GradScaler:
-        """Keeps gradients of float16 from vanishing; passes all others through."""
-        return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
 
 @dataclass(slots=True)
@@ -214,7 +149,7 @@ def train(
             rate = schedule.rate(state.step)
             loss = _learn(state, step, schedule, rate, batch, precision)
             writer.writerow([state.step, f"{loss:.5f}", f"{rate:.6g}", f"{time.time():.1f}"])
-            if schedule.validate_every and state.step % schedule.validate_every == 0:
+            if _due(schedule, state.step):
                 validate(state.average, state.step)
             if state.step % schedule.checkpoint_every == 0 or state.step == last:
                 stream.flush()
@@ -279,6 +214,11 @@ def _average(state: _State, decay: float) -> None:
                 mean.copy_(now)
 
 
+def _due(schedule: Schedule, step: int) -> bool:
+    every = schedule.validate_every
+    return every > 0 and step % every == 0 and step < schedule.steps
+
+
 def _until(loader: DataLoader[Any], count: int) -> Iterator[Any]:
     if count <= 0:
         return
@@ -286,6 +226,11 @@ def _until(loader: DataLoader[Any], count: int) -> Iterator[Any]:
         yield batch
         if number == count:
             return
+
+
+def checkpoint_step(path: Path) -> int:
+    """The step that a run goes on from; 0 without a checkpoint."""
+    return int(torch.load(path, weights_only=True)["step"]) if path.exists() else 0
 
 
 def cut_log(path: Path, columns: tuple[str, ...], step: int) -> None:

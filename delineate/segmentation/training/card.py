@@ -1,0 +1,136 @@
+"""The model card of a run: what was learned from, how, and how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from delineate.segmentation.intensity import Affine, Clip, MinMax, Step, ZScore
+from delineate.segmentation.model import Model
+from delineate.segmentation.training.plan import Plan
+
+__all__ = ["model_card"]
+
+_AXES = ("slices", "rows", "columns")
+
+
+def model_card(plan: Plan, model: Model, validation: Mapping[str, Any], kept: str) -> str:
+    """Write the card as Markdown; it names no case and no file.
+
+    Parameters
+    ----------
+    plan
+        Of the run.
+    model
+        As it was written.
+    validation
+        As `validation.summary` gives it.
+    kept
+        What was kept of the model that was tuned; empty if it began anew.
+    """
+    names = ", ".join(each.category.name for each in model.structures)
+    weights = ", ".join(f"`{file.name}` (sha256 {file.sha256[:16]}...)" for file in model.weights)
+    rows = [
+        ("Input", f"{model.modality or 'any modality'}, {len(model.inputs)} channel(s)"),
+        ("Output", names),
+        ("Network", f"MONAI `{model.network}`, {model.dimensions}-D"),
+        ("Works at", _works_at(model)),
+        ("Intensities", "; ".join(_steps(steps) for _, steps in model.inputs)),
+        ("Weights", weights),
+        ("Licence", f"{model.licence} (state the licence of the data and of these weights here)"),
+    ]
+    lines = [
+        f"# Model card: {model.name}",
+        "",
+        f"**{model.intended_use}**",
+        "",
+        "## What it does",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {text} |" for name, text in rows),
+        "",
+        "## What it learned from",
+        "",
+        *_learned(plan, model, kept),
+        "",
+        "## How well it does",
+        "",
+        *_measured(validation, plan),
+        "",
+        "![Curves of the run](curves.png)",
+        "",
+        "## What was not tried",
+        "",
+        "Say here where the images came from, whom they show, and what the model must not be used "
+        "for.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _works_at(model: Model) -> str:
+    unit = "mm" if model.sampling.orientation else "px"
+    steps = " x ".join(
+        "as it comes" if step is None else f"{step:g} {unit}" for step in model.sampling.spacing_mm
+    )
+    size = " x ".join(map(str, model.tiles.shape))
+    return f"{steps} (slice, row, column), tiles of {size}, overlap {model.tiles.overlap:g}"
+
+
+def _steps(steps: tuple[Step, ...]) -> str:
+    words = []
+    for step in steps:
+        if isinstance(step, Clip):
+            words.append(f"clipped to {step.low:g} to {step.high:g}")
+        elif isinstance(step, Affine):
+            words.append(f"minus {step.subtract:g}, divided by {step.divide:g}")
+        elif isinstance(step, ZScore):
+            words.append("mean 0 and deviation 1 of each image")
+        elif isinstance(step, MinMax):
+            words.append(f"each image from {step.low:g} to {step.high:g}")
+    return ", ".join(words)
+
+
+def _learned(plan: Plan, model: Model, kept: str) -> list[str]:
+    schedule = plan.schedule
+    axes = ", ".join(_AXES[axis] for axis in model.mirror) or "no axis"
+    counts = model.training.get("cases_with_label", {})
+    lines = [
+        f"{len(plan.training)} cases; {len(plan.validation)} more were kept back.",
+        "",
+        *(f"- {name}: in {count} cases" for name, count in counts.items()),
+        "",
+        f"{schedule.steps} steps of {schedule.batch} patches, AdamW at {schedule.learning_rate:g}, "
+        f"seed {schedule.seed}, cross-entropy and Dice. Patches are turned, scaled, bent, blurred, "
+        f"made noisy, brighter and darker, and flipped along {axes}. What is kept is the running "
+        f"mean of the weights (decay {schedule.average:g}).",
+    ]
+    return [*lines, "", kept] if kept else lines
+
+
+def _measured(validation: Mapping[str, Any], plan: Plan) -> list[str]:
+    if not validation["cases"]:
+        return [
+            "**Not measured: no case was kept back.** Nothing is known of how well it does on "
+            "images it has not seen."
+        ]
+    rows = [
+        f"| {name} | {_number(each['mean'])} | {_number(each['lowest'])} | {each['cases']} |"
+        for name, each in validation["dice"].items()
+    ]
+    return [
+        f"Dice on {validation['cases']} whole case(s) that were kept back, on the grid the network "
+        "works on. A structure that is neither drawn nor found does not count. With few cases "
+        "small differences mean nothing.",
+        "",
+        "| structure | mean Dice | lowest | cases |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        f"Mean over the structures: {_number(validation['mean'])}, after {plan.schedule.steps} "
+        "steps.",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
