@@ -195,27 +195,30 @@ def slabs(
     for number, layer in enumerate(plan.layers):
         stop = plan.layers[number + 1].start if number + 1 < len(plan.layers) else plan.box[0][1]
         seen = window.slices(layer.start, layer.start + tile[0])
-        for row, column in order(layer.corners):
+        corners = list(order(layer.corners))
+        for first in range(0, len(corners), backend.batch):
             monitor.checkpoint()
-            part = seen[:, :, row : row + tile[1], column : column + tile[2]]
-            answer = _logits(backend, part)
+            some = corners[first : first + backend.batch]
+            answers = _logits(backend, [
+                seen[:, :, row : row + tile[1], column : column + tile[2]] for row, column in some
+            ])
             if merger is None:
                 sigmoid = model.activation == "sigmoid"
-                channels = answer.shape[0]
+                channels = answers.shape[1]
                 merger = Merger(plan.box, weight, channels, model.classes, sigmoid, threads)
-            merger.add(answer, (layer.start, row, column))
-            done += 1
+            for answer, (row, column) in zip(answers, some, strict=True):
+                merger.add(answer, (layer.start, row, column))
+            done += len(some)
             monitor.progress(done / plan.tiles, "network")
         assert merger is not None
         yield from merger.take(stop)
 
 
-def _logits(backend: Backend, part: NDArray[np.float32]) -> torch.Tensor:
+def _logits(backend: Backend, parts: Sequence[NDArray[np.float32]]) -> torch.Tensor:
     import torch
 
     with torch.inference_mode():
-        answer = backend.run(torch.from_numpy(np.ascontiguousarray(part[None])))[0]
-    return answer.to("cpu", torch.float32)
+        return backend.run(torch.from_numpy(np.stack(parts))).cpu()
 
 
 class _Window:

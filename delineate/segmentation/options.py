@@ -29,7 +29,14 @@ class ModelOptions(Options):
         description="Where to compute; auto takes a CUDA device if there is one.",
     )
     backend: Literal[
-        "auto", "torch", "compile", "openvino", "openvino-bf16", "onnxruntime"
+        "auto",
+        "torch",
+        "torch-bf16",
+        "torch-fp16",
+        "compile",
+        "openvino",
+        "openvino-bf16",
+        "onnxruntime",
     ] = Field(
         default="auto",
         description="What runs the network; auto takes the fastest that agrees with torch.",

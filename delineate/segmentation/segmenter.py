@@ -308,6 +308,7 @@ class Segmenter:
                 name=options.backend,
                 probe=_probe(plan, Sampler(image, working, model), model.channels),
                 threads=torch.get_num_threads(),
+                regions=model.activation == "sigmoid",
             )
             return chosen, size
 

@@ -199,7 +199,7 @@ def _along(
 def _line(size: int, old: float, new: float, sampling: Sampling) -> tuple[int, float, float]:
     """Samples along one axis, their step in old samples, and the first one's place."""
     if sampling.fit == "faces":
-        count = max(1, round(size * old / new))
+        count = max(1, round(old / new * size))  # in this order, as nnU-Net rounds
         scale = size / count
         return count, scale, scale / 2 - 0.5
     scale = new / old

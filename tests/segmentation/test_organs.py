@@ -19,11 +19,11 @@ from delineate.plugins.options import parse
 from delineate.segmentation import organs_ct
 from delineate.segmentation.options import NAMES, OrganOptions
 from delineate.segmentation.organs import OrganDetector
-from delineate.segmentation.restore import restore
+
 from delineate.segmentation.specks import without_specks
 from delineate.segmentation.structures import ORGANS
-from delineate.segmentation.tiles import infer
-from delineate.segmentation.working import to_working
+
+
 from delineate.testing import DetectorTests
 
 SPACING = (5.0, 4.0, 4.0)
@@ -154,33 +154,6 @@ def test_detecting_can_be_cancelled(
 
     with pytest.raises(Cancelled):
         detector.detect_monitored(patient[0], OrganOptions(), Impatient())
-
-
-def test_labels_are_those_of_logits_at_full_resolution(
-    detector: OrganDetector, patient: tuple[Image, LabelMap]
-) -> None:
-    image, model = patient[0], detector.model
-    working = to_working(image, model.spacing_mm, model.tile, Monitor())
-    classes = len(model.structures) + 1
-    logits = infer(
-        model.load_network(),
-        working.hu,
-        model.windows,
-        model.tile,
-        0.25,
-        Monitor(),
-        classes=classes,
-    )
-
-    ours = restore(logits.numpy(), working.grid, image.grid, Monitor())
-
-    matrix = torch.from_numpy(working.grid.inverse @ image.grid.affine)
-    axes = [torch.arange(n, dtype=torch.float64) for n in image.grid.shape]
-    indices = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-    places = indices @ matrix[:3, :3].T + matrix[:3, 3]
-    local = (places * 2 / (torch.tensor(working.grid.shape) - 1) - 1).flip(-1).float()
-    full = F.grid_sample(logits[None], local[None], padding_mode="border", align_corners=True)[0]
-    assert float((full.argmax(0).numpy() == ours).mean()) >= 0.999
 
 
 def test_listing_the_detector_loads_neither_torch_nor_monai() -> None:
