@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DESCRIPTION",
     "UNWRITTEN",
+    "describe_model",
     "model_from_json",
     "model_json",
     "read_model",
@@ -159,10 +160,14 @@ def write_model(model: Model, states: Sequence[Mapping[str, torch.Tensor]]) -> M
         name = "weights.safetensors" if len(states) == 1 else f"weights_{number}.safetensors"
         _replace(model.folder / name, content)
         files.append(WeightsFile(name, hashlib.sha256(content).hexdigest()))
-    written = replace(model, weights=tuple(files))
-    text = json.dumps(model_json(written), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return describe_model(replace(model, weights=tuple(files)))
+
+
+def describe_model(model: Model) -> Model:
+    """Write the description of a model anew; its weights stay as they are."""
+    text = json.dumps(model_json(model), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     _replace(model.folder / DESCRIPTION, text.encode())
-    return written
+    return model
 
 
 def model_json(model: Model) -> dict[str, Any]:

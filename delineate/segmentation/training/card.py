@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from delineate.segmentation.intensity import Affine, Clip, MinMax, Step, ZScore
 from delineate.segmentation.model import Model
 from delineate.segmentation.training.plan import Plan
@@ -14,7 +11,7 @@ __all__ = ["model_card"]
 _AXES = ("slices", "rows", "columns")
 
 
-def model_card(plan: Plan, model: Model, validation: Mapping[str, Any], kept: str) -> str:
+def model_card(plan: Plan, model: Model) -> str:
     """Write the card as Markdown; it names no case and no file.
 
     Parameters
@@ -22,11 +19,7 @@ def model_card(plan: Plan, model: Model, validation: Mapping[str, Any], kept: st
     plan
         Of the run.
     model
-        As it was written.
-    validation
-        As `validation.summary` gives it.
-    kept
-        What was kept of the model that was tuned; empty if it began anew.
+        As it was written, with what was done and measured.
     """
     names = ", ".join(each.category.name for each in model.structures)
     weights = ", ".join(f"`{file.name}` (sha256 {file.sha256[:16]}...)" for file in model.weights)
@@ -52,11 +45,11 @@ def model_card(plan: Plan, model: Model, validation: Mapping[str, Any], kept: st
         "",
         "## What it learned from",
         "",
-        *_learned(plan, model, kept),
+        *_learned(plan, model),
         "",
         "## How well it does",
         "",
-        *_measured(validation, plan),
+        *_measured(model),
         "",
         "![Curves of the run](curves.png)",
         "",
@@ -91,24 +84,26 @@ def _steps(steps: tuple[Step, ...]) -> str:
     return ", ".join(words)
 
 
-def _learned(plan: Plan, model: Model, kept: str) -> list[str]:
+def _learned(plan: Plan, model: Model) -> list[str]:
     schedule = plan.schedule
     axes = ", ".join(_AXES[axis] for axis in model.mirror) or "no axis"
-    counts = model.training.get("cases_with_label", {})
+    counts = model.training["cases_with_label"]
     lines = [
         f"{len(plan.training)} cases; {len(plan.validation)} more were kept back.",
         "",
         *(f"- {name}: in {count} cases" for name, count in counts.items()),
         "",
-        f"{schedule.steps} steps of {schedule.batch} patches, AdamW at {schedule.learning_rate:g}, "
-        f"seed {schedule.seed}, cross-entropy and Dice. Patches are turned, scaled, bent, blurred, "
+        f"{model.training['steps']} steps of {schedule.batch} patches, AdamW at "
+        f"{schedule.learning_rate:g}, seed {schedule.seed}, cross-entropy and Dice. Patches are turned, scaled, bent, blurred, "
         f"made noisy, brighter and darker, and flipped along {axes}. What is kept is the running "
         f"mean of the weights (decay {schedule.average:g}).",
     ]
+    kept = model.training["began_with"]
     return [*lines, "", kept] if kept else lines
 
 
-def _measured(validation: Mapping[str, Any], plan: Plan) -> list[str]:
+def _measured(model: Model) -> list[str]:
+    validation, steps = model.metrics["validation"], model.training["steps"]
     if not validation["cases"]:
         return [
             "**Not measured: no case was kept back.** Nothing is known of how well it does on "
@@ -119,16 +114,15 @@ def _measured(validation: Mapping[str, Any], plan: Plan) -> list[str]:
         for name, each in validation["dice"].items()
     ]
     return [
-        f"Dice on {validation['cases']} whole case(s) that were kept back, on the grid the network "
-        "works on. A structure that is neither drawn nor found does not count. With few cases "
+        f"Dice on {validation['cases']} whole case(s) that were kept back, on the images' own "
+        "samples. A structure that is neither drawn nor found does not count. With few cases "
         "small differences mean nothing.",
         "",
         "| structure | mean Dice | lowest | cases |",
         "|---|---|---|---|",
         *rows,
         "",
-        f"Mean over the structures: {_number(validation['mean'])}, after {plan.schedule.steps} "
-        "steps.",
+        f"Mean over the structures: {_number(validation['mean'])}, after {steps} steps.",
     ]
 
 

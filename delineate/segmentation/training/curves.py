@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_curves"]
 
 _WIDTH, _HEIGHT = 1000, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 44, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 44, 40
 _BACKGROUND, _GRID = (16, 18, 20), (52, 56, 60)
 _TEXT, _DIM = (232, 234, 237), (150, 156, 163)
 _LOSS, _DICE = (86, 180, 233), (240, 180, 60)

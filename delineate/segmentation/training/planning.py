@@ -84,10 +84,12 @@ def make_plan(
     )
     model = replace(model, mirror=_mirror(options.mirror, model, found))
     plain = Schedule()
+    steps = options.steps or plain.steps
     schedule = replace(
         plain,
         batch=options.batch or _BATCH[model.dimensions],
-        steps=options.steps or plain.steps,
+        steps=steps,
+        warmup=min(plain.warmup, steps // 10),
         learning_rate=options.learning_rate or plain.learning_rate / (1 if base is None else 4),
         seed=plain.seed if options.seed is None else options.seed,
         validate_every=options.validate_every or 0,

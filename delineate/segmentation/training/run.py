@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import torch
 
 from delineate.errors import InputError, OptionError
 from delineate.segmentation.model import Model
-from delineate.segmentation.model_file import read_model, write_model
+from delineate.segmentation.model_file import describe_model, read_model, write_model
 from delineate.segmentation.training.card import model_card
 from delineate.segmentation.training.curves import draw_curves
 from delineate.segmentation.training.fingerprint import fingerprint
@@ -32,7 +33,7 @@ from delineate.segmentation.training.trainer import (
     train,
 )
 from delineate.segmentation.training.tuning import first_network
-from delineate.segmentation.training.validation import COLUMNS, summary, validate
+from delineate.segmentation.training.validation import COLUMNS, measure, note, summary
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -115,36 +116,46 @@ def train_model(
     precision = Precision.of(_device(device))
     folder.mkdir(parents=True, exist_ok=True)
     plan, base = _planned(data, folder, options, precision, progress)
-    training, held = _prepared(data, folder, plan, progress)
-    network, kept = first_network(plan.model, base, plan.schedule.seed)
+    samples = _prepared(data, folder, plan, progress)
+    first, kept = first_network(plan.model, base, plan.schedule.seed)
     table = folder / TABLE
     cut_log(table, COLUMNS, checkpoint_step(folder / CHECKPOINT))
 
-    def measure(network: nn.Module, step: int) -> None:
-        validate(network, plan.model, held, precision, table, step)
+    def publish(network: nn.Module, step: int) -> Model:
+        """Write the model as it is, measure it and draw the curves."""
+        model = write_model(plan.model, [network.state_dict()])
+        held = (read_pair(data.cases[name], data.dataset) for name in plan.validation)
+        scores = measure(model, held, precision.device.type)
+        note(table, step, scores)
         draw_curves(folder / LOG, table, folder / CURVES)
+        return _described(plan, model, summary(scores), step, kept)
 
-    task = progress.add_task("steps", total=plan.schedule.steps) if progress else None
-
-    def report(step: int, loss: float) -> None:
-        if progress is not None and task is not None:
-            progress.update(task, completed=step, description=f"loss {loss:.3f}")
-
-    network = train(
-        network,
-        Patches(training, _recipe(plan.model), plan.schedule.seed),
-        plan.schedule,
-        folder,
-        dimensions=plan.model.dimensions,
-        workers=workers,
-        precision=precision,
-        report=report,
-        validate=measure,
-    )
+    with _shown(progress, "steps", plan.schedule.steps) as show:
+        network = train(
+            first,
+            Patches(samples, _recipe(plan.model), plan.schedule.seed),
+            plan.schedule,
+            folder,
+            dimensions=plan.model.dimensions,
+            workers=workers,
+            precision=precision,
+            report=lambda step, loss: show(step, f"loss {loss:.3f}"),
+            validate=publish,
+        )
     cut_log(table, COLUMNS, plan.schedule.steps - 1)
-    scores = validate(network, plan.model, held, precision, table, plan.schedule.steps)
-    draw_curves(folder / LOG, table, folder / CURVES)
-    return _written(plan, network, summary(scores), folder, kept)
+    return publish(network, plan.schedule.steps)
+
+
+@contextmanager
+def _shown(
+    progress: Progress | None, what: str, total: int
+) -> Iterator[Callable[[int, str], None]]:
+    """Give what tells of the steps that are done, if there is anybody to tell."""
+    if progress is None:
+        yield lambda _done, _what: None
+        return
+    task = progress.add_task(what, total=total)
+    yield lambda done, now: progress.update(task, completed=done, description=now)
 
 
 def _device(name: str) -> torch.device:
@@ -174,13 +185,11 @@ def _planned(
         cases = split(list(data.cases), share, seed)
     else:
         cases = tuple(name for name in data.cases if name not in data.kept), data.kept
-    task = progress.add_task("looking at the cases", total=len(cases[0])) if progress else None
-
-    def report(_: int) -> None:
-        if progress is not None and task is not None:
-            progress.advance(task)
-
-    found = fingerprint([data.cases[name] for name in cases[0]], data.dataset, report)
+    looked_at = [data.cases[name] for name in cases[0]]
+    with _shown(progress, "looking at the cases", len(looked_at)) as show:
+        found = fingerprint(
+            looked_at, data.dataset, lambda done: show(done + 1, "looking at the cases")
+        )
     card = precision.device.type == "cuda"
     plan = make_plan(folder, data.dataset, found, options, cases, base, on_a_card=card)
     plan.write(path)
@@ -191,24 +200,16 @@ def _read_base(options: Options) -> Model | None:
     return None if options.base is None else read_model(Path(options.base))
 
 
-def _prepared(
-    data: Data, folder: Path, plan: Plan, progress: Progress | None
-) -> tuple[list[Sample], list[Sample]]:
-    """Samples to learn from and samples kept back; those that are missing are made."""
-    numbers = {name: number for number, name in enumerate(sorted(data.cases))}
-    task = progress.add_task("preparing the cases", total=len(numbers)) if progress else None
-    for name, number in numbers.items():
-        sample = Sample(folder / CASES, number)
-        if not sample.is_made():
-            image, labels = read_pair(data.cases[name], data.dataset)
-            prepare(image, labels, plan.model, sample)
-        if progress is not None and task is not None:
-            progress.advance(task)
-    training, held = (
-        [Sample(folder / CASES, numbers[name]) for name in names]
-        for names in (plan.training, plan.validation)
-    )
-    return training, held
+def _prepared(data: Data, folder: Path, plan: Plan, progress: Progress | None) -> list[Sample]:
+    """Samples to learn from; those that are missing are made."""
+    samples = [Sample(folder / CASES, number) for number in range(len(plan.training))]
+    with _shown(progress, "preparing the cases", len(samples)) as show:
+        for sample, name in zip(samples, plan.training, strict=True):
+            if not sample.is_made():
+                image, labels = read_pair(data.cases[name], data.dataset)
+                prepare(image, labels, plan.model, sample)
+            show(sample.number + 1, "preparing the cases")
+    return samples
 
 
 def _recipe(model: Model) -> Recipe:
@@ -218,12 +219,15 @@ def _recipe(model: Model) -> Recipe:
     )
 
 
-def _written(
-    plan: Plan, network: nn.Module, measured: dict[str, Any], folder: Path, kept: str
-) -> Model:
-    training = {**plan.model.training, "schedule": asdict(plan.schedule), "began_with": kept}
-    model = replace(plan.model, training=training, metrics={"validation": measured})
-    model = write_model(model, [network.state_dict()])
-    shutil.copyfile(folder / CURVES, model.folder / CURVES)
-    (model.folder / "README.md").write_text(model_card(plan, model, measured, kept), "utf-8")
+def _described(plan: Plan, model: Model, measured: dict[str, Any], step: int, kept: str) -> Model:
+    """Add to a model folder what is known of it: numbers, card, curves."""
+    training = {
+        **model.training,
+        "steps": step,
+        "schedule": asdict(plan.schedule),
+        "began_with": kept,
+    }
+    model = describe_model(replace(model, training=training, metrics={"validation": measured}))
+    shutil.copyfile(model.folder.parent / CURVES, model.folder / CURVES)
+    (model.folder / "README.md").write_text(model_card(plan, model), "utf-8")
     return model

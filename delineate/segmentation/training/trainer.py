@@ -92,7 +92,7 @@ def train(
     stop_after: int | None = None,
     precision: Precision | None = None,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
-    validate: Callable[[nn.Module, int], None] = lambda _network, _step: None,
+    validate: Callable[[nn.Module, int], object] = lambda _network, _step: None,
 ) -> nn.Module:
     """Train, or go on training, and return the network with averaged weights.
 

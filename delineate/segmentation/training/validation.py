@@ -1,122 +1,67 @@
-"""Measure a network on cases kept back: Dice of each structure, over whole cases."""
+"""Measure a model on cases kept back: Dice of each structure, as whoever runs it will see it."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from delineate.imaging import Image
+from delineate.plugins import Monitor
 from delineate.segmentation.model import Model
-from delineate.segmentation.tiles import tile_starts, tile_weights
+from delineate.segmentation.options import ModelOptions
+from delineate.segmentation.segmenter import Segmenter
 from delineate.segmentation.training.organ_cases import IGNORED
-from delineate.segmentation.training.precision import Precision
-from delineate.segmentation.training.samples import Sample
-from delineate.segmentation.wrappers import Slicewise
 
-__all__ = ["COLUMNS", "Scores", "dice", "predicted", "summary", "validate"]
+__all__ = ["COLUMNS", "Scores", "dice", "measure", "note", "summary"]
 
 COLUMNS = ("step", "case", "structure", "dice")
 
-Scores = list[dict[str, float | None]]
+Scores = list[Mapping[str, float | None]]
 """For each case the Dice of each structure; ``None`` where it is neither drawn nor found."""
 
 
-def validate(
-    network: nn.Module,
+def measure(
     model: Model,
-    samples: Sequence[Sample],
-    precision: Precision,
-    table: Path,
-    step: int,
+    pairs: Iterable[tuple[Image, NDArray[np.uint8]]],
+    device: str = "auto",
 ) -> Scores:
-    """Measure a network on prepared cases, and add the numbers to a table.
+    """Segment whole images with a model folder and compare with their labels, on their own grid.
 
     Parameters
     ----------
-    network
-        The bare one, on ``precision.device``.
     model
-        Says how it is tiled, and what its labels are.
-    samples
-        The cases kept back.
-    precision
-        Where and how to compute.
-    table
-        CSV with `COLUMNS`; cases are numbered from 1.
-    step
-        At which the network was.
+        As it was written.
+    pairs
+        Images and labels as `pairs.read_pair` gives them, one after the other.
+    device
+        Where to compute; always by plain torch, since a backend is not worth making for so few.
     """
+    segmenter = Segmenter(model)
+    options = ModelOptions.model_validate({"device": device, "backend": "torch"})
     scores: Scores = []
-    for sample in samples:
-        found = predicted(network, sample.inputs, model, precision)
-        drawn = np.asarray(sample.labels)
+    for image, drawn in pairs:
+        found = segmenter.run(image, options, Monitor()).labels
         scores.append(
             {
                 each.category.name: dice(drawn, found, label)
                 for label, each in enumerate(model.structures, start=1)
             }
         )
+    return scores
+
+
+def note(table: Path, step: int, scores: Scores) -> None:
+    """Add what was measured at a step to a CSV with `COLUMNS`; cases are numbered from 1."""
     with table.open("a", newline="") as stream:
         writer = csv.writer(stream)
         for number, score in enumerate(scores, start=1):
             for name, value in score.items():
                 writer.writerow([step, number, name, "" if value is None else f"{value:.5f}"])
-    return scores
-
-
-def predicted(
-    network: nn.Module, inputs: NDArray[Any], model: Model, precision: Precision
-) -> NDArray[np.uint8]:
-    """Labels of a prepared case, layer of tiles by layer.
-
-    Parameters
-    ----------
-    network
-        In evaluation mode.
-    inputs
-        ``(channel, slice, row, column)``, normalised.
-    model
-        Says how tiles are placed and weighed.
-    precision
-        Where and how to compute.
-    """
-    tile, shape = model.tiles.shape, inputs.shape[1:]
-    missing = [max(0, t - n) for t, n in zip(tile, shape, strict=True)]
-    before = [m // 2 for m in missing]
-    if any(missing):
-        around = [(b, m - b) for b, m in zip(before, missing, strict=True)]
-        how: Any = "edge" if model.tiles.padding == "edge" else "constant"
-        inputs = np.pad(inputs, [(0, 0), *around], mode=how)
-    starts = [
-        tile_starts(n, t, model.tiles.overlap, model.tiles.placement)
-        for n, t in zip(inputs.shape[1:], tile, strict=True)
-    ]
-    weight = torch.from_numpy(tile_weights(tile, model.tiles.weight)).to(precision.device)
-    step = Slicewise(network) if model.dimensions == 2 else network
-    rows, columns = inputs.shape[2:]
-    open_layer = torch.zeros((model.classes, tile[0], rows, columns), device=precision.device)
-    labels = np.empty(inputs.shape[1:], np.uint8)
-    for start, following in zip(starts[0], [*starts[0][1:], inputs.shape[1]], strict=True):
-        for row in starts[1]:
-            for column in starts[2]:
-                box = (slice(row, row + tile[1]), slice(column, column + tile[2]))
-                part = inputs[(slice(None), slice(start, start + tile[0]), *box)]
-                ready = torch.from_numpy(part.astype(np.float32))[None].to(precision.device)
-                with torch.inference_mode(), precision.autocast():
-                    logits = step(ready)[0]
-                open_layer[(slice(None), slice(None), *box)] += logits.float() * weight
-        done = following - start
-        labels[start:following] = open_layer[:, :done].argmax(0).cpu().numpy()
-        open_layer = torch.roll(open_layer, -done, dims=1)
-        open_layer[:, tile[0] - done :] = 0
-    inside = tuple(slice(b, b + n) for b, n in zip(before, shape, strict=True))
-    return labels[inside]
 
 
 def dice(drawn: NDArray[np.uint8], found: NDArray[np.uint8], label: int) -> float | None:
