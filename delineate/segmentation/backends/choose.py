@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,38 +14,23 @@ from delineate.errors import ModelError, OptionError
 from delineate.segmentation.backends.builders import NAMES, Task, available, build, machine
 from delineate.segmentation.backends.cache import Cache, key_of, private_folder
 from delineate.segmentation.backends.protocol import Backend
-from delineate.segmentation.wrappers import Mirrored
+from delineate.segmentation.backends.trial import (
+    LEAST_AGREEMENT,
+    LEAST_VARIETY,
+    MOST_DIFFERENCE,
+    Trial,
+    first_line,
+    lacks_memory,
+    logits_only,
+    measure,
+    smooth_noise,
+    try_out,
+    variety,
+)
 
-__all__ = ["LEAST_AGREEMENT", "MOST_DIFFERENCE", "Chosen", "Trial", "choose", "pick_device"]
-
-LEAST_AGREEMENT = 0.999
-"""Share of a probe's samples that must get the same class as from the reference."""
-
-MOST_DIFFERENCE = 0.1
-"""Of any logit from the reference, in standard deviations of the reference's logits."""
+__all__ = ["Chosen", "choose", "pick_device"]
 
 _WORTH_TRYING_S = 0.012  # a volume has some 40 tiles; another backend takes 0.25 s to load
-_ROUNDS = 3
-_LONG_S = 5.0  # after which a second round tells nothing new
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """How a backend did on the probe.
-
-    Parameters
-    ----------
-    seconds
-        For one tile; ``None`` if it was not measured.
-    agreement
-        Share of samples with the reference's class; ``None`` if not measured.
-    refused
-        Why it cannot be taken; empty if it can.
-    """
-
-    seconds: float | None = None
-    agreement: float | None = None
-    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +105,9 @@ def choose(
         torch. What was found is kept and believed from then on; another version of any of them,
         or another processor, asks anew.
     probe
-        A tile like those to come, ``(1, *tile)``; ``None``: smooth noise.
+        A tile like those to come, ``(1, *tile)``. ``None``: smooth noise; half precision is then
+        only taken by name, as it is where nearly all of the probe is of one class: it would agree
+        about anything.
     threads
         Of the CPU; ``None``: as many as torch has.
     batch
@@ -135,13 +121,14 @@ def choose(
         If the device is not there, or the backend named cannot be used here; says why.
     ModelError
         If the backend named cannot run this network.
+    OutOfMemoryError, MemoryError, RuntimeError
+        If there is too little memory for a tile.
     """
     place = pick_device(device)
     threads = threads or torch.get_num_threads()
     parts = {"network": repr(network), "key": key, "tile": tile}
     cache = Cache(private_folder())
     task = Task(network, key_of(parts), tile, place, batch, threads, cache)
-    probe = _smooth_noise(tile) if probe is None else probe.to(torch.float32).contiguous()
     if name == "auto":
         return _fastest(task, probe, regions)
     if name not in NAMES:
@@ -151,14 +138,15 @@ def choose(
         raise OptionError(f"backend {name} cannot be used: {obstacle}")
     note = f"choice-{name}-{_situation(task)}"
     known = _recall(cache, note)
+    probe = smooth_noise(tile) if probe is None else probe
     try:
         backend = build(name, task)
         seconds = known[1][name].seconds if known else None
-        seconds = _seconds(backend, probe)[0] if seconds is None else seconds
-    except torch.OutOfMemoryError:
-        raise
+        seconds = measure(backend, probe)[0] if seconds is None else seconds
     except Exception as error:  # whatever a compiler raises
-        raise ModelError(f"backend {name} cannot run this network: {_first_line(error)}") from error
+        if lacks_memory(error):
+            raise
+        raise ModelError(f"backend {name} cannot run this network: {first_line(error)}") from error
     trials = {name: Trial(seconds)}
     if not known:
         _remember(cache, note, name, trials)
@@ -180,103 +168,61 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _fastest(task: Task, probe: torch.Tensor, regions: bool) -> Chosen:
-    note = f"choice-{_situation(task)}"
-    known = _recall(task.cache, note)
-    if known is not None:
-        name, trials = known
-        try:
-            return Chosen(build(name, task), trials[name].seconds or 0.0, trials)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # it worked once and no longer does: find out anew
-            known = None
+def _fastest(task: Task, probe: torch.Tensor | None, regions: bool) -> Chosen:
+    chosen = _chosen_before(task, half=probe is not None)
+    if chosen is not None:
+        return chosen
     reference = build("torch", task)
-    seconds, expected = _seconds(reference, probe)
+    tile = smooth_noise(task.tile) if probe is None else probe
+    seconds, answer = measure(reference, tile)
+    expected = logits_only(task.network, answer)
+    half = probe is not None and variety(expected, regions) >= LEAST_VARIETY
+    if probe is not None and not half and (chosen := _chosen_before(task, half=False)):
+        return chosen
     trials = {"torch": Trial(seconds, 1.0)}
     built = {"torch": reference}
     if seconds >= _WORTH_TRYING_S or task.device.type != "cpu":
-        classes = _logits_only(task.network, expected)
-        for name in _candidates(task.device):
-            backend, trials[name] = _tried(name, task, probe, classes, regions)
+        for name in _candidates(task.device, half):
+            backend, trials[name] = try_out(name, task, tile, expected, regions)
             if backend is not None:
                 built[name] = backend
     best = min(built, key=lambda each: trials[each].seconds or 0.0)
-    _remember(task.cache, note, best, trials)
+    _remember(task.cache, _note(task, half), best, trials)
     return Chosen(built[best], trials[best].seconds or 0.0, trials)
 
 
-def _candidates(device: torch.device) -> list[str]:
+def _chosen_before(task: Task, *, half: bool) -> Chosen | None:
+    known = _recall(task.cache, _note(task, half))
+    if known is None:
+        return None
+    name, trials = known
+    try:
+        return Chosen(build(name, task), trials[name].seconds or 0.0, trials)
+    except Exception as error:  # it worked once and no longer does: find out anew
+        if lacks_memory(error):
+            raise
+        return None
+
+
+def _note(task: Task, half: bool) -> str:
+    return f"choice-{'any' if half else 'float32'}-{_situation(task)}"
+
+
+def _candidates(device: torch.device, half: bool) -> list[str]:
     """What may be faster than the reference, and takes no minutes to find out."""
     usable = [name for name, obstacle in available(device.type).items() if not obstacle]
+    if not half:
+        usable = [name for name in usable if not name.endswith(("-bf16", "-fp16"))]
     if "openvino" in usable and "onnxruntime" in usable:
         usable.remove("onnxruntime")
     return [name for name in usable if name not in ("torch", "compile")]
 
 
-def _tried(
-    name: str, task: Task, probe: torch.Tensor, expected: torch.Tensor, regions: bool
-) -> tuple[Backend | None, Trial]:
-    try:
-        backend = build(name, task)
-        seconds, found = _seconds(backend, probe)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # whatever a compiler raises: the others remain
-        return None, Trial(refused=f"failed: {_first_line(error)}")
-    agreement, difference = _compare(expected, _logits_only(task.network, found), regions)
-    refused = ""
-    if not agreement >= LEAST_AGREEMENT:
-        refused = f"agrees with torch in {agreement:.4%} of samples only"
-    elif not difference <= MOST_DIFFERENCE:
-        refused = f"logits differ by {difference:.3g} of their spread"
-    return (None if refused else backend), Trial(seconds, agreement, refused)
-
-
-def _seconds(backend: Backend, probe: torch.Tensor) -> tuple[float, torch.Tensor]:
-    """Time for one tile at the backend's own batch, and the probe's logits on the CPU."""
-    tiles = probe.expand(backend.batch, -1, -1, -1, -1).contiguous()
-    start = time.perf_counter()
-    logits = backend.run(tiles)[:1].to("cpu", copy=True)
-    first, best = time.perf_counter() - start, float("inf")
-    for _ in range(1 if first > _LONG_S else _ROUNDS):
-        start = time.perf_counter()
-        backend.run(tiles)[:1, :1, :1, :1, :1].to("cpu", copy=True)  # waits for a card
-        best = min(best, time.perf_counter() - start)
-    return best / len(tiles), logits
-
-
-def _compare(expected: torch.Tensor, found: torch.Tensor, regions: bool) -> tuple[float, float]:
-    """Share of samples of the same class, and the largest difference over the spread."""
-    if regions or expected.shape[1] == 1:
-        same = ((expected > 0) == (found > 0)).all(dim=1)
-    else:
-        same = expected.argmax(dim=1) == found.argmax(dim=1)
-    spread = float(expected.std()) or 1.0
-    return float(same.double().mean()), float((expected - found).abs().max()) / spread
-
-
-def _logits_only(network: nn.Module, answer: torch.Tensor) -> torch.Tensor:
-    """Leave out the agreement of flips, which jumps where two classes are equal."""
-    mirrored = any(isinstance(each, Mirrored) for each in network.modules())
-    return answer[:, :-1] if mirrored else answer
-
-
-def _smooth_noise(tile: tuple[int, int, int, int]) -> torch.Tensor:
-    """Blobs about an eighth of a tile wide, with some noise: mean 0, standard deviation 1."""
-    generator = torch.Generator().manual_seed(0)
-    channels, *shape = tile
-    coarse = [max(1, size // 8) for size in shape]
-    blobs = torch.randn((1, channels, *coarse), generator=generator)
-    smooth = nn.functional.interpolate(blobs, size=tuple(shape), mode="trilinear")
-    noise = 0.2 * torch.randn((1, *tile), generator=generator)
-    field_ = smooth + noise
-    return (field_ - field_.mean()) / (field_.std() + 1e-6)
-
-
 def _situation(task: Task) -> str:
     """Name of all that a choice depends on."""
-    about = machine() | {"rules": [LEAST_AGREEMENT, MOST_DIFFERENCE, _WORTH_TRYING_S]}
+    about = machine() | {
+        "rules": [LEAST_AGREEMENT, LEAST_VARIETY, MOST_DIFFERENCE, _WORTH_TRYING_S]
+    }
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     here = {"machine": digest, "device": task.device.type, "batch": task.batch}
     return key_of({"key": task.key, "threads": task.threads, **here})
@@ -301,7 +247,3 @@ def _remember(cache: Cache, note: str, name: str, trials: dict[str, Trial]) -> N
         (folder / "choice.json").write_text(json.dumps(content, indent=1))
 
     cache.keep(note, write)
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
