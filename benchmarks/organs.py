@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL)
     detector = OrganDetector(parser.parse_args().model)
-    figures: dict[str, Any] = {"weights": detector.model.sha256[:12]}
+    figures: dict[str, Any] = {"weights": detector.model.weights[0].sha256[:12]}
     for case in cases():
         for name, score in dice(case, detector).items():
             figures[f"{case.name}: {name}"] = score

@@ -103,13 +103,18 @@ class Merger:
         return depth * (bottom - top) * (right - left) * (4 * channels + 5)
 
     def add(self, answer: torch.Tensor, corner: Triple) -> None:
-        """Add a tile's logits ``(class, slice, row, column)``, which begin at ``corner``."""
+        """Add a tile's logits ``(class, slice, row, column)``, which begin at ``corner``.
+
+        All slices before the tile must have been taken, and it must lie within the box.
+        """
         from delineate.segmentation.merge_kernel import add_channels_first, add_channels_last
 
         array = answer.numpy()
         place = np.array(
             [corner[0] - self._base, corner[1] - self._corner[0], corner[2] - self._corner[1]]
         )
+        if (place < 0).any() or (place + self._weight.shape > self._mass.shape).any():
+            raise ValueError(f"a tile at {corner} is not within what is being merged")
         last = array.strides[0] == array.itemsize and array.shape[0] > 1
         array = array.transpose(1, 2, 3, 0) if last else array
         run = add_channels_last if last else add_channels_first

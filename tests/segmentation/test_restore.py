@@ -1,4 +1,4 @@
-"""Labels on the scan's grid against full-resolution logits, the plain way."""
+"""Labels on the image's own grid, against interpolating all logits everywhere."""
 
 from __future__ import annotations
 
@@ -7,104 +7,145 @@ import pytest
 import scipy.ndimage as ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import grids
 
-from delineate.imaging import Grid, Image
-from delineate.plugins import Monitor
-from delineate.segmentation.restore import restore
-from delineate.segmentation.working import to_working, working_grid
-from tests.strategies import grids
+from delineate.imaging import Grid
+from delineate.segmentation.merge import Slab
+from delineate.segmentation.model import Sampling
+from delineate.segmentation.restore import Restorer, label_table
+from delineate.segmentation.working import Working, working_grid
 
-WORKING = Grid.regular((7, 8, 9), (6.0, 6.0, 6.0), (-24.0, -21.0, -18.0))
+SAMPLING = Sampling(orientation="SPL", spacing_mm=(5.0, 4.0, 4.0))
+PLAIN = label_table("softmax", ())
 
 
-def _plain(logits: np.ndarray, working: Grid, source: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Argmax of logits interpolated everywhere, and by how much the winner leads."""
-    indices = np.stack(np.meshgrid(*map(np.arange, source.shape), indexing="ij"), -1)
-    places = working.to_index(source.to_world(indices))
-    places = np.clip(places, 0, np.asarray(working.shape) - 1).reshape(-1, 3).T
-    full = np.stack(
-        [ndimage.map_coordinates(each.astype(float), places, order=1) for each in logits]
+def _slabs(logits: np.ndarray, sigmoid: bool, cuts: list[int]) -> list[Slab]:
+    """Logits ``(slice, row, column, class)`` cut as a merger would hand them out."""
+    if sigmoid:
+        code = ((logits > 0) << np.arange(logits.shape[-1])).sum(axis=-1).astype(np.uint8)
+    else:
+        code = logits.argmax(axis=-1).astype(np.uint8)
+    found, fresh = [], 0
+    for stop in sorted({*(cut for cut in cuts if 0 < cut < len(logits)), len(logits)}):
+        first = max(0, fresh - 1)
+        last = stop == len(logits)
+        found.append(Slab(first, fresh, (0, 0), logits[first:stop], code[first:stop], last))
+        fresh = stop
+    return found
+
+
+def _restored(
+    working: Working,
+    logits: np.ndarray,
+    cuts: list[int],
+    sigmoid: bool = False,
+    table: np.ndarray = PLAIN,
+) -> np.ndarray:
+    restorer = Restorer(working, logits.shape[-1], sigmoid, table, 1)
+    for slab in _slabs(logits, sigmoid, cuts):
+        restorer.add(slab)
+    return restorer.labels
+
+
+def _interpolated(working: Working, logits: np.ndarray) -> np.ndarray:
+    """All logits at all samples of the image, ``(class, slice, row, column)``."""
+    shape = working.source.shape
+    index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+    places = index @ working.matrix[:, :3].T + working.matrix[:, 3]
+    for axis, (low, high) in enumerate(working.valid):
+        places[..., axis] = np.clip(places[..., axis], low, high - 1)
+        if axis == working.nearest:
+            places[..., axis] = np.floor(places[..., axis] + 0.5)
+    return np.stack(
+        [
+            ndimage.map_coordinates(each.astype(float), np.moveaxis(places, -1, 0), order=1)
+            for each in np.moveaxis(logits, -1, 0)
+        ]
     )
-    ranked = np.sort(full, axis=0)
-    lead = (ranked[-1] - ranked[-2]).reshape(source.shape)
-    return full.argmax(0).reshape(source.shape), lead
 
 
-@settings(deadline=None)
-@given(grids(), st.integers(0, 2**31))
-def test_every_label_is_that_of_the_interpolated_logits(source: Grid, seed: int) -> None:
+def _noise(working: Working, classes: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    logits = ndimage.gaussian_filter(rng.normal(size=(4, *WORKING.shape)), (0, 1, 1, 1))
-    logits = logits.astype(np.float32)
-    centred = source.affine.copy()
-    centred[:3, 3] = rng.uniform(-20, 20, 3)
-    source = Grid(source.shape, centred)
+    smooth = ndimage.gaussian_filter(rng.normal(size=(*working.grid.shape, classes)), (1, 1, 1, 0))
+    return smooth.astype(np.float32)
 
-    labels = restore(logits, WORKING, source, Monitor())
 
-    expected, lead = _plain(logits, WORKING, source)
-    clear = lead > 1e-4
+@settings(max_examples=60)
+@given(grids(max_size=14), st.integers(0, 2**31), st.lists(st.integers(1, 12), max_size=4))
+def test_labels_are_those_of_logits_interpolated_everywhere(
+    source: Grid, seed: int, cuts: list[int]
+) -> None:
+    working = working_grid(source, SAMPLING, (5, 6, 4))
+    logits = _noise(working, 4, seed)
+
+    labels = _restored(working, logits, cuts)
+
+    full = _interpolated(working, logits)
+    ordered = np.sort(full, axis=0)
+    clear = ordered[-1] - ordered[-2] > 1e-5
+    np.testing.assert_array_equal(labels[clear], full.argmax(axis=0)[clear])
+
+
+@settings(max_examples=30)
+@given(grids(max_size=14), st.integers(0, 2**31), st.lists(st.integers(1, 12), max_size=3))
+def test_regions_are_those_of_logits_interpolated_everywhere(
+    source: Grid, seed: int, cuts: list[int]
+) -> None:
+    working = working_grid(source, SAMPLING, (5, 6, 4))
+    logits = _noise(working, 3, seed)
+    table = label_table("sigmoid", (2, 3, 1))
+
+    labels = _restored(working, logits, cuts, sigmoid=True, table=table)
+
+    full = _interpolated(working, logits)
+    expected = np.zeros(source.shape, np.uint8)
+    for region, label in zip(full, (2, 3, 1), strict=True):
+        expected[region > 0] = label
+    clear = (np.abs(full) > 1e-5).all(axis=0)
     np.testing.assert_array_equal(labels[clear], expected[clear])
+
+
+def test_along_a_thick_axis_the_nearest_slice_counts() -> None:
+    sampling = Sampling(spacing_mm=(6.0, 2.0, 2.0), fit="faces", method="cubic", nearest_beyond=2.9)
+    working = working_grid(Grid.regular((9, 20, 20), (2.0, 1.0, 1.0)), sampling, (1, 4, 4))
+    logits = _noise(working, 3, 5)
+    assert working.nearest == 0
+
+    labels = _restored(working, logits, [1])
+
+    np.testing.assert_array_equal(labels, _interpolated(working, logits).argmax(axis=0))
+    np.testing.assert_array_equal(labels[0], labels[2])
 
 
 def test_outlines_are_not_staircases_of_the_working_grid() -> None:
     """A half-space at 30 degrees: at 1 mm its edge strays from a line by less than a sample."""
-    k, j, i = np.meshgrid(*map(np.arange, WORKING.shape), indexing="ij")
-    distance = (j - 3.5) * np.cos(np.pi / 6) + (i - 4) * np.sin(np.pi / 6) + 0 * k
-    logits = np.stack([-distance, distance]).astype(np.float32)
-    source = Grid.regular((1, 40, 40), (1.0, 1.0, 1.0), (-18.0, -15.0, -3.0))
+    source = Grid.regular((1, 40, 40), (1.0, 1.0, 1.0))
+    working = working_grid(source, Sampling(spacing_mm=(6.0, 6.0, 6.0)), (1, 1, 1))
+    k, j, i = np.meshgrid(*map(np.arange, working.grid.shape), indexing="ij")
+    x, y, _ = np.moveaxis(working.grid.to_world(np.stack([k, j, i], -1)), -1, 0)
+    distance = (y - 19.2) * np.cos(np.pi / 6) + (x - 20.3) * np.sin(np.pi / 6)
+    logits = np.stack([-distance, distance], -1).astype(np.float32)
 
-    labels = restore(logits, WORKING, source, Monitor())[0]
+    labels = _restored(working, logits, [])[0]
 
     rows, columns = np.meshgrid(np.arange(40.0), np.arange(40.0), indexing="ij")
-    shift = WORKING.to_index(source.to_world([0, 0, 0]))
-    exact = ((rows / 6 + shift[1]) - 3.5) * np.cos(np.pi / 6) + (
-        (columns / 6 + shift[2]) - 4
-    ) * np.sin(np.pi / 6)
-    np.testing.assert_array_equal(labels == 1, exact > 0)
+    exact = (rows - 19.2) * np.cos(np.pi / 6) + (columns - 20.3) * np.sin(np.pi / 6)
+    inner = slice(3, 37)  # beyond the outermost working samples these are repeated
+    np.testing.assert_array_equal(labels[inner, inner] == 1, exact[inner, inner] > 0)
 
 
-@settings(deadline=None, max_examples=60)
-@given(grids(max_size=12))
-def test_the_working_grid_holds_the_whole_scan_and_at_least_a_tile(source: Grid) -> None:
-    grid = working_grid(source, (6.0, 6.0, 6.0), (4, 4, 4))
+def test_labels_that_are_not_wanted_still_compete() -> None:
+    working = working_grid(Grid.regular((4, 6, 6), (2.0, 2.0, 2.0)), SAMPLING, (1, 1, 1))
+    logits = _noise(working, 4, 3)
+    table = np.where(np.isin(PLAIN, (2,)), PLAIN, 0).astype(np.uint8)
 
-    indices = grid.to_index(source.corners)
-    assert (indices >= -0.5).all()
-    assert (indices <= np.asarray(grid.shape) - 0.5).all()
-    assert min(grid.shape) >= 4
-    assert grid.orientation == "SPL"
+    some, everything = _restored(working, logits, [], table=table), _restored(working, logits, [])
+
+    np.testing.assert_array_equal(some, np.where(everything == 2, 2, 0))
 
 
-@settings(deadline=None, max_examples=40)
-@given(grids(max_size=10), st.integers(0, 2**31))
-def test_a_scan_linear_in_the_world_is_sampled_exactly(source: Grid, seed: int) -> None:
-    """Whatever the orientation, spacing or shear: h = a x + b y + c z keeps its values."""
-    indices = np.stack(np.meshgrid(*map(np.arange, source.shape), indexing="ij"), -1)
-    slope = np.random.default_rng(seed).uniform(-1, 1, 3)
-    world = source.to_world(indices) - source.to_world([0, 0, 0])
-    hu = (world @ slope).astype(np.float32)
-    coarse = Grid(source.shape, source.affine)
-
-    working = to_working(Image(hu, coarse, "CT"), (6.0, 6.0, 6.0), (4, 4, 4), Monitor())
-
-    places = np.stack(np.meshgrid(*map(np.arange, working.grid.shape), indexing="ij"), -1)
-    at = source.to_index(working.grid.to_world(places))
-    blocks = np.maximum(1, np.minimum(np.rint(3.5 / np.asarray(source.spacing)), source.shape))
-    whole = (np.asarray(source.shape) // blocks) * blocks
-    inside = ((at >= (blocks - 1) / 2) & (at <= whole - 1 - (blocks - 1) / 2)).all(-1)
-    exact = (working.grid.to_world(places) - source.to_world([0, 0, 0])) @ slope
-    np.testing.assert_allclose(
-        working.hu.numpy()[inside], np.clip(exact, -1024, 3071)[inside], atol=0.05
-    )
-
-
-def test_a_thin_scan_is_continued_not_surrounded_by_air() -> None:
-    source = Grid.regular((3, 60, 60), (5.0, 5.0, 5.0))
-    hu = np.full(source.shape, 40, np.int16)
-
-    working = to_working(Image(hu, source, "CT"), (6.0, 6.0, 6.0), (16, 16, 16), Monitor())
-
-    assert working.grid.shape[0] == 16
-    assert float(working.hu.min()) == pytest.approx(40)
-    assert 2 <= working.covered.any(axis=(1, 2)).sum() <= 5
+@pytest.mark.parametrize(
+    ("code", "label"), [(0b000, 0), (0b001, 5), (0b010, 2), (0b011, 2), (0b111, 7)]
+)
+def test_of_regions_that_hold_the_last_one_counts(code: int, label: int) -> None:
+    assert label_table("sigmoid", (5, 2, 7))[code] == label

@@ -1,49 +1,24 @@
-"""Tiled inference against laws and against MONAI."""
+"""Where tiles go, and what their answers count."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
-from delineate.errors import Cancelled
-from delineate.plugins import Monitor
-from delineate.segmentation.intensity import Window, channels
-from delineate.segmentation.model import read_model
-from delineate.segmentation.tiles import infer, tile_starts, tile_weights
+from delineate.segmentation.body import Body
+from delineate.segmentation.tiles import plan_layers, tile_starts, tile_weights
 
-WINDOWS = (Window(-1000, 800), Window(-150, 250))
+PLACEMENTS = st.sampled_from(("even", "flush"))
 
 
-class _Pointwise(nn.Module):
-    """Sees no neighbours, so that tiling must not be noticed."""
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return torch.cat([inputs, inputs.sum(1, keepdim=True)], dim=1)
-
-
-class _Listener(Monitor):
-    def __init__(self, stop_at: float = 2.0) -> None:
-        self.told: list[float] = []
-        self._stop_at = stop_at
-
-    def progress(self, fraction: float, stage: str = "") -> None:
-        self.told.append(fraction)
-
-    @property
-    def cancelled(self) -> bool:
-        return bool(self.told) and self.told[-1] >= self._stop_at
-
-
-@given(st.integers(1, 90), st.integers(1, 40), st.floats(0, 0.9))
-def test_tiles_cover_every_sample_and_stay_inside(size: int, tile: int, overlap: float) -> None:
+@given(st.integers(1, 200), st.integers(1, 40), st.floats(0, 0.9), PLACEMENTS)
+def test_tiles_cover_every_sample_and_stay_inside(
+    size: int, tile: int, overlap: float, placement: str
+) -> None:
     size = max(size, tile)
-    starts = tile_starts(size, tile, overlap)
+    starts = tile_starts(size, tile, overlap, placement)  # type: ignore[arg-type]
 
     covered = np.zeros(size, bool)
     for start in starts:
@@ -53,73 +28,85 @@ def test_tiles_cover_every_sample_and_stay_inside(size: int, tile: int, overlap:
     assert starts == sorted(set(starts))
 
 
-def test_weights_are_symmetric_and_positive() -> None:
-    weights = tile_weights((8, 6, 10))
+@given(st.integers(1, 300), st.integers(4, 64), st.sampled_from((0.0, 0.25, 0.5, 0.75)))
+def test_flush_tiles_are_those_of_monai(size: int, tile: int, overlap: float) -> None:
+    from monai.data.utils import dense_patch_slices
 
-    torch.testing.assert_close(weights, weights.flip(0, 1, 2))
-    assert float(weights.min()) >= 1e-3
-    assert float(weights[4, 3, 5]) == float(weights.max()) <= 1
+    size = max(size, tile)
+    interval = (tile if tile == size else max(1, int(tile * (1 - overlap))),)
+    theirs = dense_patch_slices((size,), (tile,), interval)
 
+    ours = tile_starts(size, tile, overlap, "flush")
 
-@settings(deadline=None, max_examples=25)
-@given(st.tuples(*[st.integers(8, 21)] * 3), st.floats(0, 0.7))
-def test_a_network_without_neighbourhood_does_not_see_the_tiles(
-    shape: tuple[int, int, int], overlap: float
-) -> None:
-    hu = torch.from_numpy(np.random.default_rng(1).uniform(-500, 500, shape).astype(np.float32))
-
-    tiled = infer(_Pointwise(), hu, WINDOWS, (8, 8, 8), overlap, Monitor(), classes=3)
-
-    whole = _Pointwise()(channels(hu[None], WINDOWS))[0]
-    torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=1e-4)
+    assert ours == sorted({each[0].start for each in theirs})
 
 
-def test_the_order_of_the_tiles_does_not_matter(tiny_model: Path) -> None:
-    model = read_model(tiny_model)
-    network = model.load_network()
-    hu = torch.from_numpy(np.random.default_rng(2).uniform(-900, 900, (24, 16, 28))).float()
-
-    def run(backwards: bool) -> torch.Tensor:
-        return infer(
-            network, hu, model.windows, model.tile, 0.5, Monitor(), classes=14, backwards=backwards
-        )
-
-    torch.testing.assert_close(run(False), run(True), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(run(False), run(False), atol=0, rtol=0)
+def test_even_tiles_are_those_of_nnunet_by_hand() -> None:
+    """110 samples, tiles of 64, half overlapping: three, at 0, 23 and 46."""
+    assert tile_starts(110, 64, 0.5, "even") == [0, 23, 46]
+    assert tile_starts(64, 64, 0.5, "even") == [0]
+    assert tile_starts(65, 64, 0.5, "even") == [0, 1]
 
 
-def test_logits_are_those_of_monais_sliding_window(tiny_model: Path) -> None:
-    from monai.inferers import sliding_window_inference
+@pytest.mark.parametrize("shape", [(8, 6, 10), (1, 9, 7)])
+def test_gaussian_weights_are_those_of_monai(shape: tuple[int, int, int]) -> None:
+    from monai.data.utils import compute_importance_map
 
-    model = read_model(tiny_model)
-    network = model.load_network()
-    hu = torch.from_numpy(np.random.default_rng(2).uniform(-800, 900, (24, 17, 28))).float()
+    theirs = compute_importance_map(shape, mode="gaussian", sigma_scale=0.125).clamp(min=1e-3)
 
-    ours = infer(network, hu, model.windows, model.tile, 0.5, Monitor(), classes=14)
-    with torch.inference_mode():
-        theirs = sliding_window_inference(
-            channels(hu[None], model.windows), model.tile, 1, network, overlap=0.5, mode="gaussian"
-        )[0]
-
-    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
+    np.testing.assert_allclose(tile_weights(shape, "gaussian"), theirs.numpy(), rtol=1e-5)
+    assert (tile_weights(shape, "constant") == 1).all()
 
 
-def test_nothing_but_air_is_background() -> None:
-    hu = torch.full((8, 8, 8), -1000.0)
+@pytest.mark.parametrize("shape", [(8, 6, 10), (16, 12, 7)])
+def test_weights_of_nnunet_are_a_blurred_point(shape: tuple[int, int, int]) -> None:
+    from scipy.ndimage import gaussian_filter
 
-    logits = infer(_Pointwise(), hu, WINDOWS, (8, 8, 8), 0.5, Monitor(), classes=3)
+    point = np.zeros(shape)
+    point[tuple(n // 2 for n in shape)] = 1
+    blurred = gaussian_filter(point, [n / 8 for n in shape], mode="constant")
 
-    assert (logits.argmax(0) == 0).all()
+    ours = tile_weights(shape, "nnunet")
+    theirs = blurred / blurred.max()
+    there = theirs > 1e-8
+    np.testing.assert_allclose(ours[there], theirs[there], rtol=1e-4)
+    assert 0 < ours.min() < 1e-8 or there.all()
 
 
-def test_progress_rises_to_one_and_cancelling_stops() -> None:
-    hu = torch.zeros(20, 20, 20)
-    listener = _Listener()
-    infer(_Pointwise(), hu, WINDOWS, (8, 8, 8), 0.5, listener, classes=3)
-    assert listener.told == sorted(listener.told)
-    assert listener.told[-1] == 1
+@st.composite
+def _bodies(draw: st.DrawFn) -> tuple[tuple[int, int, int], tuple[int, int, int], Body]:
+    shape = tuple(draw(st.integers(6, 40)) for _ in range(3))
+    tile = tuple(draw(st.integers(1, n)) for n in shape)
+    low, high = np.zeros((shape[0], 2), np.int64), np.zeros((shape[0], 2), np.int64)
+    for number in range(shape[0]):
+        if draw(st.booleans()):
+            for axis in (0, 1):
+                a, b = sorted(draw(st.integers(0, shape[axis + 1])) for _ in range(2))
+                low[number, axis], high[number, axis] = a, b
+    none = (high <= low).any(axis=1)
+    low[none] = high[none] = 0
+    return shape, tile, Body(low, high)  # type: ignore[return-value]
 
-    impatient = _Listener(stop_at=0.3)
-    with pytest.raises(Cancelled):
-        infer(_Pointwise(), hu, WINDOWS, (8, 8, 8), 0.5, impatient, classes=3)
-    assert impatient.told[-1] < 0.5
+
+@given(_bodies(), st.floats(0, 0.75), PLACEMENTS)
+def test_layers_cover_the_body(case: object, overlap: float, placement: str) -> None:
+    shape, tile, body = case  # type: ignore[misc]
+
+    layers = plan_layers(shape, tile, overlap, placement, body)  # type: ignore[arg-type]
+
+    covered = np.zeros(shape, bool)
+    for layer in layers:
+        for row, column in layer.corners:
+            box = (layer.start, row, column)
+            assert all(0 <= a <= n - t for a, n, t in zip(box, shape, tile, strict=True))
+            covered[tuple(slice(a, a + t) for a, t in zip(box, tile, strict=True))] = True
+    for number, ((top, left), (bottom, right)) in enumerate(zip(body.low, body.high, strict=True)):
+        assert covered[number, top:bottom, left:right].all()
+    starts = [layer.start for layer in layers]
+    assert starts == sorted(set(starts))
+
+
+def test_no_body_needs_no_tiles() -> None:
+    nothing = Body(np.zeros((9, 2), np.int64), np.zeros((9, 2), np.int64))
+
+    assert plan_layers((9, 9, 9), (4, 4, 4), 0.5, "even", nothing) == ()
