@@ -94,9 +94,9 @@ def _learned(plan: Plan, model: Model) -> list[str]:
         *(f"- {name}: in {count} cases" for name, count in counts.items()),
         "",
         f"{model.training['steps']} steps of {schedule.batch} patches, AdamW at "
-        f"{schedule.learning_rate:g}, seed {schedule.seed}, cross-entropy and Dice. Patches are turned, scaled, bent, blurred, "
-        f"made noisy, brighter and darker, and flipped along {axes}. What is kept is the running "
-        f"mean of the weights (decay {schedule.average:g}).",
+        f"{schedule.learning_rate:g}, seed {schedule.seed}, cross-entropy and Dice. Patches are "
+        "turned, scaled, bent, blurred, made noisy, brighter and darker, and flipped along "
+        f"{axes}. What is kept is the running mean of the weights (decay {schedule.average:g}).",
     ]
     kept = model.training["began_with"]
     return [*lines, "", kept] if kept else lines

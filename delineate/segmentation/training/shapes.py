@@ -79,6 +79,8 @@ def patch_shape(
     """
     sizes, steps = np.array(extent, float), np.array(spacing, float)
     patch = np.ones(3)
+    used = slice(3 - dimensions, 3)
+    sizes[used] = np.maximum(sizes[used], 2 * _LEAST)
     free = list(range(3 - dimensions, 3))
     while free:
         edge = (most / patch.prod() * steps[free].prod()) ** (1 / len(free))
@@ -88,7 +90,6 @@ def patch_shape(
             break
         patch[short] = sizes[short]
         free = [axis for axis in free if axis not in short]
-    used = slice(3 - dimensions, 3)
     total = np.ones(3)
     halvings = strides_of(patch[used].tolist(), steps[used].tolist(), levels, whole=False)
     if halvings:
