@@ -142,8 +142,13 @@ class Segmenter:
                     labels = np.zeros(image.grid.shape, np.uint8)
                     labels[box] = found[0]
                 if remarks:
-                    remarks = [f"Stepped down for want of memory: {'; '.join(remarks)}; "
-                               f"computed with {_described(attempt)}."]
+                    cut = " Outlines may differ from those of whole tiles." * (
+                        attempt.tile != self.model.tiles.shape
+                    )
+                    remarks = [
+                        f"Stepped down for want of memory: {'; '.join(remarks)}; "
+                        f"computed with {_described(attempt)}.{cut}"
+                    ]
                 return Segmented(
                     labels,
                     found[1],
@@ -151,7 +156,7 @@ class Segmenter:
                     tuple(remarks),
                     attempt.estimate,
                 )
-            self._let_go(attempt)
+            self._let_go(attempt.device)
         raise UnsuitableImageError(
             f"no way to run model {self.model.name} on this image fits the memory: "
             f"{'; '.join(remarks)}. Close other programs, look at a region (region_mm), or use a "
@@ -181,32 +186,36 @@ class Segmenter:
         overlap = model.tiles.overlap if options.overlap is None else options.overlap
         outputs = model.classes + bool(options.mirror and model.mirror)
         channels = (model.channels, outputs)
-        for device in _devices(options.device):
-            tile: Triple | None = model.tiles.shape
-            while tile is not None:
-                plan = make_plan(
-                    image,
-                    model,
-                    tile,
-                    overlap=overlap,
-                    area=options.area,
-                    region_mm=options.region_mm,
-                )
-                demands = self._demands(plan, options)
-                if demands is not None:
-                    need = estimate(plan, demands, channels, None, collected=collected).bytes
-                    free = available_bytes()
-                    if device == "cpu" and free is not None and need > free:
-                        remarks.append(
-                            f"tiles of {_size(tile)} need {need >> 20} MB of memory and "
-                            f"{free >> 20} MB are free"
-                        )
-                    else:
-                        chosen = self._chosen(plan, options, device, image)
-                        speed = chosen.seconds_per_tile
-                        expected = estimate(plan, demands, channels, speed, collected=collected)
-                        yield _Attempt(device, tile, plan, chosen, expected)
-                tile = smaller_tile(tile)
+        for device, tile in _ways(_devices(options.device), model.tiles.shape):
+            plan = make_plan(
+                image,
+                model,
+                tile,
+                overlap=overlap,
+                area=options.area,
+                region_mm=options.region_mm,
+            )
+            demands = self._demands(plan, options)
+            if demands is not None:
+                need = estimate(plan, demands, channels, None, collected=collected).bytes
+                free = available_bytes()
+                if device == "cpu" and free is not None and need > free:
+                    remarks.append(
+                        f"tiles of {_size(tile)} need {need >> 20} MB of memory and "
+                        f"{free >> 20} MB are free"
+                    )
+                    continue
+                try:
+                    chosen = self._chosen(plan, options, device, image)
+                except (MemoryError, RuntimeError) as error:
+                    if not _out_of_memory(error):
+                        raise
+                    remarks.append(f"memory ran out with tiles of {_size(tile)} on {device}")
+                    self._let_go(device)
+                    continue
+                speed = chosen.seconds_per_tile
+                expected = estimate(plan, demands, channels, speed, collected=collected)
+                yield _Attempt(device, tile, plan, chosen, expected)
 
     def _once(
         self,
@@ -251,7 +260,9 @@ class Segmenter:
         certainty = {}
         for number in range(1, 256):
             # Classes are numbered as labels, of regions each output stands for one.
-            label = model.region_labels[number - 1] if sigmoid and number <= model.classes else number
+            label = (
+                model.region_labels[number - 1] if sigmoid and number <= model.classes else number
+            )
             if (sure := confidence.of(number)) is not None:
                 certainty[label] = sure
         return restorer.labels, certainty
@@ -264,8 +275,9 @@ class Segmenter:
         key = ("demands", self.model.key, plan.working.order, shape, options.mirror)
 
         def make() -> tuple[Demands | None, int]:
+            network = self._network(plan.working, options.mirror)
             try:
-                return demands(self._network(plan.working, options.mirror), shape), 0
+                return demands(network, shape), 0
             except ModelError:
                 return None, 0
 
@@ -315,13 +327,13 @@ class Segmenter:
         found: Chosen = self._pool.get(("backend", key, shape, device, options.backend), make)
         return found
 
-    def _let_go(self, attempt: _Attempt) -> None:
+    def _let_go(self, device: str) -> None:
         """Free what a failed attempt held."""
         import torch
 
         self._pool.clear()
         gc.collect()
-        if attempt.device == "cuda":
+        if device == "cuda":
             torch.cuda.empty_cache()
 
 
@@ -353,9 +365,24 @@ def _probe(plan: Plan, sampler: Sampler, channels: int) -> Any:
     start, (row, column) = (
         (layer.start, layer.corners[len(layer.corners) // 2]) if layer else (0, (0, 0))
     )
-    seen = sampler.inputs(start, start + tile[0])[:, :, row : row + tile[1], column : column + tile[2]]
+    seen = sampler.inputs(start, start + tile[0])[
+        :, :, row : row + tile[1], column : column + tile[2]
+    ]
     missing = np.zeros((channels - len(seen), *tile), np.float32)
     return torch.from_numpy(np.ascontiguousarray(np.concatenate([seen, missing])[None]))
+
+
+def _ways(devices: Sequence[str], tile: Triple) -> Iterator[tuple[str, Triple]]:
+    """Whole tiles on each device, then ever smaller ones on the last of them.
+
+    A network that normalises over its tile says something else of a smaller one, and the same on
+    another device: a slower device comes first.
+    """
+    yield from ((device, tile) for device in devices)
+    smaller = smaller_tile(tile)
+    while smaller is not None:
+        yield devices[-1], smaller
+        smaller = smaller_tile(smaller)
 
 
 def _devices(name: str) -> tuple[str, ...]:
