@@ -64,7 +64,11 @@ def application() -> typer.Typer:
     app.command("demo")(demo.demo)
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):
         try:
-            app.command(point.name)(point.load())
+            verb = point.load()
+            if isinstance(verb, typer.Typer):
+                app.add_typer(verb, name=point.name)
+            else:
+                app.command(point.name)(verb)
         except Exception as error:  # one broken plugin must not take the others
             errors.print(f"[yellow]the command {point.name} is left out: {error}[/]", style="dim")
     return app

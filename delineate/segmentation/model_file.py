@@ -149,9 +149,18 @@ def write_model(model: Model, states: Sequence[Mapping[str, torch.Tensor]]) -> M
     -------
     Model
         As `read_model` would read it.
+
+    Raises
+    ------
+    ModelError
+        If the description holds numbers that are not finite; nothing is written then.
     """
     import safetensors.torch
 
+    try:
+        json.dumps(model_json(model), allow_nan=False)
+    except ValueError as error:
+        raise ModelError(f"model {model.name} holds what JSON cannot: {error}") from error
     model.folder.mkdir(parents=True, exist_ok=True)
     files = []
     for number, state in enumerate(states):

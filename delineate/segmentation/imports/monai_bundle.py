@@ -136,7 +136,12 @@ def _described(files: Files, folder: Path, named: str, settings: Settings) -> Mo
             activation=cast("Activation", after.activation),
             structures=structures(names, after.single),
             metrics=_mapping(metadata.get("eval_metrics")),
-            training={"imported": {"kind": "monai-bundle", "settings": dict(settings)}},
+            training={
+                "imported": {
+                    "kind": "monai-bundle",
+                    "settings": {key: str(value) for key, value in settings.items()},
+                }
+            },
         )
     except (ValueError, TypeError) as error:
         raise ModelError(f"the bundle cannot be a model folder: {error}") from error
