@@ -51,7 +51,7 @@ class PreviousLabels:
             padded[: max(0, low - shift)] = 0
             padded[max(0, high - shift) :] = 0
         numbers = np.arange(1, self._count + 1, dtype=np.uint8)
-        return (found == numbers[:, None, None, None]).astype(np.float32)
+        return np.asarray(found == numbers[:, None, None, None], np.float32)
 
     def _share(self, label: int, first: int, stop: int) -> NDArray[np.float32]:
         if self._operators is None:
@@ -68,4 +68,4 @@ class PreviousLabels:
         part = rows @ (part @ columns.T)
         shape = (stop - first, *part.shape[1:])
         weights = slices[first:stop, low:high]
-        return (weights @ part.reshape(high - low, -1)).reshape(shape)
+        return np.asarray(weights @ part.reshape(high - low, -1)).reshape(shape)

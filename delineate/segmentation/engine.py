@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from delineate.segmentation.backends.protocol import Backend
+    from delineate.segmentation.card_merge import CardMerger
 
 __all__ = ["Area", "Plan", "cropped", "make_plan", "slabs"]
 
@@ -116,9 +117,7 @@ def make_plan(
         body = find_body(image, working).within(working.valid)
     if region_mm is not None:
         body = body.within(_region(working.grid, working.valid, region_mm))
-    layers = plan_layers(
-        working.grid.shape, working.tile, overlap, model.tiles.placement, body
-    )
+    layers = plan_layers(working.grid.shape, working.tile, overlap, model.tiles.placement, body)
     return Plan(working, layers, _box(layers, working))
 
 
@@ -128,9 +127,7 @@ def _region(grid: Grid, valid: Box, region_mm: RegionMm) -> Box:
     places = grid.to_index(ends)
     first = np.floor(places.min(axis=0) + 0.5).astype(int)
     last = np.ceil(places.max(axis=0) + 0.5).astype(int)
-    box = tuple(
-        (max(a, v), min(b, w)) for a, b, (v, w) in zip(first, last, valid, strict=True)
-    )
+    box = tuple((max(a, v), min(b, w)) for a, b, (v, w) in zip(first, last, valid, strict=True))
     if not (low < high).all() or any(a >= b for a, b in box):
         corners = np.sort(grid.corners, axis=0)[[0, -1]].round(1).tolist()
         raise UnsuitableImageError(
@@ -190,7 +187,7 @@ def slabs(
     tile = plan.working.tile
     weight = tile_weights(tile, model.tiles.weight)
     window = _Window(sampler, extra, plan.working.grid.shape[0])
-    merger: Merger | None = None
+    merger: Merger | CardMerger | None = None
     done = 0
     for number, layer in enumerate(plan.layers):
         stop = plan.layers[number + 1].start if number + 1 < len(plan.layers) else plan.box[0][1]
@@ -199,13 +196,15 @@ def slabs(
         for first in range(0, len(corners), backend.batch):
             monitor.checkpoint()
             some = corners[first : first + backend.batch]
-            answers = _logits(backend, [
-                seen[:, :, row : row + tile[1], column : column + tile[2]] for row, column in some
-            ])
+            answers = _logits(
+                backend,
+                [
+                    seen[:, :, row : row + tile[1], column : column + tile[2]]
+                    for row, column in some
+                ],
+            )
             if merger is None:
-                sigmoid = model.activation == "sigmoid"
-                channels = answers.shape[1]
-                merger = Merger(plan.box, weight, channels, model.classes, sigmoid, threads)
+                merger = _merger(plan, model, answers, weight, threads)
             for answer, (row, column) in zip(answers, some, strict=True):
                 merger.add(answer, (layer.start, row, column))
             done += len(some)
@@ -214,11 +213,23 @@ def slabs(
         yield from merger.take(stop)
 
 
+def _merger(
+    plan: Plan, model: Model, answers: torch.Tensor, weight: NDArray[np.float32], threads: int
+) -> Merger | CardMerger:
+    """One that merges where the answers are."""
+    from delineate.segmentation.card_merge import CardMerger
+
+    sigmoid, channels = model.activation == "sigmoid", answers.shape[1]
+    if answers.device.type == "cpu":
+        return Merger(plan.box, weight, channels, model.classes, sigmoid, threads)
+    return CardMerger(plan.box, weight, channels, model.classes, sigmoid, answers.device)
+
+
 def _logits(backend: Backend, parts: Sequence[NDArray[np.float32]]) -> torch.Tensor:
     import torch
 
     with torch.inference_mode():
-        return backend.run(torch.from_numpy(np.stack(parts))).cpu()
+        return backend.run(torch.from_numpy(np.stack(parts)))
 
 
 class _Window:

@@ -77,7 +77,7 @@ _KINDS: dict[str, type[Step]] = {
 def step_json(step: Step) -> dict[str, Any]:
     """As a model description has it: ``{"step": "clip", "low": -1000, "high": 800}``."""
     name = next(name for name, kind in _KINDS.items() if isinstance(step, kind))
-    return {"step": name} | {key: getattr(step, key) for key in type(step).__slots__}  # type: ignore[attr-defined]
+    return {"step": name} | {key: getattr(step, key) for key in type(step).__slots__}
 
 
 def step_from_json(content: dict[str, Any]) -> Step:
@@ -167,4 +167,3 @@ def _stretched(step: MinMax, before: Sequence[Any], parts: Iterable[Array]) -> A
         return Affine(low - step.low, 1.0)
     divide = (high - low) / (step.high - step.low)
     return Affine(low - step.low * divide, divide)
-

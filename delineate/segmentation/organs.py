@@ -43,9 +43,7 @@ class OrganDetector(ModelDetector):
             clipped = np.clip(hu, _LOW_HU, _HIGH_HU)
             covered = working.covered(0, len(hu))
             believed.clear()
-            believed.extend(
-                judge(logits, clipped, model.structures, working.grid.spacing, covered)
-            )
+            believed.extend(judge(logits, clipped, model.structures, working.grid.spacing, covered))
 
         wanted = self._wanted(options)
         found = self._segmenter.run(image, options, monitor, wanted=wanted, review=review)

@@ -115,7 +115,7 @@ class Restorer:
         step = float(places[high - 1] - places[low]) / (high - 1 - low) if high - low > 1 else 1.0
         found = (np.arange(working.turned_shape[axis]) - places[low]) / step + low
         found = np.clip(found, low, high - 1)
-        return np.floor(found + 0.5) if axis == working.nearest else found
+        return np.asarray(np.floor(found + 0.5) if axis == working.nearest else found)
 
     def _any(self, slab: Slab, cells: NDArray[np.uint8], low: float, high: float) -> None:
         from delineate.segmentation.restore_kernel import any_direction

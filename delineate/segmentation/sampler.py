@@ -24,6 +24,7 @@ _BLOCK_SHARE = 7 / 12
 
 _PART_SAMPLES = 8_000_000
 _AIR_HU = -1000.0
+_MOST = 1e30  # in place of infinity
 
 
 class Sampler:
@@ -123,7 +124,7 @@ class Sampler:
         plain = np.ascontiguousarray(part, np.float32)
         if part.dtype.kind == "f":
             air = _AIR_HU if self._image.modality == "CT" else 0.0
-            plain = np.nan_to_num(plain, nan=air, posinf=np.finfo(np.float32).max / 1e3, neginf=air)
+            plain = np.nan_to_num(plain, nan=air, posinf=_MOST, neginf=air)
         return plain
 
     def _sampled(
@@ -186,11 +187,11 @@ class Sampler:
         """Means over blocks of the image as it is stored, and their sizes."""
         array = self._image.array
         array = array[..., channel] if array.ndim == 4 else array
-        factors = (1, 1, 1)
+        factors: tuple[int, ...] = (1, 1, 1)
         if self._model.sampling.method == "average":
             wanted = _BLOCK_SHARE * min(self.working.grid.spacing)
             spacing = self._image.grid.spacing
-            factors = tuple(  # type: ignore[assignment]
+            factors = tuple(
                 max(1, min(round(wanted / step), count))
                 for step, count in zip(spacing, array.shape, strict=True)
             )
@@ -213,9 +214,7 @@ def _operators(working: Working, model: Model) -> tuple[Array, Array, Array]:
     assert working.places is not None
     spacing = [working.source.spacing[axis] for axis in working.turned[0]]
     found = []
-    for axis, (places, count) in enumerate(
-        zip(working.places, working.turned_shape, strict=True)
-    ):
+    for axis, (places, count) in enumerate(zip(working.places, working.turned_shape, strict=True)):
         if axis == working.nearest:
             found.append(operators.nearest(places, count))
         elif model.sampling.method == "cubic":

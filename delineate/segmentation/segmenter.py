@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import ModelError, OptionError, UnsuitableImageError
+from delineate.errors import UnsuitableImageError
 from delineate.imaging import Image
 from delineate.plugins import Monitor
+from delineate.segmentation.attempts import Attempt, Attempts, is_out_of_memory
 from delineate.segmentation.cascade import PreviousLabels
 from delineate.segmentation.confidence import Certainty, Confidence
-from delineate.segmentation.engine import Plan, cropped, make_plan, slabs
-from delineate.segmentation.memory import Estimate, available_bytes, estimate, smaller_tile
+from delineate.segmentation.engine import Plan, cropped, slabs
+from delineate.segmentation.memory import Estimate
 from delineate.segmentation.merge import Slab
 from delineate.segmentation.model import Model
 from delineate.segmentation.options import ModelOptions
@@ -25,13 +24,7 @@ from delineate.segmentation.restore import Restorer, label_table
 from delineate.segmentation.sampler import Sampler
 from delineate.segmentation.working import Working
 
-if TYPE_CHECKING:
-    from delineate.segmentation.backends.choose import Chosen
-    from delineate.segmentation.demands import Demands
-
 __all__ = ["Review", "Segmented", "Segmenter"]
-
-Triple = tuple[int, int, int]
 
 Review = Callable[[NDArray[np.float32], NDArray[np.float32], Working], None]
 """Changes logits ``(class, slice, row, column)`` in place, given the image on the working grid."""
@@ -62,17 +55,6 @@ class Segmented:
     estimate: Estimate
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Attempt:
-    """One way to run: where, and with which tile."""
-
-    device: str
-    tile: Triple
-    plan: Plan
-    chosen: Chosen
-    estimate: Estimate
-
-
 class Segmenter:
     """A model that is ready to segment one image after another.
 
@@ -85,9 +67,10 @@ class Segmenter:
     """
 
     def __init__(self, model: Model, pool: Pool | None = None) -> None:
+        pool = pool if pool is not None else Pool()
         self.model = model
-        self._pool = pool if pool is not None else Pool()
-        self._previous = Segmenter(model.previous, self._pool) if model.previous else None
+        self._attempts = Attempts(model, pool)
+        self._previous = Segmenter(model.previous, pool) if model.previous else None
 
     def run(
         self,
@@ -129,13 +112,13 @@ class Segmenter:
             extra_labels = earlier.labels
             monitor = monitor.part(0.3, 1.0)
         remarks: list[str] = []
-        for attempt in self._attempts(part, options, review is not None, remarks):
+        for attempt in self._attempts.ways(part, options, review is not None, remarks):
             try:
                 found = self._once(part, attempt, extra_labels, monitor, wanted, review)
             except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
-                remarks.append(f"memory ran out with {_described(attempt)}")
+                remarks.append(f"memory ran out with {attempt.described}")
             else:
                 labels = found[0]
                 if part is not image:
@@ -147,7 +130,7 @@ class Segmenter:
                     )
                     remarks = [
                         f"Stepped down for want of memory: {'; '.join(remarks)}; "
-                        f"computed with {_described(attempt)}.{cut}"
+                        f"computed with {attempt.described}.{cut}"
                     ]
                 return Segmented(
                     labels,
@@ -156,7 +139,7 @@ class Segmenter:
                     tuple(remarks),
                     attempt.estimate,
                 )
-            self._let_go(attempt.device)
+            self._attempts.let_go(attempt.device)
         raise UnsuitableImageError(
             f"no way to run model {self.model.name} on this image fits the memory: "
             f"{'; '.join(remarks)}. Close other programs, look at a region (region_mm), or use a "
@@ -174,53 +157,14 @@ class Segmenter:
             Whether all logits are kept, as a review needs them.
         """
         part, _ = cropped(image, self.model)
-        for attempt in self._attempts(part, options, collected, []):
+        for attempt in self._attempts.ways(part, options, collected, []):
             return attempt.estimate
         raise UnsuitableImageError(f"model {self.model.name} does not fit the memory")
-
-    def _attempts(
-        self, image: Image, options: ModelOptions, collected: bool, remarks: list[str]
-    ) -> Iterator[_Attempt]:
-        """Ways to run, the best first; those that do not fit are told in ``remarks``."""
-        model = self.model
-        overlap = model.tiles.overlap if options.overlap is None else options.overlap
-        outputs = model.classes + bool(options.mirror and model.mirror)
-        channels = (model.channels, outputs)
-        for device, tile in _ways(_devices(options.device), model.tiles.shape):
-            plan = make_plan(
-                image,
-                model,
-                tile,
-                overlap=overlap,
-                area=options.area,
-                region_mm=options.region_mm,
-            )
-            demands = self._demands(plan, options)
-            if demands is not None:
-                need = estimate(plan, demands, channels, None, collected=collected).bytes
-                free = available_bytes()
-                if device == "cpu" and free is not None and need > free:
-                    remarks.append(
-                        f"tiles of {_size(tile)} need {need >> 20} MB of memory and "
-                        f"{free >> 20} MB are free"
-                    )
-                    continue
-                try:
-                    chosen = self._chosen(plan, options, device, image)
-                except (MemoryError, RuntimeError) as error:
-                    if not _out_of_memory(error):
-                        raise
-                    remarks.append(f"memory ran out with tiles of {_size(tile)} on {device}")
-                    self._let_go(device)
-                    continue
-                speed = chosen.seconds_per_tile
-                expected = estimate(plan, demands, channels, speed, collected=collected)
-                yield _Attempt(device, tile, plan, chosen, expected)
 
     def _once(
         self,
         image: Image,
-        attempt: _Attempt,
+        attempt: Attempt,
         earlier: NDArray[np.uint8] | None,
         monitor: Monitor,
         wanted: Sequence[int],
@@ -267,75 +211,6 @@ class Segmenter:
                 certainty[label] = sure
         return restorer.labels, certainty
 
-    def _demands(self, plan: Plan, options: ModelOptions) -> Demands | None:
-        """What a tile takes; ``None`` if the network cannot see tiles of that shape."""
-        from delineate.segmentation.demands import demands
-
-        shape = (self.model.channels, *plan.working.tile)
-        key = ("demands", self.model.key, plan.working.order, shape, options.mirror)
-
-        def make() -> tuple[Demands | None, int]:
-            network = self._network(plan.working, options.mirror)
-            try:
-                return demands(network, shape), 0
-            except ModelError:
-                return None, 0
-
-        found: Demands | None = self._pool.get(key, make)
-        return found
-
-    def _network(self, working: Working, mirror: bool) -> Any:
-        """The network with its axes in the order of the working grid; kept in the pool."""
-        from delineate.segmentation.weights import load_network
-        from delineate.segmentation.wrappers import Permuted
-
-        def make() -> tuple[Any, int]:
-            network = load_network(self.model, mirror=mirror)
-            if working.order != (0, 1, 2):
-                network = Permuted(network, working.order).eval()
-            size = sum(each.numel() * each.element_size() for each in network.parameters())
-            return network, size
-
-        return self._pool.get(("network", self.model.key, working.order, mirror), make)
-
-    def _chosen(self, plan: Plan, options: ModelOptions, device: str, image: Image) -> Chosen:
-        """What runs the network on tiles of this shape; kept in the pool."""
-        import torch
-
-        from delineate.segmentation.backends.choose import choose
-
-        working, model = plan.working, self.model
-        mirror = options.mirror and bool(model.mirror)
-        key = f"{model.key}-{''.join(map(str, working.order))}{'-flips' if mirror else ''}"
-        shape = (model.channels, *working.tile)
-
-        def make() -> tuple[Chosen, int]:
-            network = self._network(working, options.mirror)
-            size = sum(each.numel() * each.element_size() for each in network.parameters())
-            chosen = choose(
-                network,
-                key=key,
-                tile=shape,
-                device=device,
-                name=options.backend,
-                probe=_probe(plan, Sampler(image, working, model), model.channels),
-                threads=torch.get_num_threads(),
-                regions=model.activation == "sigmoid",
-            )
-            return chosen, size
-
-        found: Chosen = self._pool.get(("backend", key, shape, device, options.backend), make)
-        return found
-
-    def _let_go(self, device: str) -> None:
-        """Free what a failed attempt held."""
-        import torch
-
-        self._pool.clear()
-        gc.collect()
-        if device == "cuda":
-            torch.cuda.empty_cache()
-
 
 def _reviewed(
     found: Iterator[Slab], plan: Plan, sampler: Sampler, model: Model, review: Review
@@ -354,61 +229,3 @@ def _reviewed(
     review(np.moveaxis(logits, -1, 0), sampler.raw(0, shape[0]), plan.working)
     code = logits.argmax(axis=-1).astype(np.uint8)
     return Slab(0, 0, (0, 0), logits, code, last=True)
-
-
-def _probe(plan: Plan, sampler: Sampler, channels: int) -> Any:
-    """A tile from the middle of the image, to try backends on."""
-    import torch
-
-    tile = plan.working.tile
-    layer = plan.layers[len(plan.layers) // 2] if plan.layers else None
-    start, (row, column) = (
-        (layer.start, layer.corners[len(layer.corners) // 2]) if layer else (0, (0, 0))
-    )
-    seen = sampler.inputs(start, start + tile[0])[
-        :, :, row : row + tile[1], column : column + tile[2]
-    ]
-    missing = np.zeros((channels - len(seen), *tile), np.float32)
-    return torch.from_numpy(np.ascontiguousarray(np.concatenate([seen, missing])[None]))
-
-
-def _ways(devices: Sequence[str], tile: Triple) -> Iterator[tuple[str, Triple]]:
-    """Whole tiles on each device, then ever smaller ones on the last of them.
-
-    A network that normalises over its tile says something else of a smaller one, and the same on
-    another device: a slower device comes first.
-    """
-    yield from ((device, tile) for device in devices)
-    smaller = smaller_tile(tile)
-    while smaller is not None:
-        yield devices[-1], smaller
-        smaller = smaller_tile(smaller)
-
-
-def _devices(name: str) -> tuple[str, ...]:
-    import torch
-
-    if name == "cpu":
-        return ("cpu",)
-    if torch.cuda.is_available():
-        return ("cuda", "cpu")
-    if name == "cuda":
-        raise OptionError("device is cuda, but torch sees no CUDA device; use auto or cpu")
-    return ("cpu",)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    import torch
-
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "allocate memory" in text or "bad_alloc" in text
-
-
-def _described(attempt: _Attempt) -> str:
-    return f"tiles of {_size(attempt.tile)} on {attempt.device}"
-
-
-def _size(tile: Triple) -> str:
-    return " x ".join(map(str, tile))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ class Working:
         a, b, c = (self.source.shape[axis] for axis in self.turned[0])
         return a, b, c
 
-    def turn(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+    def turn(self, array: NDArray[Any]) -> NDArray[Any]:
         """A view of ``(slice, row, column, ...)`` with the axes in the order of ``grid``."""
         order, flips = self.turned
         view = array.transpose(*order, *range(3, array.ndim))
@@ -178,11 +179,13 @@ def _along(
         before = padding // 2
         shape.append(count + padding)
         valid.append((before, before + count))
-        number = np.clip(np.arange(count + padding) - before, 0, count - 1)
+        number = np.clip(np.arange(count + padding) - before, 0, count - 1).astype(np.float64)
         places.append(number * scale + start)
     affine = oriented.affine.copy()
     affine[:3, :3] *= scales
-    offset = [start - low * scale for start, (low, _), scale in zip(starts, valid, scales, strict=True)]
+    offset = [
+        start - low * scale for start, (low, _), scale in zip(starts, valid, scales, strict=True)
+    ]
     affine[:3, 3] = oriented.to_world(offset)
     return Working(
         Grid((shape[0], shape[1], shape[2]), affine, source.unit),

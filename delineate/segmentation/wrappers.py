@@ -23,7 +23,8 @@ class Mean(nn.Module):
         total = self.members[0](inputs)
         for member in self.members[1:]:
             total = total + member(inputs)
-        return total / len(self.members)
+        mean: torch.Tensor = total / len(self.members)
+        return mean
 
 
 class Mirrored(nn.Module):
@@ -72,7 +73,8 @@ class Slicewise(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """``(tile, channel, 1, row, column)`` in and out."""
-        return self.network(inputs.squeeze(2)).unsqueeze(2)
+        logits: torch.Tensor = self.network(inputs.squeeze(2))
+        return logits.unsqueeze(2)
 
 
 class Permuted(nn.Module):
@@ -94,4 +96,5 @@ class Permuted(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Tiles in the order that comes, in and out."""
         there = inputs.permute(0, 1, *(2 + axis for axis in self.order))
-        return self.network(there).permute(0, 1, *(2 + axis for axis in self.back))
+        logits: torch.Tensor = self.network(there)
+        return logits.permute(0, 1, *(2 + axis for axis in self.back))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delineate.segmentation.body import Box
+from delineate.segmentation.card_merge import CardMerger
 from delineate.segmentation.merge import Merger, in_parallel
 from delineate.segmentation.tiles import tile_weights
 
@@ -43,11 +47,15 @@ def _merged(
     corners: list[tuple[int, int, int]],
     answers: torch.Tensor,
     threads: int = 1,
+    on_card: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Logits and codes of all slabs, and the largest number of slices held at once."""
     box: Box = ((0, shape[0]), (0, shape[1]), (0, shape[2]))
     weight = tile_weights(TILE, "gaussian")
-    merger = Merger(box, weight, answers.shape[1], answers.shape[1], False, threads)
+    classes = answers.shape[1]
+    merger: Merger | CardMerger = Merger(box, weight, classes, classes, False, threads)
+    if on_card:  # the same arithmetic wherever torch computes; here on the CPU
+        merger = CardMerger(box, weight, classes, classes, False, torch.device("cpu"))
     logits, codes, held = [], [], 0
     for number, corner in enumerate([*corners, (shape[0], 0, 0)]):
         for slab in merger.take(corner[0]):
@@ -61,15 +69,17 @@ def _merged(
     return np.concatenate(logits), np.concatenate(codes), held
 
 
-@given(_cases(), st.booleans(), st.sampled_from((1, 3)))
-def test_slabs_are_the_sum_over_everything(case: object, last: bool, threads: int) -> None:
+@given(_cases(), st.booleans(), st.sampled_from((1, 3)), st.booleans())
+def test_slabs_are_the_sum_over_everything(
+    case: object, last: bool, threads: int, on_card: bool
+) -> None:
     shape, corners, seed = case  # type: ignore[misc]
     generator = torch.Generator().manual_seed(seed)
     answers = torch.randn((len(corners), 3, *TILE), generator=generator)
     if last:  # as networks on the CPU may leave them in memory
         answers = answers.contiguous(memory_format=torch.channels_last_3d)
 
-    logits, codes, held = _merged(shape, corners, answers, threads)
+    logits, codes, held = _merged(shape, corners, answers, threads, on_card)
 
     plain = _plain(shape, corners, answers)
     np.testing.assert_allclose(logits, plain, atol=1e-5)
@@ -77,8 +87,10 @@ def test_slabs_are_the_sum_over_everything(case: object, last: bool, threads: in
     assert held <= TILE[0] + 2
 
 
-def test_a_tile_outside_of_the_window_is_refused() -> None:
-    merger = Merger(((0, 20), (0, 5), (0, 6)), tile_weights(TILE, "constant"), 2, 2, False, 1)
+@pytest.mark.parametrize("kind", [Merger, CardMerger])
+def test_a_tile_outside_of_the_window_is_refused(kind: Any) -> None:
+    last = 1 if kind is Merger else torch.device("cpu")
+    merger = kind(((0, 20), (0, 5), (0, 6)), tile_weights(TILE, "constant"), 2, 2, False, last)
 
     for corner in ((9, 0, 0), (0, 1, 0), (-1, 0, 0)):
         with pytest.raises(ValueError, match="not within what is being merged"):
@@ -92,18 +104,22 @@ def test_each_slab_begins_with_the_last_slice_of_the_one_before() -> None:
     seen = []
     for number, corner in enumerate(corners):
         merger.add(answers[number], corner)
-        for slab in merger.take(([*corners, (10, 0, 0)])[number + 1][0]):
-            seen.append((slab.first, slab.fresh, slab.stop, slab.logits[[0, -1]].copy()))
+        seen += [
+            (slab.first, slab.fresh, slab.stop, slab.logits[[0, -1]].copy())
+            for slab in merger.take(([*corners, (10, 0, 0)])[number + 1][0])
+        ]
 
     assert [each[:3] for each in seen] == [(0, 0, 3), (2, 3, 6), (5, 6, 10)]
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in pairwise(seen):
         np.testing.assert_array_equal(before[3][1], after[3][0])
 
 
-def test_regions_hold_one_by_one() -> None:
+@pytest.mark.parametrize("kind", [Merger, CardMerger])
+def test_regions_hold_one_by_one(kind: Any) -> None:
     """Two regions, four samples: none, the first, the second, both."""
     logits = torch.tensor([[-1.0, 2.0, -3.0, 4.0], [-1.0, -2.0, 3.0, 4.0]]).reshape(2, 1, 1, 4)
-    merger = Merger(((0, 2), (0, 1), (0, 4)), np.ones((1, 1, 4), np.float32), 2, 2, True, 1)
+    last = 1 if kind is Merger else torch.device("cpu")
+    merger = kind(((0, 2), (0, 1), (0, 4)), np.ones((1, 1, 4), np.float32), 2, 2, True, last)
     merger.add(logits, (0, 0, 0))
 
     slab = next(merger.take(2))

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
 
 from delineate.errors import Cancelled, OptionError, UnsuitableImageError
 from delineate.imaging import Grid, Image, LabelMap
@@ -19,11 +18,8 @@ from delineate.plugins.options import parse
 from delineate.segmentation import organs_ct
 from delineate.segmentation.options import NAMES, OrganOptions
 from delineate.segmentation.organs import OrganDetector
-
 from delineate.segmentation.specks import without_specks
 from delineate.segmentation.structures import ORGANS
-
-
 from delineate.testing import DetectorTests
 
 SPACING = (5.0, 4.0, 4.0)

@@ -77,7 +77,8 @@ def test_cubic_is_the_preprocessing_of_nnunet(spacing: tuple[float, float, float
     sampled = _whole(_sampler(image, model))[0]
 
     plain = (np.clip(image.array.astype(float), -400, 350) - 40) / 120
-    shape = [round(old / new * n) for old, new, n in zip((2, 0.8, 0.8), spacing, plain.shape)]
+    sizes = zip(image.grid.spacing, spacing, plain.shape, strict=True)
+    shape = [round(old / new * size) for old, new, size in sizes]
     expected = resize(plain, shape, order=3, mode="edge", anti_aliasing=False)
     np.testing.assert_allclose(sampled, expected, atol=2e-5)
 

@@ -14,7 +14,7 @@ from delineate.errors import ModelError, OptionError, UnsuitableImageError
 from delineate.imaging import Grid, Image
 from delineate.phantom import Phase, torso
 from delineate.plugins import Monitor
-from delineate.segmentation import segmenter as module
+from delineate.segmentation import attempts
 from delineate.segmentation.intensity import window
 from delineate.segmentation.model import Model, Sampling, Tiles
 from delineate.segmentation.model_file import read_model, write_model
@@ -105,7 +105,7 @@ def test_short_memory_is_met_by_smaller_tiles(
     model: Model, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = Segmenter(model).estimate(image, ModelOptions(**TORCH)).bytes
-    monkeypatch.setattr(module, "available_bytes", lambda: full - 1)
+    monkeypatch.setattr(attempts, "available_bytes", lambda: full - 1)
 
     found = _run(model, image)
 
@@ -118,7 +118,7 @@ def test_short_memory_is_met_by_smaller_tiles(
 def test_no_memory_at_all_is_refused_with_what_to_do(
     model: Model, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "available_bytes", lambda: 1 << 20)
+    monkeypatch.setattr(attempts, "available_bytes", lambda: 1 << 20)
 
     with pytest.raises(UnsuitableImageError, match=r"need \d+ MB .* 1 MB are free.*region_mm"):
         _run(model, image)
@@ -169,7 +169,7 @@ def test_a_card_without_memory_is_followed_by_the_cpu_with_the_same_labels(
 ) -> None:
     """There is no card here: one that always lacks memory stands in for it."""
     plain = _run(model, image)
-    monkeypatch.setattr(module, "_devices", lambda _: ("cuda", "cpu"))
+    monkeypatch.setattr(attempts, "_devices", lambda _: ("cuda", "cpu"))
     _starve(monkeypatch, 10, error, on="cuda")
 
     found = _run(model, image)

@@ -72,7 +72,7 @@ def test_fitting_the_faces_counts_as_nnunet(size: int, old: float, new: float) -
     sampling = Sampling(orientation="SPL", spacing_mm=(new, None, None), fit="faces")
     working = working_grid(Grid.regular((size, 1, 1), (old, 1, 1)), sampling, (1, 1, 1))
 
-    assert working.grid.shape[0] == max(1, int(round(old / new * size)))
+    assert working.grid.shape[0] == max(1, round(old / new * size))
     span = working.grid.shape[0] * working.grid.spacing[0]
     assert span == pytest.approx(size * old)
 
