@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import pickle
@@ -52,7 +53,7 @@ def _config() -> dict[str, Any]:
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "pixdim": [1.5, 1.5, 2.0],
         "sliding": {"overlap": 0.5, "batch": 4},
-        "network_def": dict(UNET),
+        "network_def": copy.deepcopy(UNET),
         "network": "$@network_def.to(@device)",
         "preprocessing": {
             "_target_": "Compose",
@@ -87,6 +88,12 @@ def _config() -> dict[str, Any]:
         },
         "run": ["$@evaluator.run()"],
     }
+
+
+def _with(path: str, value: Any) -> dict[str, Any]:
+    config = _config()
+    Config(config, {path: value})
+    return config
 
 
 def _metadata(*labels: str) -> dict[str, Any]:
@@ -170,6 +177,45 @@ def test_intensities_are_those_of_monai(
     np.testing.assert_allclose(got, expected, atol=2e-5 * max(1.0, abs(expected).max()))
 
 
+def _paths(content: Any, path: str = "") -> list[str]:
+    """Every place in a configuration."""
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    found = []
+    for key, value in items:
+        place = f"{path}#{key}" if path else str(key)
+        found.append(place)
+        if isinstance(value, (dict, list)):
+            found += _paths(value, place)
+    return found
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["", "@", "@pixdim", "%x", "$1/0", "os.system", "True", "sigmoid"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("_target_"), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(path=st.sampled_from(_paths(_config())), value=values)
+def test_whatever_a_configuration_says_it_is_read_or_refused_in_words(
+    tmp_path_factory: pytest.TempPathFactory, path: str, value: Any
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "configs").mkdir()
+    (folder / "configs" / "inference.json").write_text(json.dumps(_with(path, value)))
+    metadata = _metadata("background", "spleen", "lump")
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+
+    with pytest.raises(ModelError) as refused:  # without weights at the latest
+        import_bundle(folder, folder / "model", settings={})
+    assert str(refused.value)
+
+
 @pytest.mark.parametrize("form", ["json", "yaml"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_bundle_becomes_a_model_that_says_the_same(
@@ -228,12 +274,6 @@ def test_an_expression_that_is_needed_is_shown_and_can_be_replaced(
     model = import_bundle(path, tmp_path / "model", settings=parsed(["pixdim=1.5,1.5,1.5"]))
 
     assert model.sampling.spacing_mm == (1.5, 1.5, 1.5)
-
-
-def _with(path: str, value: Any) -> dict[str, Any]:
-    config = _config()
-    Config(config, {path: value})
-    return config
 
 
 TRANSFORMS = "preprocessing#transforms"
@@ -305,6 +345,35 @@ def test_old_arguments_of_swin_unetr_are_left_out(bundle: Bundle, tmp_path: Path
     model = import_bundle(path, tmp_path / "model", settings={})
 
     assert (model.network, dict(model.arguments)) == ("SwinUNETR", definition)
+
+
+def test_heads_of_deep_supervision_are_dropped(bundle: Bundle, tmp_path: Path) -> None:
+    definition = {"spatial_dims": 3, "in_channels": 1, "out_channels": 3, "filters": [4, 6, 8, 8]}
+    definition |= {"kernel_size": [3] * 4, "strides": [1, 2, 2, 2]}
+    definition |= {"upsample_kernel_size": [2] * 3}
+    supervised = {"deep_supervision": True, "deep_supr_num": 2}
+    network = nets.DynUNet(**definition, **supervised).eval()
+    path = bundle(
+        _with("network_def", {"_target_": "DynUNet", **definition, **supervised}), network=network
+    )
+
+    model = import_bundle(path, tmp_path / "model", settings={})
+
+    values = torch.randn(1, 1, 16, 16, 16)
+    with torch.inference_mode():
+        assert torch.equal(load_network(model)(values), network(values))
+
+
+def test_a_network_that_leaves_its_ends_to_monai_has_monais(bundle: Bundle, tmp_path: Path) -> None:
+    config = _with("network_def", {"_target_": "VNet"})
+    config["postprocessing"]["transforms"] = [
+        {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}
+    ]
+    model = import_bundle(
+        bundle(config, labels=("lump",), network=nets.VNet()), tmp_path / "model", settings={}
+    )
+
+    assert (model.channels, model.classes) == (1, 1)
 
 
 def test_steps_of_every_channel_and_regions_are_understood(bundle: Bundle, tmp_path: Path) -> None:

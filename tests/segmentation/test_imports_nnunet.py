@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ import nnunet_results as nnunet
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from delineate.errors import ModelError, OptionError
 from delineate.segmentation.imports.nnunet import import_folder
@@ -19,6 +22,7 @@ from delineate.segmentation.imports.nnunet_labels import read_labels
 from delineate.segmentation.imports.nnunet_plans import read_plans
 from delineate.segmentation.intensity import Affine, Clip, MinMax, ZScore
 from delineate.segmentation.model_file import read_model
+from delineate.segmentation.networks import build_network
 from delineate.segmentation.weights import load_network
 
 pytest.importorskip("nnunetv2", reason="nnU-Net, which writes these folders, is not installed")
@@ -305,6 +309,39 @@ def _architecture(**changes: Any) -> dict[str, Any]:
 def test_plans_that_are_not_understood_are_refused(described: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         _read(described)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    path=st.sampled_from(
+        [
+            *("configurations", "transpose_forward", "image_reader_writer"),
+            "foreground_intensity_properties_per_channel",
+            *(f"configurations/3d_fullres/{key}" for key in nnunet.configuration()),
+            *(
+                f"configurations/3d_fullres/architecture/arch_kwargs/{key}"
+                for key in nnunet.architecture()["arch_kwargs"]
+            ),
+        ]
+    ),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("0"), inner),
+        max_leaves=4,
+    ),
+)
+def test_whatever_plans_say_they_are_read_or_refused_in_words(path: str, value: Any) -> None:
+    plan = nnunet.plans(**{"3d_fullres": nnunet.configuration()})
+    *before, last = path.split("/")
+    place: Any = plan
+    for part in before:
+        place = place[part]
+    place[last] = value
+
+    with contextlib.suppress(ModelError):
+        read = read_plans(plan, nnunet.DATASET, "3d_fullres", SAR)
+        ends = {"input_channels": 1, "num_classes": 3}
+        build_network(read.network, {**read.arguments, **ends})
 
 
 def test_a_network_of_somebody_else_is_refused_by_name() -> None:

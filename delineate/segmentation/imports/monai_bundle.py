@@ -11,8 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from delineate.errors import ModelError
+from delineate.errors import DelineateError, ModelError
 from delineate.segmentation.imports.monai_config import CONFIGS, Config, bare_name, read_config
+from delineate.segmentation.imports.monai_network import (
+    count,
+    read_network,
+    without_supervision,
+)
 from delineate.segmentation.imports.monai_transforms import After, Before, read_after, read_before
 from delineate.segmentation.imports.naming import model_name, structures
 from delineate.segmentation.imports.settings import Settings, chosen
@@ -29,19 +34,8 @@ SETTINGS = (
 )
 """Settings that are no keys of the bundle's configuration."""
 
-_OBSOLETE: dict[str, dict[str, str | None]] = {
-    "SwinUNETR": {"img_size": None},
-    "UNet": {"dimensions": "spatial_dims"},
-    "BasicUNet": {"dimensions": "spatial_dims"},
-    "DynUNet": {"deep_supervision": None, "deep_supr_num": None},
-    "UNETR": {"pos_embed": "proj_type"},
-    "SegResNet": {"use_vae": None},
-}
-"""Arguments of older MONAI by network: what they are called now; ``None``: without effect here."""
-
 _INFERERS = ("SlidingWindowInferer", "SlidingWindowInfererAdapt")
 _PADDING: dict[str, Literal["zero", "edge"]] = {"constant": "zero", "replicate": "edge"}
-_MOST_CHANNELS = 1000
 _UNSTATED = "not stated"
 
 
@@ -93,14 +87,19 @@ def import_bundle(path: Path, folder: Path, *, settings: Settings) -> Model:
             raise ModelError(f"{path} is no MONAI bundle: there is no {METADATA}")
         files = below(everything, root)
         named = root.rpartition("/")[2] or path.stem
-        model = _described(files, folder, named, settings)
+        try:
+            model = _described(files, folder, named, settings)
+        except DelineateError:
+            raise
+        except (ValueError, TypeError, OverflowError, AttributeError) as error:
+            raise ModelError(f"the bundle cannot be a model folder: {error}") from error
         name = f"models/{settings.get('weights', 'model.pt')}"
         if name not in files:
             raise ModelError(
                 f"the bundle has no {name}; it has {_weights(files)} (--set weights=NAME.pt; "
                 "TorchScript, .ts, is code and not read)"
             )
-        state = weights_of(read_checkpoint(files[name]), name)
+        state = without_supervision(model.network, weights_of(read_checkpoint(files[name]), name))
         return write_model(model, [fitted(model.network, model.arguments, state, name)])
 
 
@@ -112,65 +111,36 @@ def _described(files: Files, folder: Path, named: str, settings: Settings) -> Mo
     metadata = read_json(files, METADATA) if METADATA in files else {}
     overrides = {key: value for key, value in settings.items() if key not in SETTINGS}
     config = Config(copy.deepcopy(read_config(files)), overrides)
-    network, arguments = _network(config)
-    before = read_before(config, _count(arguments, "in_channels", 1))
+    network, arguments = read_network(config)
+    before = read_before(config, count(arguments, "in_channels"))
     after = _after(config, settings)
     image, labels = _format(metadata, settings)
     names = _labels(labels, settings, arguments, after.activation)
-    try:
-        return Model(
-            folder=folder,
-            name=str(settings.get("name") or model_name(named)),
-            version=str(metadata.get("version", "1")),
-            title=str(settings.get("title", metadata.get("name") or metadata.get("task") or named)),
-            licence=str(settings.get("licence", _licence(files, metadata))),
-            intended_use=str(settings.get("intended_use", metadata.get("intended_use", _UNSTATED))),
-            source=_source(named, metadata),
-            modality=_modality(settings.get("modality", image.get("modality", ""))),
-            network=network,
-            arguments=arguments,
-            weights=UNWRITTEN,
-            sampling=_sampling(before, settings),
-            tiles=_tiles(config),
-            inputs=tuple((channel, tuple(steps)) for channel, steps in enumerate(before.steps)),
-            activation=cast("Activation", after.activation),
-            structures=structures(names, after.single),
-            metrics=_mapping(metadata.get("eval_metrics")),
-            training={
-                "imported": {
-                    "kind": "monai-bundle",
-                    "settings": {key: str(value) for key, value in settings.items()},
-                }
-            },
-        )
-    except (ValueError, TypeError) as error:
-        raise ModelError(f"the bundle cannot be a model folder: {error}") from error
-
-
-def _network(config: Config) -> tuple[str, dict[str, Any]]:
-    key = "network_def" if config.has("network_def") else "network"
-    described = config.raw(key)
-    if not isinstance(described, dict):
-        config.plain(key)
-        raise ModelError(f"{key} describes no network")
-    from delineate.segmentation.networks import ALLOWED, OWN
-
-    name = bare_name(described.get("_target_"), key)
-    if name not in set(ALLOWED) - set(OWN):
-        raise ModelError(
-            f"{key} is {name}, which is none of {', '.join(sorted(set(ALLOWED) - set(OWN)))}"
-        )
-    obsolete = _OBSOLETE.get(name, {})
-    arguments: dict[str, Any] = {}
-    for argument in described:
-        if argument.startswith("_"):
-            continue
-        now = obsolete.get(argument, argument)
-        if now is not None:
-            arguments[now] = config.plain(f"{key}#{argument}")
-    if arguments.get("spatial_dims", 3) != 3:
-        raise ModelError(f"{key} is for pictures; bundles of 3-D networks alone are read")
-    return name, arguments
+    return Model(
+        folder=folder,
+        name=str(settings.get("name") or model_name(named)),
+        version=str(metadata.get("version", "1")),
+        title=str(settings.get("title", metadata.get("name") or metadata.get("task") or named)),
+        licence=str(settings.get("licence", _licence(files, metadata))),
+        intended_use=str(settings.get("intended_use", metadata.get("intended_use", _UNSTATED))),
+        source=_source(named, metadata),
+        modality=_modality(settings.get("modality", image.get("modality", ""))),
+        network=network,
+        arguments=arguments,
+        weights=UNWRITTEN,
+        sampling=_sampling(before, settings),
+        tiles=_tiles(config),
+        inputs=tuple((channel, tuple(steps)) for channel, steps in enumerate(before.steps)),
+        activation=cast("Activation", after.activation),
+        structures=structures(names, after.single),
+        metrics=_mapping(metadata.get("eval_metrics")),
+        training={
+            "imported": {
+                "kind": "monai-bundle",
+                "settings": {key: str(value) for key, value in settings.items()},
+            }
+        },
+    )
 
 
 def _after(config: Config, settings: Settings) -> After:
@@ -192,7 +162,7 @@ def _labels(
     labels: Any, settings: Settings, arguments: Mapping[str, Any], activation: str
 ) -> list[str]:
     """Names of the labels, background left out."""
-    outputs = _count(arguments, "out_channels", 2)
+    outputs = count(arguments, "out_channels")
     first = 1 if activation == "softmax" else 0
     if "labels" in settings:
         names = labels if isinstance(labels, list) else [labels]
@@ -257,13 +227,6 @@ def _tiles(config: Config) -> Tiles:
         weight="gaussian" if found["mode"] == "gaussian" else "constant",
         padding=_PADDING[str(found["padding_mode"])],
     )
-
-
-def _count(arguments: Mapping[str, Any], name: str, default: int) -> int:
-    value = arguments.get(name, default)
-    if not isinstance(value, int) or not 0 < value <= _MOST_CHANNELS:
-        raise ModelError(f"expected {name} from 1 to {_MOST_CHANNELS}, got {value!r}")
-    return value
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -74,6 +74,13 @@ class _Transform:
         value = self.get(key)
         return value[0] if isinstance(value, list) and value else value
 
+    def flag(self, key: str) -> bool:
+        """Whether an argument is set; bundles also write ``"True"``."""
+        value = self.first(key)
+        if value not in (None, True, False, "True", "False", "true", "false"):
+            raise ModelError(f"{self.where} has {key}={value!r}, expected true or false")
+        return str(value).lower() == "true"
+
     def only(self, *known: str, **defaults: Any) -> None:
         """Refuse arguments other than these, unless they say what is assumed anyway."""
         for key in set(self.raw) - set(known) - _HARMLESS:
@@ -121,15 +128,15 @@ def read_after(config: Config) -> After:
         if each.name in NEUTRAL or each.name == "Invert":
             continue
         if each.name == "Activations":
-            if each.first("softmax") or each.first("sigmoid"):
-                after.activation = "softmax" if each.first("softmax") else "sigmoid"
+            if each.flag("softmax") or each.flag("sigmoid"):
+                after.activation = "softmax" if each.flag("softmax") else "sigmoid"
             each.only("softmax", "sigmoid", other=None)
         elif each.name == "AsDiscrete":
             each.only("argmax", "threshold", "to_onehot", rounding=None)
             threshold = each.first("threshold") is not None
             if each.first("threshold") not in (None, 0.5):
                 raise ModelError(f"{each.where} has threshold {each.get('threshold')}, not 0.5")
-            if each.first("argmax"):
+            if each.flag("argmax"):
                 after.activation = "softmax"
         elif each.name == "KeepLargestConnectedComponent":
             labels = each.get("applied_labels")
@@ -181,8 +188,7 @@ def _orient(each: _Transform, before: Before) -> None:
     each.only("axcodes", as_closest_canonical=False)
     if before.spacing_mm is not None:
         raise ModelError(f"{each.where}: Orientation comes after Spacing, expected it before")
-    canonical = each.get("as_closest_canonical")
-    before.orientation = "RAS" if canonical else str(each.get("axcodes", "RAS"))
+    before.orientation = str(each.get("axcodes", "RAS"))
 
 
 def _space(each: _Transform, before: Before) -> None:
@@ -233,7 +239,7 @@ def _range(each: _Transform, channel: int, channels: int) -> list[Step]:
     if to_low is None or to_high is None:
         clip, to_low, to_high = False, 0.0, 1.0
     else:
-        clip = bool(each.get("clip", False))
+        clip = each.flag("clip")
     if not (low < high and to_low < to_high):
         raise ModelError(f"{each.where} turns the intensities round or flattens them")
     divide = (high - low) / (to_high - to_low)
@@ -256,7 +262,7 @@ def _scale(each: _Transform, channel: int, channels: int) -> list[Step]:
 
 def _normalise(each: _Transform, channel: int, channels: int) -> list[Step]:
     each.only("subtrahend", "divisor", "nonzero", "channel_wise")
-    nonzero = bool(each.get("nonzero", False))
+    nonzero = each.flag("nonzero")
     pair = [each.get("subtrahend"), each.get("divisor")]
     if pair == [None, None]:
         _each_channel(each, channels)
@@ -267,7 +273,7 @@ def _normalise(each: _Transform, channel: int, channels: int) -> list[Step]:
             "both, of all samples"
         )
     subtract, divide = (
-        value[channel] if isinstance(value, list) and each.get("channel_wise") else value
+        value[channel] if isinstance(value, list) and each.flag("channel_wise") else value
         for value in pair
     )
     if not all(isinstance(value, (int, float)) for value in (subtract, divide)):
@@ -276,7 +282,7 @@ def _normalise(each: _Transform, channel: int, channels: int) -> list[Step]:
 
 
 def _each_channel(each: _Transform, channels: int) -> None:
-    if channels > 1 and not each.get("channel_wise", False):
+    if channels > 1 and not each.flag("channel_wise"):
         raise ModelError(
             f"{each.where} ({each.name}) looks at all {channels} channels together; expected "
             "channel_wise"
