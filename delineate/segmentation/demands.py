@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from delineate.errors import ModelError
 
 __all__ = ["Demands", "demands"]
 
+_BLOCK = 16
+_LEAST_FOR_ONEDNN = 20480
+
 
 @dataclass(frozen=True, slots=True)
 class Demands:
@@ -28,7 +32,8 @@ class Demands:
         Floating-point operations of convolutions and matrix products, two for each
         multiplication with its addition.
     peak_bytes
-        Most bytes of layers' inputs and outputs alive at once, the tile and its logits included.
+        Most bytes of layers' inputs and outputs alive at once, the tile and its logits included,
+        with what a convolution unfolds or rearranges on the CPU.
     weight_bytes
         Of parameters and buffers.
     """
@@ -52,10 +57,6 @@ def demands(network: nn.Module, tile: tuple[int, int, int, int]) -> Demands:
     ------
     ModelError
         If the network cannot take such a tile; says what its layers say.
-
-    Notes
-    -----
-    Scratch memory within a layer is not seen: a library may unfold the input of a convolution.
     """
     kept = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     weight_bytes = sum(each.nbytes for each in kept.values())
@@ -64,12 +65,17 @@ def demands(network: nn.Module, tile: tuple[int, int, int, int]) -> Demands:
     try:
         with torch.no_grad(), torch.device("meta"), counter, living:
             inputs = torch.empty((1, *tile))
-            torch.func.functional_call(network, shapes, (inputs,))
+            answer = torch.func.functional_call(network, shapes, (inputs,))
     except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError) as error:
         first = " ".join(str(error).split())[:300]
         raise ModelError(
             f"the network does not take a tile of (channel, slice, row, column) {tile}: {first}"
         ) from error
+    if tuple(answer.shape[2:]) != tile[1:]:
+        raise ModelError(
+            f"the network answers a tile of (slice, row, column) {tile[1:]} with "
+            f"{tuple(answer.shape[2:])}; choose sizes that its strides divide"
+        )
     return Demands(int(counter.get_total_flops()), living.peak, weight_bytes)
 
 
@@ -93,6 +99,9 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for each in tree_leaves(answer):
             if isinstance(each, torch.Tensor):
                 self._note(each.untyped_storage())
+        if func is torch.ops.aten.convolution.default:
+            transposed = bool(args[6])
+            self.peak = max(self.peak, self.now + _scratch(args[0], args[1], answer, transposed))
         return answer
 
     def _note(self, storage: torch.UntypedStorage) -> None:
@@ -108,3 +117,24 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _forget(self, name: int, size: int) -> None:
         self._seen.discard(name)
         self.now -= size
+
+
+def _scratch(
+    inputs: torch.Tensor, weight: torch.Tensor, answer: torch.Tensor, transposed: bool
+) -> int:
+    """Bytes that torch takes and frees within one convolution on the CPU.
+
+    Large ones are oneDNN's, which works on copies with channels in blocks of 16; small ones and
+    transposed ones are matrix products with the samples around each place side by side. The line
+    between them is that of ``use_mkldnn`` in ATen's Convolution.cpp.
+    """
+    taps = prod(weight.shape[2:])
+    if transposed:
+        return 4 * answer.shape[1] * taps * prod(inputs.shape[2:])
+    if prod(inputs.shape[:4]) <= _LEAST_FOR_ONEDNN and inputs.shape[0] == 1:
+        return 4 * inputs.shape[1] * taps * prod(answer.shape[2:])
+    return sum(4 * each.shape[0] * _blocked(each) for each in (inputs, answer))
+
+
+def _blocked(tensor: torch.Tensor) -> int:
+    return -(-tensor.shape[1] // _BLOCK) * _BLOCK * prod(tensor.shape[2:])

@@ -126,7 +126,14 @@ def _half(dtype: torch.dtype) -> Callable[[Task], Backend]:
 
 def _compile(task: Task) -> Backend:
     folder = task.cache.folder and task.cache.folder / f"inductor-{torch.__version__}"
-    return Compiled(task.network, task.device, folder, batch=task.batch, threads=task.threads)
+    return Compiled(
+        task.network,
+        task.tile,
+        task.device,
+        folder,
+        batch=task.batch,
+        threads=task.threads,
+    )
 
 
 def _openvino(task: Task) -> Backend:

@@ -14,7 +14,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["Cache", "key_of", "private_folder"]
+__all__ = ["MOST_BYTES", "Cache", "key_of", "private_folder"]
+
+MOST_BYTES = 4 << 30
+"""Of all entries together; beyond, those go first that were not used for longest."""
 
 _SEAL = "seal.json"
 
@@ -65,6 +68,7 @@ class Cache:
             seal = json.loads((entry / _SEAL).read_bytes())
             own = _own(entry) and all(_own(entry / file) for file in (_SEAL, *seal))
             whole = own and all(_sha256(entry / file) == seal[file] for file in seal)
+            os.utime(entry)
         except (OSError, ValueError, TypeError):
             return None
         return entry if whole else None
@@ -102,7 +106,7 @@ class Cache:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
-    def _put(self, fresh: Path, name: str) -> Path | None:
+    def _put(self, fresh: Path, name: str) -> Path:
         assert self.folder is not None
         entry = self.folder / name
         if self.find(name) is None and entry.exists():
@@ -110,7 +114,18 @@ class Cache:
             entry.rename(broken / "broken")
             shutil.rmtree(broken, ignore_errors=True)
         fresh.rename(entry)  # fails if another process was first
+        self._make_room(entry)
         return entry
+
+    def _make_room(self, newest: Path) -> None:
+        assert self.folder is not None
+        entries = [seal.parent for seal in self.folder.glob(f"*/{_SEAL}")]
+        entries.sort(key=lambda entry: (entry != newest, -entry.stat().st_mtime))
+        room = MOST_BYTES
+        for entry in entries:
+            room -= sum(file.stat().st_size for file in entry.iterdir())
+            if room < 0 and entry != newest:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def _own(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from copy import deepcopy
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class Compiled:
     ----------
     network
         Left as it is.
+    tile
+        ``(channel, slice, row, column)``.
     device
         ``"cpu"``: float32. ``"cuda"``: in half precision where the card has it, and replayed as
         a CUDA graph.
@@ -36,6 +39,7 @@ class Compiled:
     def __init__(
         self,
         network: nn.Module,
+        tile: tuple[int, int, int, int],
         device: torch.device,
         folder: Path | None,
         *,
@@ -54,8 +58,11 @@ class Compiled:
         own = deepcopy(network).to(device)
         if device.type == "cuda":
             own = own.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self._network = torch.compile(own, dynamic=False, mode=mode)
         self._staging = Staging(device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, about itself
+            self._network = torch.compile(own, dynamic=False, mode=mode)
+            self.run(torch.zeros((self.batch, *tile)))
 
     def run(self, tiles: torch.Tensor) -> torch.Tensor:
         """See `Backend.run`."""
