@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from delineate.errors import DelineateError, ModelError
+from delineate.errors import ModelError, OptionError
 from delineate.segmentation.imports.monai_config import CONFIGS, Config, bare_name, read_config
 from delineate.segmentation.imports.monai_network import (
     count,
@@ -89,7 +89,7 @@ def import_bundle(path: Path, folder: Path, *, settings: Settings) -> Model:
         named = root.rpartition("/")[2] or path.stem
         try:
             model = _described(files, folder, named, settings)
-        except DelineateError:
+        except (ModelError, OptionError):
             raise
         except (ValueError, TypeError, OverflowError, AttributeError) as error:
             raise ModelError(f"the bundle cannot be a model folder: {error}") from error

@@ -1,4 +1,4 @@
-"""MONAI's transforms before and after a network, as far as a model folder can say the same."""
+"""MONAI's transforms around a network, as far as a model folder can say the same."""
 
 from __future__ import annotations
 
@@ -29,16 +29,10 @@ _WHOLE_IMAGE = (ZScore, MinMax)
 
 @dataclass(slots=True)
 class Before:
-    """What happens to an image before the network.
+    """What happens to an image before the network: ``steps`` for each input channel.
 
-    Attributes
-    ----------
-    orientation
-        Letters of the network's axes; empty where the bundle leaves them as the file has them.
-    steps
-        Of every input channel.
-    normalise
-        Whether the steps come before or after the sampling.
+    ``orientation`` is empty where the bundle leaves the axes as the file has them; ``normalise``
+    says whether the steps come before or after the sampling.
     """
 
     orientation: str = ""
