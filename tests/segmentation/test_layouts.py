@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from delineate import formats
+from delineate.contour import Structure, trace
 from delineate.errors import GeometryError, InputError
-from delineate.formats import dicom
+from delineate.formats import dicom, geojson
+from delineate.imaging import Category, LabelMap
 from delineate.phantom import torso
 from delineate.segmentation.training.fingerprint import fingerprint
 from delineate.segmentation.training.layouts import DataSet, find, label_names
@@ -127,6 +130,24 @@ def test_a_mask_with_a_palette_holds_its_indices_and_one_in_colour_is_refused(
 
     labelled.png(colours, tmp_path / "labels" / "a.png")
     with pytest.raises(InputError, match=r"case a: a\.png is in colour"):
+        read_pair(found.cases[0], found)
+
+
+def test_outlines_are_labels_by_their_names(tmp_path: Path) -> None:
+    colours, mask = labelled.discs(1)
+    labelled.png(colours, tmp_path / "images" / "a.png")
+    image = formats.read(tmp_path / "images" / "a.png")
+    drawn = LabelMap((mask[None] > 0).astype(np.uint8) * 7, image.grid, {7: Category("disc")})
+    (tmp_path / "labels").mkdir()
+    structure = Structure(7, Category("disc"), trace(drawn, 7))
+    geojson.write([structure], image.grid, tmp_path / "labels" / "a.json")
+
+    found = find(tmp_path, {3: "ring", 4: "disc"})
+    _, labels = read_pair(found.cases[0], found)
+    np.testing.assert_array_equal(labels[0] == 2, mask > 0)
+
+    found = find(tmp_path, {7: "ring"})
+    with pytest.raises(InputError, match="case a: it holds 'disc'; expected some of ring"):
         read_pair(found.cases[0], found)
 
 

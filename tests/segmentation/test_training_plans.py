@@ -114,6 +114,9 @@ def test_flips_and_intensities_follow_from_what_the_images_are(tmp_path: Path) -
     assert picture.sampling.orientation == ""
     assert picture.structures[0].category.code is None
 
+    many = {number: f"part {number}" for number in range(1, 60)}
+    assert _planned(many, _measured(labels=59), Options(), tmp_path).network == "DynUNet"
+
     slices = _planned({1: "liver"}, _measured(), Options(dimensions=2), tmp_path)
     assert slices.tiles.shape[0] == 1
     assert slices.sampling.spacing_mm == (None, 0.9, 0.9)

@@ -89,12 +89,27 @@ def _drawn(path: Path, image: Image, dataset: DataSet) -> NDArray[np.generic]:
     elif kind in ("nrrd", "metaimage"):
         found = (nrrd.read_labels(path, categories),)
     else:
-        found = read_annotation(path, image.grid).layers
+        found = tuple(
+            _by_name(layer, dataset) for layer in read_annotation(path, image.grid).layers
+        )
     if len(found) != 1:
         raise InputError(
             f"{path.name} holds structures that overlap, expected labels that exclude each other"
         )
     return place(found[0], image.grid).array
+
+
+def _by_name(layer: LabelMap, dataset: DataSet) -> LabelMap:
+    """Outlines and objects have names; their numbers are whatever the program gave them."""
+    numbers = {name: number for number, name in dataset.names.items()}
+    lookup = np.arange(65536).astype(np.uint16)
+    for label, category in layer.categories.items():
+        if category.name not in numbers:
+            raise InputError(
+                f"it holds {category.name!r}; expected some of {', '.join(numbers)} alone"
+            )
+        lookup[label] = numbers[category.name]
+    return LabelMap(lookup[layer.array], layer.grid, {})
 
 
 def _picture(path: Path) -> NDArray[np.generic]:

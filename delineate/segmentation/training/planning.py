@@ -131,7 +131,8 @@ def _as_data(found: Fingerprint, options: Options, classes: int, on_a_card: bool
     kept = [None if options.spacing_mm is None and found.unit == "px" else step for step in steps]
     if dimensions == 2:
         kept[0] = None  # single slices are taken as they are
-    name = options.network or "UNet"
+    # The last block of a UNet is as wide as there are classes, at full resolution.
+    name = options.network or ("UNet" if classes <= 2 * channels[0] else "DynUNet")
     return {
         "dimensions": dimensions,
         "network": name,

@@ -149,10 +149,10 @@ def train(
             rate = schedule.rate(state.step)
             loss = _learn(state, step, schedule, rate, batch, precision)
             writer.writerow([state.step, f"{loss:.5f}", f"{rate:.6g}", f"{time.time():.1f}"])
+            stream.flush()
             if _due(schedule, state.step):
                 validate(state.average, state.step)
             if state.step % schedule.checkpoint_every == 0 or state.step == last:
-                stream.flush()
                 state.save(checkpoint)
             report(state.step, loss)
     return state.average
