@@ -96,6 +96,8 @@ def test_other_options_or_cases_are_refused_and_more_steps_are_not(
     with pytest.raises(InputError, match=r"steps 4, now 3"):
         train_model(data, tmp_path, Options(steps=3), workers=0)
     fewer = replace(data, cases=dict(list(data.cases.items())[1:]))
+    with pytest.raises(InputError, match=r"labels \{1: 'ball', 2: 'stone'\}, now they are"):
+        train_model(gathered(ball_data, {1: "ball"}), tmp_path, few, workers=0)
     with pytest.raises(InputError, match="other cases are there now"):
         train_model(fewer, tmp_path, few, workers=0)
 
@@ -198,7 +200,7 @@ def test_a_real_abdomen_is_learned_for_a_few_steps(shared_data: Path, tmp_path: 
     table = json.loads((source / "labels_v2_117classes.json").read_text())
     data = gathered(tmp_path, {int(number): name for number, name in table.items()})
     options = Options(
-        steps=3, channels=(4, 8), patch=(16, 16, 16), spacing_mm=(6.0,), validation=0.0
+        steps=3, channels=(4, 8, 16), patch=(16, 16, 16), spacing_mm=(6.0,), validation=0.0
     )
 
     model = train_model(data, tmp_path / "run", options, workers=0)

@@ -134,3 +134,20 @@ def test_a_split_loses_no_case_and_is_the_same_every_time(
     assert training
     assert bool(kept) == (share > 0 and count > 1)
     assert split(names[::-1], share, seed) == (training, kept)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(patch=(7, 9, 11)), "cannot be halved"),
+        (Options(patch=(16, 16)), "patch of 3 sizes"),
+        (Options(patch=(16, 16, 16, 16)), "patch of 3 sizes"),
+        (Options(channels=(8,)), "two levels"),
+        (Options(network="AlexNet"), "UNet, DynUNet, SegResNet"),
+        (Options(spacing_mm=(1.0, 2.0)), "one or three"),
+        (Options(dimensions=4), "2 or 3"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(options: Options, message: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=message):
+        _planned({1: "liver"}, _measured(), options, tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,9 @@ class Plan:
         partial.replace(path)
 
 
-def stored_plan(path: Path, options: Options, names: Sequence[str]) -> Plan:
+def stored_plan(
+    path: Path, options: Options, names: Sequence[str], labels: Mapping[int, str]
+) -> Plan:
     """Read the plan of a run that goes on.
 
     Parameters
@@ -111,8 +113,8 @@ def stored_plan(path: Path, options: Options, names: Sequence[str]) -> Plan:
         Of `plan.json`.
     options
         What is asked for now: what is left out is as before, and steps may become more.
-    names
-        Of the cases that are there now.
+    names, labels
+        Of the cases that are there now, and of the numbers in them.
 
     Raises
     ------
@@ -151,6 +153,12 @@ def stored_plan(path: Path, options: Options, names: Sequence[str]) -> Plan:
             f"the run in {path.parent} was started with {len(plan.training)} cases and "
             f"{len(plan.validation)} of validation; other cases are there now, start a new run in "
             "another folder"
+        )
+    called = [each.category.name for each in plan.model.structures]
+    if dict(labels) != (learned := dict(zip(plan.numbers, called, strict=True))):
+        raise InputError(
+            f"the run in {path.parent} was started with the labels {learned}, now they are "
+            f"{dict(labels)}; start a new run in another folder"
         )
     return plan
 

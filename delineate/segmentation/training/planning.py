@@ -20,7 +20,7 @@ from delineate.segmentation.training.fingerprint import Fingerprint
 from delineate.segmentation.training.layouts import DataSet
 from delineate.segmentation.training.plan import Options, Plan
 from delineate.segmentation.training.schedule import Schedule
-from delineate.segmentation.training.shapes import network_arguments, patch_shape
+from delineate.segmentation.training.shapes import network_arguments, patch_shape, suited_network
 
 __all__ = ["INTENDED_USE", "make_plan"]
 
@@ -126,13 +126,12 @@ def _as_data(found: Fingerprint, options: Options, classes: int, on_a_card: bool
     else:
         most = _SAMPLES[dimensions] * (_ON_A_CARD if on_a_card else 1)
         patch = patch_shape(extent, spacing, most, len(channels), dimensions)
-    if (dimensions == 2) != (patch[0] == 1) or min(patch) < 1:
+    if (dimensions == 2) != (patch[0] == 1) or min(patch) < 1 or len(options.patch or ()) > 3:
         raise OptionError(f"expected a patch of {dimensions} sizes above 1, got {options.patch}")
     kept = [None if options.spacing_mm is None and found.unit == "px" else step for step in steps]
     if dimensions == 2:
         kept[0] = None  # single slices are taken as they are
-    # The last block of a UNet is as wide as there are classes, at full resolution.
-    name = options.network or ("UNet" if classes <= 2 * channels[0] else "DynUNet")
+    name = options.network or suited_network(dimensions, classes, channels, patch, spacing)
     return {
         "dimensions": dimensions,
         "network": name,

@@ -175,7 +175,7 @@ def _planned(
     """The plan of the run, new or as it was, and the model that is tuned."""
     path = folder / PLAN
     if path.exists():
-        plan = stored_plan(path, options, list(data.cases))
+        plan = stored_plan(path, options, list(data.cases), data.dataset.names)
         plan.write(path)
         return plan, _read_base(plan.options)
     base = _read_base(options)

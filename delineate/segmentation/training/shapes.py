@@ -9,12 +9,13 @@ import numpy as np
 
 from delineate.errors import OptionError
 
-__all__ = ["NETWORKS", "network_arguments", "patch_shape", "strides_of"]
+__all__ = ["NETWORKS", "network_arguments", "patch_shape", "strides_of", "suited_network"]
 
 NETWORKS = ("UNet", "DynUNet", "SegResNet")
 """Networks that are planned here; others are fine-tuned from a model that has them."""
 
 _LEAST = 4  # samples along an axis of the coarsest level
+_LEAST_LEVELS = 3  # of a DynUNet
 _ANISOTROPIC = 2.0  # an axis is not halved while its steps are so much longer than the shortest
 
 Triple = tuple[int, int, int]
@@ -100,6 +101,22 @@ def patch_shape(
     return a, b, c
 
 
+def suited_network(
+    dimensions: int,
+    classes: int,
+    channels: Sequence[int],
+    patch: Triple,
+    spacing: tuple[float, float, float],
+) -> str:
+    """A UNet, ten times as fast as a DynUNet; not where there are many classes.
+
+    The last block of a UNet is as wide as there are classes, at full resolution.
+    """
+    first = 3 - dimensions
+    levels = len(strides_of(patch[first:], spacing[first:], len(channels), whole=True)) + 1
+    return "DynUNet" if classes > 2 * channels[0] and levels >= _LEAST_LEVELS else "UNet"
+
+
 def network_arguments(
     name: str,
     dimensions: int,
@@ -122,7 +139,8 @@ def network_arguments(
     shared = {"spatial_dims": dimensions, "in_channels": inputs, "out_channels": classes}
     if not strides:
         raise OptionError(
-            f"a patch of {patch} cannot be halved; expected even sizes of {2 * _LEAST} or more"
+            f"a patch of {patch} cannot be halved for {len(channels)} levels; expected even sizes "
+            f"of {2 * _LEAST} or more, and two levels or more"
         )
     if name == "UNet":
         return shared | {
@@ -132,6 +150,10 @@ def network_arguments(
             "norm": "instance",
         }
     if name == "DynUNet":
+        if levels < _LEAST_LEVELS:
+            raise OptionError(
+                f"DynUNet needs {_LEAST_LEVELS} levels, a patch of {patch} allows {levels}"
+            )
         return shared | {
             "kernel_size": [[3] * dimensions] * levels,
             "strides": [[1] * dimensions, *strides],
