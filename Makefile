@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP_VERSION := 26.3
 LOCKED := -c requirements.lock --build-constraint requirements.lock
 BENCH := .bench
-BENCHMARKS := $(filter-out measure,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)))
+BENCHMARKS := $(filter-out measure ct_case,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)))
 WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
 
 .PHONY: help demo test check lint types imports web-check bench clean lock system-packages

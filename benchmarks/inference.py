@@ -1,142 +1,258 @@
-"""Segment a whole CT with the shipped organ model, beside MONAI's own tools.
+"""Segment a whole CT, beside MONAI's and nnU-Net's own tools, with one network and its weights.
 
-    python benchmarks/inference.py                # 512 x 512 x 80, three interleaved runs
-    python benchmarks/inference.py --slices 30    # a quick look
+    python benchmarks/inference.py               # 512 x 512 x 300; about ten minutes
+    python benchmarks/inference.py --slices 100  # a quick look
 
-Both use the same network and weights, the same working spacing and the same tiles, in one process
-and with the same number of threads.
+End to end: the array in, labels on the scan's own grid out, with the same number of threads.
 
-- *delineate*: `OrganDetector.detect` as users call it, cleaning of pieces included.
-- *MONAI*: `Spacing` to the working spacing, `sliding_window_inference`, `SpatialResample` of the
-  logits to the scan's grid, argmax. It leaves the labels uncleaned, which is kinder to it.
+- *delineate*: `Segmenter.run` as detectors call it, with OpenVINO and with plain torch; tiles over
+  the body, a quarter overlapping.
+- *MONAI*: `Spacing` to 1.5 mm, `sliding_window_inference` of 96^3 tiles that overlap by a quarter,
+  the logits back to the scan's grid by torch's trilinear interpolation, argmax.
+- *nnU-Net*: its resampling of order 3, its predictor at its defaults without mirroring (half
+  overlapping), its resampling of the logits, argmax. Once: it takes minutes.
 
-The scan is a phantom brought to 0.8 x 0.8 x 2 mm. Two figures say that speed is not bought with
-other labels: `equal_to_full_logits` compares our restoring with full-resolution logits of the same
-working volume; `equal_to_monai` compares the two roads end to end before cleaning. Those differ:
-MONAI picks single fine samples and pads a scan shorter than a tile with zeros, ours averages and
-repeats the border.
+Agreement with the plain reference says that speed is not bought with other labels: with the same
+tiles (over the whole scan, flush as MONAI's) our labels are compared with MONAI's; restoring is
+compared with interpolating all logits.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from ct_case import CLASSES, HIGH_HU, LOW_HU, SPACING, TILE, model, scan
 from measure import compare, report
 from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
-from monai.transforms import Spacing, SpatialResample
+from monai.transforms import Spacing
 from numpy.typing import NDArray
 
-from delineate.imaging import Grid, Image
-from delineate.phantom import Phase, torso
+from delineate.imaging import Image
 from delineate.plugins import Monitor
-from delineate.segmentation.intensity import channels
-from delineate.segmentation.options import OrganOptions
-from delineate.segmentation.organs import OrganDetector
-from delineate.segmentation.restore import restore
-from delineate.segmentation.tiles import infer
-from delineate.segmentation.working import to_working
+from delineate.segmentation.engine import make_plan
+from delineate.segmentation.merge import Slab
+from delineate.segmentation.model import Model
+from delineate.segmentation.options import ModelOptions
+from delineate.segmentation.restore import Restorer, label_table
+from delineate.segmentation.segmenter import Segmenter
+from delineate.segmentation.weights import load_network
 
-SPACING = (2.0, 0.8, 0.8)
-LOW_MM = -150.0
-
-
-def scan(slices: int, size: int = 512, seed: int = 11) -> Image:
-    """A phantom's trunk at 0.8 x 0.8 x 2 mm, from the kidneys upwards."""
-    coarse, _ = torso(seed, (4.0, 3.2, 3.2), (LOW_MM, LOW_MM + 2 * slices + 8), phase=Phase.PORTAL)
-    volume = torch.from_numpy(coarse.array.astype(np.float32))[None, None]
-    shape = (2 * volume.shape[2], 4 * volume.shape[3], 4 * volume.shape[4])
-    fine = F.interpolate(volume, size=shape, mode="trilinear", align_corners=False)[0, 0].numpy()
-    out = np.full((slices, size, size), -1000, np.float32)
-    rows, columns = (min(size, n) for n in fine.shape[1:])
-    top, left = (size - rows) // 2, (size - columns) // 2
-    out[:, top : top + rows, left : left + columns] = fine[:slices, :rows, :columns]
-    out += np.random.default_rng(seed).normal(0, 8, out.shape).astype(np.float32)
-    grid = Grid.regular(out.shape, SPACING, (-0.4 * size, -0.4 * size, LOW_MM))
-    return Image(np.rint(out).astype(np.int16), grid, "CT")
+Labels = NDArray[np.uint8]
 
 
-def monai_labels(image: Image, detector: OrganDetector, network: Any) -> NDArray[np.uint8]:
-    """The plain road: resample, slide, bring all logits to full resolution, argmax."""
-    model = detector.model
+def monai_labels(image: Image, network: torch.nn.Module) -> Labels:
+    """Resample, slide, bring all logits to full resolution, argmax."""
     affine = np.diag([*image.grid.spacing, 1.0])
     tensor = MetaTensor(torch.from_numpy(image.array.astype(np.float32))[None], affine=affine)
-    coarse = Spacing(pixdim=model.spacing_mm, mode="bilinear", padding_mode="border")(tensor)
+    coarse = Spacing((1.5, 1.5, 1.5), mode="bilinear", padding_mode="border")(tensor).as_tensor()
+    inputs = coarse.clamp(LOW_HU, HIGH_HU) / HIGH_HU
     with torch.inference_mode():
         logits = sliding_window_inference(
-            channels(coarse.as_tensor(), model.windows),
-            model.tile,
-            1,
-            network,
-            overlap=model.overlap,
-            mode="gaussian",
-        )[0]
-    full = SpatialResample(mode="bilinear", padding_mode="border")(
-        MetaTensor(logits, affine=coarse.affine), dst_affine=affine, spatial_size=image.grid.shape
-    )
-    return np.asarray(full.as_tensor().argmax(0).numpy(), np.uint8)
+            inputs[None], TILE, 1, network, overlap=0.25, mode="gaussian"
+        )
+    return interpolated_labels(logits, image.grid.shape)
 
 
-def equal_shares(image: Image, detector: OrganDetector, network: Any) -> tuple[float, float]:
-    """Shares of samples equal to full-resolution logits, and to MONAI end to end."""
-    model, monitor = detector.model, Monitor()
-    working = to_working(image, model.spacing_mm, model.tile, monitor)
-    classes = len(model.structures) + 1
-    logits = infer(
-        network, working.hu, model.windows, model.tile, model.overlap, monitor, classes=classes
+def interpolated_labels(logits: torch.Tensor, shape: tuple[int, int, int]) -> Labels:
+    """Trilinear interpolation between the first and the last sample of both, then argmax."""
+    # MONAI's grid begins at the first sample and ends up to half a step from the last: sampled at
+    # the places that its affine gives, not stretched.
+    counts = logits.shape[2:]
+    lines = [
+        torch.arange(n) * (step / 1.5) * 2 / max(1, size - 1) - 1
+        for n, step, size in zip(shape, SPACING, counts, strict=True)
+    ]
+    out = np.empty(shape, np.uint8)
+    for first in range(0, shape[0], 8):
+        z, y, x = torch.meshgrid(lines[0][first : first + 8], lines[1], lines[2], indexing="ij")
+        places = torch.stack([x, y, z], -1)[None].float()
+        full = F.grid_sample(logits, places, padding_mode="border", align_corners=True)
+        out[first : first + 8] = full[0].argmax(0).numpy()
+    return out
+
+
+def nnunet_labels(image: Image, network: torch.nn.Module) -> Labels:
+    """nnU-Net's own resampling and predictor, in its own words."""
+    from nnunetv2.preprocessing.resampling.default_resampling import (
+        compute_new_shape,
+        resample_data_or_seg_to_shape,
     )
-    ours = restore(logits.numpy(), working.grid, image.grid, monitor)
-    same = 0
-    matrix = working.grid.inverse @ image.grid.affine
-    size = torch.tensor(working.grid.shape, dtype=torch.float64)
-    for first in range(0, image.grid.shape[0], 8):
-        count = min(8, image.grid.shape[0] - first)
-        axes = [np.arange(first, first + count), *map(np.arange, image.grid.shape[1:])]
-        indices = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
-        places = torch.from_numpy(indices @ matrix[:3, :3].T + matrix[:3, 3])
-        local = (places * 2 / (size - 1) - 1).flip(-1).float()
-        full = F.grid_sample(logits[None], local[None], padding_mode="border", align_corners=True)[
-            0
-        ]
-        same += int((full.argmax(0).numpy() == ours[first : first + count]).sum())
-    theirs = monai_labels(image, detector, network)
-    return same / ours.size, float((theirs == ours).mean())
+
+    data = np.clip(image.array.astype(np.float32), LOW_HU, HIGH_HU)[None] / HIGH_HU
+    fine, coarse = list(image.grid.spacing), [1.5, 1.5, 1.5]
+    shape = compute_new_shape(data.shape[1:], fine, coarse)
+    order = {"is_seg": False, "order_z": 0, "force_separate_z": None}
+    small = resample_data_or_seg_to_shape(data, shape, fine, coarse, order=3, **order)
+    logits = nnunet_predictor(network).predict_sliding_window_return_logits(
+        torch.from_numpy(small.astype(np.float32))
+    )
+    full = resample_data_or_seg_to_shape(
+        logits.float().numpy(), image.grid.shape, coarse, fine, order=1, **order
+    )
+    return np.asarray(np.asarray(full).argmax(0), np.uint8)
+
+
+def nnunet_predictor(network: torch.nn.Module) -> Any:
+    """nnU-Net's predictor at its defaults, without mirroring, for any network."""
+    from types import SimpleNamespace
+
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(
+        tile_step_size=0.5,
+        use_gaussian=True,
+        use_mirroring=False,
+        perform_everything_on_device=False,
+        device=torch.device("cpu"),
+        allow_tqdm=False,
+    )
+    predictor.network = network
+    predictor.configuration_manager = SimpleNamespace(patch_size=list(TILE))
+    predictor.label_manager = SimpleNamespace(num_segmentation_heads=CLASSES)
+    predictor.allowed_mirroring_axes = None
+    return predictor
+
+
+def ours(image: Image, described: Model, backend: str) -> Callable[[], Labels]:
+    """A warm segmenter, as a detector keeps it."""
+    segmenter = Segmenter(described)
+    options = ModelOptions(device="cpu", backend=backend)  # type: ignore[arg-type]
+    return lambda: segmenter.run(image, options, Monitor()).labels
+
+
+def stages(image: Image, described: Model, backend: str) -> tuple[float, float]:
+    """Share of the network in the time of a warm run, and its GFLOP/s."""
+    from delineate.segmentation import engine
+
+    segmenter = Segmenter(described)
+    options = ModelOptions(device="cpu", backend=backend)  # type: ignore[arg-type]
+    segmenter.run(image, options, Monitor())
+    plain, spent = engine._logits, [0.0]
+
+    def timed(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        answer = plain(*arguments)
+        spent[0] += time.perf_counter() - start
+        return answer
+
+    engine._logits = timed
+    try:
+        start = time.perf_counter()
+        found = segmenter.run(image, options, Monitor())
+        whole = time.perf_counter() - start
+    finally:
+        engine._logits = plain
+    return spent[0] / whole, found.estimate.flop / spent[0] / 1e9
+
+
+def matmul_peak() -> float:
+    """GFLOP/s of a large float32 matrix product."""
+    size = 4096
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    best = min(_seconds(lambda: a @ b) for _ in range(5))
+    return 2 * size**3 / best / 1e9
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def restoring(image: Image, described: Model, network: torch.nn.Module) -> dict[str, Any]:
+    """Labels back onto the scan's grid: seconds of both ways, and samples that differ.
+
+    The logits are smooth blobs of as many classes, as trained networks give.
+    """
+    plan = make_plan(image, described, (8, 8, 8), overlap=0.25, area="whole")  # no padding
+    shape = plan.working.grid.shape
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.randn((1, CLASSES, *(max(2, n // 24) for n in shape)), generator=generator)
+    logits = F.interpolate(coarse, size=shape, mode="trilinear")
+    last = np.ascontiguousarray(logits[0].movedim(0, -1).numpy())
+    threads = torch.get_num_threads()
+
+    def quick() -> Labels:
+        code = last.argmax(-1).astype(np.uint8)
+        restorer = Restorer(plan.working, CLASSES, False, label_table("softmax", ()), threads)
+        restorer.add(Slab(0, 0, (0, 0), last, code, last=True))
+        return restorer.labels
+
+    differ = int((quick() != interpolated_labels(logits, image.grid.shape)).sum())
+    seconds = compare(
+        {"ours": quick, "torch": lambda: interpolated_labels(logits, image.grid.shape)}, repeats=3
+    )
+    return {"ours_s": seconds["ours"], "torch_s": seconds["torch"], "differ": differ}
 
 
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--slices", type=int, default=80)
+    parser.add_argument("--slices", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--without-nnunet", action="store_true")
     chosen = parser.parse_args()
-    image = scan(chosen.slices)
-    detector = OrganDetector()
-    network = detector.model.load_network()
-    options = OrganOptions(device="cpu", overlap=detector.model.overlap)
-    exact, close = equal_shares(image, detector, network)
+    image, described = scan(chosen.slices), model()
+    network = load_network(described)
+
+    whole = {
+        name: Segmenter(described)
+        .run(image, ModelOptions(device="cpu", backend=name, area="whole"), Monitor())
+        .labels
+        for name in ("torch", "openvino")
+    }
+    plain = monai_labels(image, network)
     seconds = compare(
         {
-            "delineate": lambda: detector.detect(image, options),
-            "monai": lambda: monai_labels(image, detector, network),
+            "openvino": ours(image, described, "openvino"),
+            "torch": ours(image, described, "torch"),
+            "monai": lambda: monai_labels(image, network),
         },
         repeats=chosen.repeats,
     )
-    report(
-        "inference",
-        {
-            "shape": "x".join(map(str, image.grid.shape)),
-            "threads": torch.get_num_threads(),
-            "delineate_s": seconds["delineate"],
-            "monai_s": seconds["monai"],
-            "equal_to_full_logits": exact,
-            "equal_to_monai": close,
-        },
-        {"vs_monai": seconds["monai"] / seconds["delineate"]},
-    )
+    body = make_plan(image, described, TILE, overlap=0.25)
+    everything = make_plan(image, described, TILE, overlap=0.25, area="whole")
+    share, speed = stages(image, described, "openvino")
+    torch_share, torch_speed = stages(image, described, "torch")
+    peak = matmul_peak()
+    back = restoring(image, described, network)
+    figures = {
+        "shape": "x".join(map(str, image.grid.shape)),
+        "threads": torch.get_num_threads(),
+        "tiles_body": body.tiles,
+        "tiles_whole": everything.tiles,
+        "delineate_openvino_s": seconds["openvino"],
+        "delineate_torch_s": seconds["torch"],
+        "monai_s": seconds["monai"],
+        "equal_torch_to_monai": float((whole["torch"] == plain).mean()),
+        "equal_openvino_to_monai": float((whole["openvino"] == plain).mean()),
+        "matmul_peak_gflops": peak,
+        "network_openvino_gflops": speed,
+        "network_openvino_of_peak": speed / peak,
+        "network_torch_gflops": torch_speed,
+        "other_than_network_openvino": 1 - share,
+        "other_than_network_torch": 1 - torch_share,
+        "restore_delineate_s": back["ours_s"],
+        "restore_torch_s": back["torch_s"],
+        "restore_samples_that_differ": back["differ"],
+    }
+    ratios = {
+        "openvino_vs_monai": seconds["monai"] / seconds["openvino"],
+        "torch_vs_monai": seconds["monai"] / seconds["torch"],
+        "restore_vs_torch": back["torch_s"] / back["ours_s"],
+    }
+    if not chosen.without_nnunet:
+        figures["nnunet_s"] = _seconds(lambda: nnunet_labels(image, network))
+        ratios["openvino_vs_nnunet"] = figures["nnunet_s"] / seconds["openvino"]
+        ratios["torch_vs_nnunet"] = figures["nnunet_s"] / seconds["torch"]
+    report("inference", figures, ratios)
 
 
 if __name__ == "__main__":
