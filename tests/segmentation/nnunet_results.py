@@ -68,6 +68,10 @@ def configuration(dimensions: int = 3, kind: str = "PlainConvUNet", **more: Any)
         "use_mask_for_norm": [False],
         "resampling_fn_data": "resample_data_or_seg_to_shape",
         "resampling_fn_data_kwargs": dict(_RESAMPLING),
+        "resampling_fn_seg": "resample_data_or_seg_to_shape",
+        "resampling_fn_seg_kwargs": _RESAMPLING | {"is_seg": True, "order": 1},
+        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+        "resampling_fn_probabilities_kwargs": _RESAMPLING | {"order": 1},
         "batch_dice": True,
         "architecture": architecture(kind, dimensions),
         **more,
@@ -180,3 +184,17 @@ def predicted(folder: Path, tile: torch.Tensor, folds: tuple[int, ...] = (0,)) -
                 predictor.network.load_state_dict(weights)
                 total = total + predictor.network.eval()(tile)
     return total / len(predictor.list_of_parameters)
+
+
+def segmented(folder: Path, image: Path) -> Any:
+    """Labels ``(slice, row, column)`` by nnU-Net's own reader, preprocessing and predictor."""
+    with _quietly():
+        from nnunetv2.imageio.nibabel_reader_writer import NibabelIOWithReorient
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+        predictor = nnUNetPredictor(
+            use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False
+        )
+        predictor.initialize_from_trained_model_folder(str(folder), use_folds=(0,))
+        values, properties = NibabelIOWithReorient().read_images([str(image)])
+        return predictor.predict_single_npy_array(values, properties)

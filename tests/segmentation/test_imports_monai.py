@@ -303,7 +303,7 @@ TRANSFORMS = "preprocessing#transforms"
         ("network_def", "@network_def#network_def", "cannot be followed"),
         ("pixdim", "@sliding#pixdim", "refers to @sliding#pixdim"),
         ("pixdim", "%configs/other.json#pixdim", "refers to %configs/other.json"),
-        (f"{TRANSFORMS}#2#labels", [["L", "R"]], "labels=.*not understood"),
+        (f"{TRANSFORMS}#2#labels", [["L", "R"]], "has labels of its own"),
         (f"{TRANSFORMS}#4#a_max", -57, "turns the intensities round"),
         (f"{TRANSFORMS}#4#a_max", "$float('inf')", "is an expression"),
         (TRANSFORMS, "$[os.system('touch canary')]", "is an expression"),

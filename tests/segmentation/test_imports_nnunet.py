@@ -71,7 +71,7 @@ def test_everything_else_is_as_nnunet_does_it(tmp_path: Path) -> None:
     assert (model.sampling.method, model.sampling.nearest_beyond) == ("cubic", 3.0)
     assert (model.sampling.crop, model.sampling.normalise) == ("nonzero", "before")
     assert (model.tiles.placement, model.tiles.overlap) == ("even", 0.5)
-    assert (model.tiles.weight, model.tiles.padding) == ("gaussian", "zero")
+    assert (model.tiles.weight, model.tiles.padding) == ("nnunet", "zero")
     assert model.inputs == ((0, (Clip(-40, 190), Affine(90.5, 21))),)
     assert model.mirror == (0, 1, 2)
     assert [each.category.name for each in model.structures] == ["spleen", "mystery lump"]

@@ -179,7 +179,9 @@ def _transforms(config: Config, key: str) -> Iterator[_Transform]:
 
 
 def _orient(each: _Transform, before: Before) -> None:
-    each.only("axcodes", as_closest_canonical=False)
+    each.only("axcodes", "labels", as_closest_canonical=False)
+    if each.get("labels") not in (None, [["L", "R"], ["P", "A"], ["I", "S"]]):
+        raise ModelError(f"{each.where} has labels of its own, which are not understood")
     if before.spacing_mm is not None:
         raise ModelError(f"{each.where}: Orientation comes after Spacing, expected it before")
     before.orientation = str(each.get("axcodes", "RAS"))

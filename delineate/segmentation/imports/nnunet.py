@@ -246,7 +246,7 @@ def _described(
                 shape=plans.patch,
                 overlap=0.5,
                 placement="even",
-                weight="gaussian",
+                weight="nnunet",
                 padding="zero",
             ),
             inputs=tuple(enumerate(plans.steps)),
