@@ -20,6 +20,7 @@ Triple = tuple[int, int, int]
 _SAMPLER_BYTES = 4 * 4 * 8_000_000
 """Copies of a part of the image that the sampler makes; see ``sampler._PART_SAMPLES``."""
 
+_HELD = 1.7
 _LARGEST_STEP, _LEAST_SIDE = 32, 16
 _SHARE = 0.9  # of what is free; the rest is left to others
 
@@ -71,7 +72,9 @@ def estimate(
     """
     shape, tile = plan.working.grid.shape, plan.working.tile
     plane = shape[1] * shape[2]
-    need = demands.peak_bytes
+    # Freed blocks are kept for the next layer, so that more is held than is alive; measured up to
+    # 1.7 times with torch and OpenVINO, which holds its own copy of the weights as well.
+    need = int(_HELD * demands.peak_bytes) + demands.weight_bytes
     need += 2 * 4 * sum(channels) * int(np.prod(tile))
     need += 2 * 4 * channels[0] * plane * (tile[0] + 16)
     need += min(_SAMPLER_BYTES, 4 * 4 * int(np.prod(plan.working.source.shape)))

@@ -117,6 +117,33 @@ def _plain(text: str) -> str:
 
 
 @models.command()
+def estimate(
+    name: Name,
+    image: Annotated[list[Path], typer.Argument(help="A folder, a zip, or one or more files.")],
+    backend: Annotated[str, typer.Option(help="What would run the network.")] = "auto",
+) -> None:
+    """Foretell the memory and the time that a model takes for an image."""
+    from delineate import formats
+    from delineate.segmentation import store
+    from delineate.segmentation.memory import available_bytes
+    from delineate.segmentation.options import ModelOptions
+    from delineate.segmentation.segmenter import Segmenter
+
+    model = store.find_model(name)
+    read = formats.read(image if len(image) > 1 else image[0])
+    reviewed = any(each.name == name and each.shipped for each in store.installed_models())
+    options = ModelOptions.model_validate({"backend": backend})
+    found = Segmenter(model).estimate(read, options, collected=reviewed)
+    free = available_bytes()
+    memory = f"{found.bytes / 1e6:.0f} MB of memory above the model and the image"
+    _output.print(
+        f"{found.tiles} tiles, {found.flop / 1e9:.0f} GFLOP, {found.seconds or 0.0:.1f} s in the "
+        f"network, {memory}" + ("" if free is None else f"; {free / 1e6:.0f} MB are free"),
+        soft_wrap=True,
+    )
+
+
+@models.command()
 def add(
     path: Annotated[
         Path,
