@@ -33,7 +33,8 @@ def table(
     folders = result_folders(result)
     lines = write_table(_readable(folders, broken), out)
     good = len(folders) - len(broken)
-    output.print(f"{out}: {lines} lines of {good} results", markup=False, highlight=False)
+    text = f"{out}: {lines} lines of {good} results"
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
     for message in broken:
         errors.print(message, markup=False, highlight=False, soft_wrap=True)
     if broken:
