@@ -27,6 +27,8 @@ __all__ = ["Attempt", "Attempts", "is_out_of_memory"]
 
 Triple = tuple[int, int, int]
 
+_PLENTY, _MOST_ON_CARD = 16, 8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attempt:
@@ -76,26 +78,34 @@ class Attempts:
                 region_mm=options.region_mm,
             )
             demands = self._demands(plan, options)
-            if demands is not None:
-                need = estimate(plan, demands, channels, None, collected=collected).bytes
-                free = available_bytes()
-                if device == "cpu" and free is not None and need > free:
-                    remarks.append(
-                        f"tiles of {_size(tile)} need {need >> 20} MB of memory and "
-                        f"{free >> 20} MB are free"
-                    )
-                    continue
-                try:
-                    chosen = self._chosen(plan, options, device, image)
-                except (MemoryError, RuntimeError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    remarks.append(f"memory ran out with tiles of {_size(tile)} on {device}")
-                    self.let_go(device)
-                    continue
-                speed = chosen.seconds_per_tile
-                expected = estimate(plan, demands, channels, speed, collected=collected)
-                yield Attempt(device, tile, plan, chosen, expected)
+            if demands is None:
+                continue
+            need = estimate(plan, demands, channels, None, collected=collected).bytes
+            free = available_bytes()
+            if device == "cpu" and free is not None and need > free:
+                remarks.append(
+                    f"tiles of {_size(tile)} need {need >> 20} MB of memory and "
+                    f"{free >> 20} MB are free"
+                )
+                continue
+            batch = _batch(plan, demands, device, free)
+            try:
+                chosen = self._chosen(plan, options, device, image, batch)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                remarks.append(f"memory ran out with tiles of {_size(tile)} on {device}")
+                self.let_go(device)
+                continue
+            expected = estimate(
+                plan,
+                demands,
+                channels,
+                chosen.seconds_per_tile,
+                collected=collected,
+                batch=batch,
+            )
+            yield Attempt(device, tile, plan, chosen, expected)
 
     def _demands(self, plan: Plan, options: ModelOptions) -> Demands | None:
         """What a tile takes; ``None`` if the network cannot see tiles of that shape."""
@@ -128,7 +138,9 @@ class Attempts:
 
         return self._pool.get(("network", self.model.key, working.order, mirror), make)
 
-    def _chosen(self, plan: Plan, options: ModelOptions, device: str, image: Image) -> Chosen:
+    def _chosen(
+        self, plan: Plan, options: ModelOptions, device: str, image: Image, batch: int
+    ) -> Chosen:
         """What runs the network on tiles of this shape; kept in the pool."""
         import torch
 
@@ -151,10 +163,13 @@ class Attempts:
                 probe=_probe(plan, Sampler(image, working, model), model.channels),
                 threads=torch.get_num_threads(),
                 regions=model.activation == "sigmoid",
+                batch=batch,
             )
             return chosen, size
 
-        found: Chosen = self._pool.get(("backend", key, shape, device, options.backend), make)
+        found: Chosen = self._pool.get(
+            ("backend", key, shape, device, options.backend, batch), make
+        )
         return found
 
     def let_go(self, device: str) -> None:
@@ -165,6 +180,22 @@ class Attempts:
         gc.collect()
         if device == "cuda":
             torch.cuda.empty_cache()
+
+
+def _batch(plan: Plan, demands: Demands, device: str, free: int | None) -> int:
+    """Tiles to compute side by side.
+
+    On a CPU two, if no layer has an odd one, which would be left to half of the threads, and
+    memory is plenty. On a card as many as an eighth of its free memory holds, up to eight.
+    """
+    if device == "cpu":
+        even = all(len(layer.corners) % 2 == 0 for layer in plan.layers)
+        plenty = free is not None and _PLENTY * demands.peak_bytes < free
+        return 2 if even and plenty and plan.layers else 1
+    import torch
+
+    free_on_card, _ = torch.cuda.mem_get_info()
+    return max(1, min(_MOST_ON_CARD, free_on_card // (8 * max(1, demands.peak_bytes))))
 
 
 def _probe(plan: Plan, sampler: Sampler, channels: int) -> Any:

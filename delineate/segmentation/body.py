@@ -15,7 +15,7 @@ __all__ = ["Body", "find_body"]
 
 _LEAST_HU = -500.0
 _COARSE_MM = 5.0
-_MARGIN_MM = 15.0
+_MARGIN_MM = 6.0
 _LEAST_SHARE = 0.02
 _LEAST_ML = 5.0
 _CROSS = ndimage.generate_binary_structure(3, 1)
@@ -75,7 +75,7 @@ class Body:
 
 
 def find_body(image: Image, working: Working) -> Body:
-    """Find the body on a CT: what is denser than lung and no thin plate, and 15 mm around it.
+    """Find the body on a CT: what is denser than lung and no thin plate, and 6 mm around it.
 
     Boxes hold whatever lies between the parts of a body, lungs and bowel gas included. Table and
     mattress may stay; that costs time, not truth.

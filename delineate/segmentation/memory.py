@@ -54,6 +54,7 @@ def estimate(
     seconds_per_tile: float | None,
     *,
     collected: bool,
+    batch: int = 1,
 ) -> Estimate:
     """Foretell what a plan takes.
 
@@ -69,13 +70,15 @@ def estimate(
         Measured before, or ``None``.
     collected
         Whether all logits of the working grid are kept until the end.
+    batch
+        Tiles that are computed side by side.
     """
     shape, tile = plan.working.grid.shape, plan.working.tile
     plane = shape[1] * shape[2]
     # Freed blocks are kept for the next layer, so that more is held than is alive; measured up to
     # 1.7 times with torch and OpenVINO, which holds its own copy of the weights as well.
-    need = int(_HELD * demands.peak_bytes) + demands.weight_bytes
-    need += 2 * 4 * sum(channels) * int(np.prod(tile))
+    need = batch * int(_HELD * demands.peak_bytes) + demands.weight_bytes
+    need += batch * 2 * 4 * sum(channels) * int(np.prod(tile))
     need += 2 * 4 * channels[0] * plane * (tile[0] + 16)
     need += min(_SAMPLER_BYTES, 4 * 4 * int(np.prod(plan.working.source.shape)))
     need += Merger.bytes_needed(plan.box, tile, channels[1]) if plan.layers else 0

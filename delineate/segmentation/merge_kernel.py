@@ -17,6 +17,8 @@ __all__ = ["add_channels_first", "add_channels_last", "measured", "settled"]
 
 Floats = NDArray[np.float32]
 
+_NOTHING = -16.0  # logits this far below the largest have a share of 1e-7
+
 
 @kernel
 def add_channels_first(
@@ -151,7 +153,8 @@ def measured(
                     top = values[label]
                     total = 0.0
                     for c in range(classes):
-                        total += math.exp(values[c] - top)
+                        if values[c] - top > _NOTHING:
+                            total += math.exp(values[c] - top)
                     p = 1.0 / total
                 sums[label, 0] += 1.0
                 sums[label, 1] += p
@@ -174,8 +177,7 @@ def measured(
                 else:
                     for c in range(classes):
                         d = values[c] - values[label]
-                        q = math.exp(d) * p
-                        if q > 0.0:
-                            entropy -= q * (d + math.log(p))
+                        if d > _NOTHING:
+                            entropy -= math.exp(d) * p * (d + math.log(p))
                 sums[label, 2] += 1.0
                 sums[label, 3] += entropy * scale

@@ -80,9 +80,14 @@ def along_axes(
     out
         ``(slice, row, column)``, filled.
     """
-    nz, ny, nx = logits.shape[:3]
-    row = np.empty((nx, classes), np.float32)
-    done = np.empty(nx, np.bool_)
+    nz, ny, nx, channels = logits.shape
+    lines = logits.reshape(nz, ny, nx * channels)
+    row = np.empty(nx * channels, np.float32)
+    left = np.empty(out.shape[2], np.int64)
+    share = np.empty(out.shape[2], np.float32)
+    for i in range(out.shape[2]):
+        left[i] = min(int(x[i]), max(0, nx - 2))
+        share[i] = x[i] - left[i]
     for k in range(out.shape[0]):
         a = min(int(z[k]), max(0, nz - 2))
         fz = np.float32(z[k] - a)
@@ -91,38 +96,38 @@ def along_axes(
             b = min(int(y[j]), max(0, ny - 2))
             fy = np.float32(y[j] - b)
             e = min(b + 1, ny - 1)
-            done[:] = False
-            w00, w01 = (1 - fz) * (1 - fy), (1 - fz) * fy
-            w10, w11 = fz * (1 - fy), fz * fy
             line = cells[a, b]
+            first, stop = len(line), 0
+            for n in range(len(line)):
+                if line[n] == 255:
+                    first = min(first, n)
+                    stop = n + 1
+            if stop:  # logits between the four neighbouring rows, for all mixed cells of the row
+                p, q, r, s = lines[a, b], lines[a, e], lines[d, b], lines[d, e]
+                w00, w01 = (1 - fz) * (1 - fy), (1 - fz) * fy
+                w10, w11 = fz * (1 - fy), fz * fy
+                for m in range(first * channels, min(nx, stop + 1) * channels):
+                    row[m] = w00 * p[m] + w01 * q[m] + w10 * r[m] + w11 * s[m]
             for i in range(out.shape[2]):
-                c = min(int(x[i]), max(0, nx - 2))
-                code = line[c]
+                code = line[left[i]]
                 if code != 255:
                     out[k, j, i] = label_of[code]
                     continue
-                f = min(c + 1, nx - 1)
-                for n in (c, f):
-                    if not done[n]:
-                        done[n] = True
-                        mixed = row[n]
-                        p, q = logits[a, b, n], logits[a, e, n]
-                        r, s = logits[d, b, n], logits[d, e, n]
-                        for m in range(classes):
-                            mixed[m] = w00 * p[m] + w01 * q[m] + w10 * r[m] + w11 * s[m]
-                fx = np.float32(x[i] - c)
-                left, right = row[c], row[f]
+                fx = share[i]
+                gx = 1 - fx
+                at = left[i] * channels
+                beside = min(left[i] + 1, nx - 1) * channels
                 if sigmoid:
                     bits = 0
                     for m in range(classes):
-                        if (1 - fx) * left[m] + fx * right[m] > 0.0:
+                        if gx * row[at + m] + fx * row[beside + m] > 0.0:
                             bits |= 1 << m
                     out[k, j, i] = label_of[bits]
                 else:
-                    best = (1 - fx) * left[0] + fx * right[0]
+                    best = gx * row[at] + fx * row[beside]
                     chosen = 0
                     for m in range(1, classes):
-                        value = (1 - fx) * left[m] + fx * right[m]
+                        value = gx * row[at + m] + fx * row[beside + m]
                         if value > best:
                             best = value
                             chosen = m

@@ -170,6 +170,7 @@ def test_a_card_without_memory_is_followed_by_the_cpu_with_the_same_labels(
     """There is no card here: one that always lacks memory stands in for it."""
     plain = _run(model, image)
     monkeypatch.setattr(attempts, "_devices", lambda _: ("cuda", "cpu"))
+    monkeypatch.setattr(attempts, "_batch", lambda *_: 1)
     _starve(monkeypatch, 10, error, on="cuda")
 
     found = _run(model, image)
