@@ -186,7 +186,7 @@ def slabs(
         return
     tile = plan.working.tile
     weight = tile_weights(tile, model.tiles.weight)
-    window = _Window(sampler, extra, plan.working.grid.shape[0])
+    window = _Window(sampler, extra, plan)
     merger: Merger | CardMerger | None = None
     done = 0
     for number, layer in enumerate(plan.layers):
@@ -239,9 +239,10 @@ class _Window:
         self,
         sampler: Sampler,
         extra: Callable[[int, int], NDArray[np.float32]] | None,
-        depth: int,
+        plan: Plan,
     ) -> None:
-        self._sampler, self._extra, self._depth = sampler, extra, depth
+        self._sampler, self._extra = sampler, extra
+        self._depth, self._plane = plan.working.grid.shape[0], (plan.box[1], plan.box[2])
         self._first, self._held = 0, np.empty((0, 0, 0, 0), np.float32)
 
     def slices(self, first: int, stop: int) -> NDArray[np.float32]:
@@ -257,5 +258,5 @@ class _Window:
 
     def _made(self, first: int, stop: int) -> NDArray[np.float32]:
         stop = min(self._depth, max(stop, first + _LEAST_SLICES))
-        made = self._sampler.inputs(first, stop)
+        made = self._sampler.inputs(first, stop, self._plane)
         return made if self._extra is None else np.concatenate([made, self._extra(first, stop)])

@@ -18,6 +18,7 @@ from delineate.segmentation.working import Working
 __all__ = ["Sampler"]
 
 Array = NDArray[np.float32]
+Plane = tuple[tuple[int, int], tuple[int, int]]
 
 _BLOCK_SHARE = 7 / 12
 """A block that is averaged spans about this share of a working step."""
@@ -62,27 +63,31 @@ class Sampler:
 
     def raw(self, first: int, stop: int) -> Array:
         """The image's first channel, not normalised: float32 ``(stop - first, row, column)``."""
-        return self._sampled(self._model.inputs[0][0], (), first, stop, None)
+        return self._sampled(self._model.inputs[0][0], (), first, stop, None, self._plane)
 
-    def inputs(self, first: int, stop: int) -> Array:
+    def inputs(self, first: int, stop: int, plane: Plane | None = None) -> Array:
         """What the network sees: float32 ``(channel, stop - first, row, column)``, normalised.
 
         Parameters
         ----------
         first, stop
             Slices of the working grid.
+        plane
+            First and one past the last row and column that are wanted; all else is 0. ``None``:
+            all of them.
         """
-        working = self.working
-        out = np.empty((len(self._steps), stop - first, *working.grid.shape[1:]), np.float32)
+        working, plane = self.working, plane or self._plane
+        out = np.zeros((len(self._steps), stop - first, *working.grid.shape[1:]), np.float32)
+        inside = out[:, :, slice(*plane[0]), slice(*plane[1])]
         last: tuple[int, Array] | None = None
         for number, (channel, _) in enumerate(self._model.inputs):
+            steps, limits = self._steps[number], self._limits[number]
             if self._before:
-                limits = self._limits[number]
-                out[number] = self._sampled(channel, self._steps[number], first, stop, limits)
+                inside[number] = self._sampled(channel, steps, first, stop, limits, plane)
                 continue
             if last is None or last[0] != channel:
-                last = channel, self._sampled(channel, (), first, stop, self._limits[number])
-            out[number] = applied(self._steps[number], last[1])
+                last = channel, self._sampled(channel, (), first, stop, limits, plane)
+            inside[number] = applied(steps, last[1])
         if self._model.tiles.padding == "zero":
             for axis, (low, high) in enumerate(working.valid):
                 shift = first if axis == 0 else 0
@@ -101,8 +106,13 @@ class Sampler:
         (first, last), rows, columns = self.working.valid
         step = max(1, _PART_SAMPLES // int(np.prod(self.working.grid.shape[1:])))
         for start in range(first, last, step):
-            part = self._sampled(channel, (), start, min(last, start + step), None)
+            part = self._sampled(channel, (), start, min(last, start + step), None, self._plane)
             yield part[:, slice(*rows), slice(*columns)]
+
+    @property
+    def _plane(self) -> Plane:
+        _, rows, columns = self.working.grid.shape
+        return (0, rows), (0, columns)
 
     def _range(self, number: int) -> tuple[float, float] | None:
         """Smallest and largest normalised value, which splines must not pass."""
@@ -134,15 +144,17 @@ class Sampler:
         first: int,
         stop: int,
         limits: tuple[float, float] | None,
+        plane: Plane,
     ) -> Array:
         if self._operators is None:
-            return self._interpolated(channel, steps, first, stop)
-        out = np.empty((stop - first, *self.working.grid.shape[1:]), np.float32)
-        rows = max(1, int((stop - first) * _PART_SAMPLES / self._needed(first, stop)))
-        for start in range(first, stop, rows):
-            end = min(stop, start + rows)
-            part = self._product(channel, steps, start, end)
-            out[start - first : end - first] = part
+            whole = self._interpolated(channel, steps, first, stop)
+            return whole[:, slice(*plane[0]), slice(*plane[1])]
+        shape = (stop - first, *(high - low for low, high in plane))
+        out = np.empty(shape, np.float32)
+        few = max(1, int((stop - first) * _PART_SAMPLES / self._needed(first, stop)))
+        for start in range(first, stop, few):
+            end = min(stop, start + few)
+            out[start - first : end - first] = self._product(channel, steps, start, end, plane)
         return out if limits is None else np.clip(out, *limits, out=out)
 
     def _needed(self, first: int, stop: int) -> int:
@@ -151,11 +163,14 @@ class Sampler:
         low, high = operators.reach(self._operators[0][first:stop])
         return (high - low) * int(np.prod(self._turned.shape[1:3]))
 
-    def _product(self, channel: int, steps: Sequence[Step], first: int, stop: int) -> Array:
+    def _product(
+        self, channel: int, steps: Sequence[Step], first: int, stop: int, plane: Plane
+    ) -> Array:
         import torch
 
         assert self._operators is not None
         slices, rows, columns = self._operators
+        rows, columns = rows[slice(*plane[0])], columns[slice(*plane[1])]
         low, high = operators.reach(slices[first:stop])
         plain = self._source(channel, low, high)
         part = torch.from_numpy(applied(steps, plain) if steps else plain)

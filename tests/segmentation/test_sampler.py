@@ -143,6 +143,22 @@ def test_slabs_are_parts_of_the_whole(source: Grid, method: str, thick: int) -> 
     np.testing.assert_allclose(np.concatenate(parts, axis=1), _whole(sampler), atol=1e-3)
 
 
+@settings(max_examples=30)
+@given(grids(max_size=16), st.sampled_from(("average", "linear", "cubic")))
+def test_a_part_of_the_plane_is_a_part_of_the_whole(source: Grid, method: str) -> None:
+    sampling = Sampling(spacing_mm=(5.0, 5.0, 5.0), method=method)  # type: ignore[arg-type]
+    sampler = _sampler(_noise(source), described(sampling=sampling))
+    depth, height, width = sampler.working.grid.shape
+    rows, columns = (height // 3, height - height // 4), (width // 4, width)
+
+    part = sampler.inputs(0, depth, (rows, columns))
+
+    expected = np.zeros_like(part)
+    inside = (slice(None), slice(None), slice(*rows), slice(*columns))
+    expected[inside] = _whole(sampler)[inside]
+    np.testing.assert_allclose(part, expected, atol=1e-3)
+
+
 def test_a_large_image_is_sampled_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     from delineate.segmentation import sampler as module
 
