@@ -60,16 +60,18 @@ $(VENV)/.runtime: $(VENV)/.python pyproject.toml requirements.lock hatch_build.p
 	$(BIN)/python -m pip install -q $(LOCKED) -e '.[all]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime
+$(VENV)/.dev: $(VENV)/.runtime tests/nnunet-requirements.txt
 	$(BIN)/python -m pip install -q $(LOCKED) -e '.[dev]' -e examples/bright-spots
+	$(BIN)/python -m pip install -q --no-deps -r tests/nnunet-requirements.txt
 	@touch $@
 
 # Peers are compared with, never needed: they live in an environment of their own.
-$(BENCH)/.installed: $(VENV)/.python pyproject.toml requirements.lock benchmarks/requirements.txt
+$(BENCH)/.installed: $(VENV)/.python pyproject.toml requirements.lock benchmarks/requirements.txt tests/nnunet-requirements.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install -q pip==$(PIP_VERSION)
 	$(BENCH)/bin/python -m pip install -q torch==2.13.0 -c requirements.lock
 	$(BENCH)/bin/python -m pip install -q $(LOCKED) -e '.[all]' -r benchmarks/requirements.txt
+	$(BENCH)/bin/python -m pip install -q --no-deps -r tests/nnunet-requirements.txt
 	@touch $@
 
 # Debian packages that some tests need: a browser, and a judge of DICOM objects.

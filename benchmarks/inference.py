@@ -12,9 +12,9 @@ End to end: the array in, labels on the scan's own grid out, with the same numbe
 - *nnU-Net*: its resampling of order 3, its predictor at its defaults without mirroring (half
   overlapping), its resampling of the logits, argmax. Once: it takes minutes.
 
-`other_than_network` is the share of sampling, merging, restoring and confidence. Random weights make
-noise of which every sample has to be interpolated; the second figure favours the background until a
-fifth of a body is foreground.
+`other_than_network` is the share of sampling, merging, restoring and confidence. Random weights
+make noise of which every sample has to be interpolated; the second figure favours the background
+until a fifth of a body is foreground.
 
 Agreement with the plain reference says that speed is not bought with other labels: with the same
 tiles (over the whole scan, flush as MONAI's) our labels are compared with MONAI's; restoring is
@@ -24,8 +24,10 @@ compared with interpolating all logits.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,7 @@ def interpolated_labels(logits: torch.Tensor, shape: tuple[int, int, int]) -> La
 
 def nnunet_labels(image: Image, network: torch.nn.Module) -> Labels:
     """nnU-Net's own resampling and predictor, in its own words."""
+    sys.modules.setdefault("cc3d", ModuleType("cc3d"))  # imported by nnU-Net, not used here
     from nnunetv2.preprocessing.resampling.default_resampling import (
         compute_new_shape,
         resample_data_or_seg_to_shape,

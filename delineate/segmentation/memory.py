@@ -20,7 +20,7 @@ Triple = tuple[int, int, int]
 _SAMPLER_BYTES = 4 * 4 * 8_000_000
 """Copies of a part of the image that the sampler makes; see ``sampler._PART_SAMPLES``."""
 
-_HELD = 1.7
+_HELD, _BESIDE = 1.7, 0.8
 _LARGEST_STEP, _LEAST_SIDE = 32, 16
 _SHARE = 0.9  # of what is free; the rest is left to others
 
@@ -75,9 +75,10 @@ def estimate(
     """
     shape, tile = plan.working.grid.shape, plan.working.tile
     plane = shape[1] * shape[2]
-    # Freed blocks are kept for the next layer, so that more is held than is alive; measured up to
-    # 1.7 times with torch and OpenVINO, which holds its own copy of the weights as well.
-    need = batch * int(_HELD * demands.peak_bytes) + demands.weight_bytes
+    # Freed blocks are kept for the next layer, so that more is held than is alive: measured, 1.7
+    # times with torch and with OpenVINO, which holds its own copy of the weights as well, and 0.8
+    # times for each further tile beside it.
+    need = int((_HELD + _BESIDE * (batch - 1)) * demands.peak_bytes) + demands.weight_bytes
     need += batch * 2 * 4 * sum(channels) * int(np.prod(tile))
     need += 2 * 4 * channels[0] * plane * (tile[0] + 16)
     need += min(_SAMPLER_BYTES, 4 * 4 * int(np.prod(plan.working.source.shape)))

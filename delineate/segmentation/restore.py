@@ -87,8 +87,14 @@ class Restorer:
             return
         begin, end = int(wanted[0]), int(wanted[-1]) + 1
         z = np.clip(z[begin:end] - slab.first, 0, len(slab.code) - 1)
-        y = np.clip(y - slab.corner[0], 0, slab.code.shape[1] - 1)
-        x = np.clip(x - slab.corner[1], 0, slab.code.shape[2] - 1)
+        # Rows and columns beyond the slab stay background, as its outermost samples are there.
+        y, x = y - slab.corner[0], x - slab.corner[1]
+        rows = np.flatnonzero((y >= 0) & (y <= slab.code.shape[1] - 1))
+        columns = np.flatnonzero((x >= 0) & (x <= slab.code.shape[2] - 1))
+        if not rows.size or not columns.size:
+            return
+        out = out[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        y, x = y[rows], x[columns]
 
         def part(first: int, stop: int) -> None:
             target = out[begin + first : begin + stop]

@@ -7,9 +7,11 @@ import copy
 import io
 import json
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -116,6 +118,9 @@ def plans(**configurations: dict[str, Any]) -> dict[str, Any]:
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """nnU-Net warns and prints as it is imported and used."""
+    # It imports connected-components-3d (LGPL) for what is not used here, so that it need not be
+    # installed: an empty module stands in.
+    sys.modules.setdefault("cc3d", ModuleType("cc3d"))
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
