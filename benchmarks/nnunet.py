@@ -2,15 +2,15 @@
 
     python benchmarks/nnunet.py                # 512 x 512 x 60; about five minutes
 
-The checkpoint is written by nnunetv2's own trainer, with random weights: its plain network with five
-stages of 32 to 320 channels, tiles of 96^3, at 1.5 mm. End to end: the array in, labels on its own
-grid out, at equal settings (half overlapping tiles over the whole scan, no mirroring, its cubic
+The checkpoint is written by nnunetv2's own trainer, with random weights: its plain network with
+five stages of 32 to 320 channels, tiles of 96^3, at 1.5 mm. End to end: the array in, labels on its
+own grid out, at equal settings (half overlapping tiles over the whole scan, no mirroring, its cubic
 resampling).
 
 nnU-Net sums up logits in half precision, rounds the sums and what it resamples from them to half
 precision as well, and takes the first of equal logits. `equal_to_half` compares with it as it is,
-`equal_to_single` with the same code in which `torch.half` is float32. `default` is what a user gets:
-tiles over the body alone, the fastest backend that agrees with torch.
+`equal_to_single` with the same code in which `torch.half` is float32. `default` is what a user
+gets: tiles over the body alone, the fastest backend that agrees with torch.
 """
 
 from __future__ import annotations
