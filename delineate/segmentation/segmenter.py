@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import UnsuitableImageError
+from delineate.errors import ModelError, UnsuitableImageError
 from delineate.imaging import Image
 from delineate.plugins import Monitor
 from delineate.segmentation.attempts import Attempt, Attempts, is_out_of_memory
@@ -106,45 +106,64 @@ class Segmenter:
             If CUDA or a backend is asked for and is not there.
         """
         part, box = cropped(image, self.model)
-        extra_labels = None
+        earlier: Segmented | None = None
         if self._previous is not None:
             earlier = self._previous.run(part, options, monitor.part(0.0, 0.3))
-            extra_labels = earlier.labels
             monitor = monitor.part(0.3, 1.0)
         remarks: list[str] = []
         for attempt in self._attempts.ways(part, options, review is not None, remarks):
             try:
-                found = self._once(part, attempt, extra_labels, monitor, wanted, review)
+                labels, certainty = self._once(part, attempt, earlier, monitor, wanted, review)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
                 remarks.append(f"memory ran out with {attempt.described}")
             else:
-                labels = found[0]
+                whole = labels
                 if part is not image:
-                    labels = np.zeros(image.grid.shape, np.uint8)
-                    labels[box] = found[0]
-                if remarks:
-                    cut = " Outlines may differ from those of whole tiles." * (
-                        attempt.tile != self.model.tiles.shape
-                    )
-                    remarks = [
-                        f"Stepped down for want of memory: {'; '.join(remarks)}; "
-                        f"computed with {attempt.described}.{cut}"
-                    ]
+                    whole = np.zeros(image.grid.shape, np.uint8)
+                    whole[box] = labels
+                told = self._told(attempt, remarks, options, image)
                 return Segmented(
-                    labels,
-                    found[1],
+                    whole,
+                    certainty,
                     f"{attempt.device}, {attempt.chosen.backend.name}",
-                    tuple(remarks),
+                    told if earlier is None else tuple(dict.fromkeys((*earlier.remarks, *told))),
                     attempt.estimate,
                 )
             self._attempts.let_go(attempt.device)
+        if not remarks:
+            raise ModelError(
+                f"the network of model {self.model.name} takes none of its tiles of "
+                f"{' x '.join(map(str, self.model.tiles.shape))}; its description is wrong"
+            )
         raise UnsuitableImageError(
             f"no way to run model {self.model.name} on this image fits the memory: "
             f"{'; '.join(remarks)}. Close other programs, look at a region (region_mm), or use a "
             "machine with more"
         )
+
+    def _told(
+        self, attempt: Attempt, short: Sequence[str], options: ModelOptions, image: Image
+    ) -> tuple[str, ...]:
+        """What a reader of the result has to know about the run."""
+        told = []
+        if options.region_mm is not None:
+            box = ", ".join(f"{end:g}" for end in options.region_mm)
+            told.append(
+                f"Only the region {box} (x, y, z from and to, LPS mm) was looked at; what crosses "
+                "its border is cut off there."
+            )
+        if not attempt.plan.layers and image.modality == "CT":
+            told.append("No body was found in this scan, so that nothing was looked for.")
+        if short:
+            told.append(
+                f"Stepped down for want of memory: {'; '.join(short)}; computed with "
+                f"{attempt.described}."
+                + " Outlines may differ from those of whole tiles."
+                * (attempt.tile != self.model.tiles.shape)
+            )
+        return tuple(told)
 
     def estimate(self, image: Image, options: ModelOptions, *, collected: bool = False) -> Estimate:
         """What a run would take; loads the network, computes nothing.
@@ -165,7 +184,7 @@ class Segmenter:
         self,
         image: Image,
         attempt: Attempt,
-        earlier: NDArray[np.uint8] | None,
+        earlier: Segmented | None,
         monitor: Monitor,
         wanted: Sequence[int],
         review: Review | None,
@@ -184,7 +203,7 @@ class Segmenter:
         extra = None
         if earlier is not None:
             assert model.previous is not None
-            extra = PreviousLabels(earlier, len(model.previous.structures), plan.working)
+            extra = PreviousLabels(earlier.labels, len(model.previous.structures), plan.working)
         found = slabs(
             plan,
             sampler,

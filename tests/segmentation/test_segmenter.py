@@ -267,6 +267,53 @@ def test_regions_overrule_each_other_in_order(tmp_path: Path, image: Image) -> N
     assert all(0 <= each.probability <= 1 for each in one.certainty.values())
 
 
+def test_a_region_is_told_in_the_result(model: Model, image: Image) -> None:
+    found = _run(model, image, region_mm=(20.0, 120.0, 30.0, 140.0, 20.0, 70.0))
+
+    (remark,) = found.remarks
+    assert "Only the region 20, 120, 30, 140, 20, 70" in remark
+    assert found.labels.any()
+
+
+def test_a_scan_without_a_body_says_so(model: Model, image: Image) -> None:
+    air = Image(np.full(image.grid.shape, -1000, np.int16), image.grid, "CT")
+
+    found = _run(model, air)
+
+    assert found.remarks == ("No body was found in this scan, so that nothing was looked for.",)
+    assert not found.labels.any()
+
+
+def test_a_step_down_of_a_cascades_first_model_is_told(
+    tmp_path: Path, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Tiles(shape=(16, 16, 16), overlap=0.5)
+    first = _model(tmp_path / "both" / "previous")
+    _model(tmp_path / "both", channels=3, tiles=small, previous=first)
+    _starve(monkeypatch, 20_000, MemoryError())
+
+    found = _run(read_model(tmp_path / "both"), image)
+
+    assert any("tiles of 16 x 48 x 48 on cpu" in remark for remark in found.remarks)
+
+
+def test_a_network_that_takes_none_of_its_tiles_is_the_models_fault(
+    tmp_path: Path, image: Image
+) -> None:
+    model = _model(tmp_path / "model", tiles=Tiles(shape=(15, 47, 47)))
+
+    with pytest.raises(ModelError, match="takes none of its tiles of 15 x 47 x 47"):
+        _run(model, image)
+
+
+def test_every_backend_can_be_asked_for() -> None:
+    from typing import get_args
+
+    from delineate.segmentation.backends.builders import NAMES as BACKENDS
+
+    assert get_args(ModelOptions.model_fields["backend"].annotation) == ("auto", *BACKENDS)
+
+
 def test_only_labels_that_are_wanted_come_back(model: Model, image: Image) -> None:
     everything = _run(model, image)
     some = Segmenter(model).run(image, ModelOptions(**TORCH), Monitor(), wanted=[2])
