@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from delineate.segmentation.backends.protocol import Backend
     from delineate.segmentation.card_merge import CardMerger
 
-__all__ = ["Area", "Plan", "cropped", "make_plan", "slabs"]
+__all__ = ["Area", "Plan", "RegionMm", "cropped", "make_plan", "slabs"]
 
 Area = Literal["body", "whole"]
 Triple = tuple[int, int, int]
@@ -103,8 +103,7 @@ def make_plan(
         ``"body"``: on CT, tiles cover the body alone and what lies beyond is background.
         ``"whole"``: they cover all.
     region_mm
-        ``(x low, x high, y low, y high, z low, z high)`` in LPS: what lies outside is not looked
-        at and is background.
+        ``(x low, x high, y low, y high, z low, z high)`` in LPS: tiles cover the region alone.
 
     Raises
     ------

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delineate.errors import ModelError, UnsuitableImageError
-from delineate.imaging import Image
+from delineate.imaging import Grid, Image
 from delineate.plugins import Monitor
 from delineate.segmentation.attempts import Attempt, Attempts, is_out_of_memory
 from delineate.segmentation.cascade import PreviousLabels
 from delineate.segmentation.confidence import Certainty, Confidence
-from delineate.segmentation.engine import Plan, cropped, slabs
+from delineate.segmentation.engine import Plan, RegionMm, cropped, slabs
 from delineate.segmentation.memory import Estimate
 from delineate.segmentation.merge import Slab
 from delineate.segmentation.model import Model
@@ -123,6 +123,8 @@ class Segmenter:
                 if part is not image:
                     whole = np.zeros(image.grid.shape, np.uint8)
                     whole[box] = labels
+                if options.region_mm is not None:
+                    _clear_outside(whole, image.grid, options.region_mm)
                 told = self._told(attempt, remarks, options, image)
                 return Segmented(
                     whole,
@@ -229,6 +231,18 @@ class Segmenter:
             if (sure := confidence.of(number)) is not None:
                 certainty[label] = sure
         return restorer.labels, certainty
+
+
+def _clear_outside(labels: NDArray[np.uint8], grid: Grid, region_mm: RegionMm) -> None:
+    """Make all samples background whose centres lie outside of a region; in place."""
+    lines = [np.arange(n)[:, None] * grid.affine[:3, axis] for axis, n in enumerate(grid.shape)]
+    for number in np.flatnonzero(labels.any(axis=(1, 2))).tolist():
+        inside = np.ones(labels.shape[1:], bool)
+        for world in range(3):
+            place = lines[1][:, None, world] + lines[2][None, :, world]
+            place = place + (lines[0][number, world] + grid.affine[world, 3])
+            inside &= (place >= region_mm[2 * world]) & (place <= region_mm[2 * world + 1])
+        labels[number][~inside] = 0
 
 
 def _reviewed(

@@ -272,7 +272,11 @@ def test_a_region_is_told_in_the_result(model: Model, image: Image) -> None:
 
     (remark,) = found.remarks
     assert "Only the region 20, 120, 30, 140, 20, 70" in remark
-    assert found.labels.any()
+    k, j, i = np.nonzero(found.labels)
+    assert k.size
+    world = image.grid.to_world(np.stack([k, j, i], -1))
+    assert (world.min(axis=0) >= (20, 30, 20)).all()
+    assert (world.max(axis=0) <= (120, 140, 70)).all()
 
 
 def test_a_scan_without_a_body_says_so(model: Model, image: Image) -> None:
