@@ -59,7 +59,7 @@ def test_the_python_lines_run(folder: Path) -> None:
 def test_the_command_lines_run(folder: Path) -> None:
     (code,) = blocks("sh")
     verbs = [line.split()[1] for line in code.splitlines()]
-    assert verbs == ["phantom", "detectors", "inspect", "run", "convert"]
+    assert verbs == ["phantom", "detectors", "inspect", "run", "convert", "models"]
     output = shell(code.replace("phantom ct ", "phantom fresh "), folder)
     assert "organs.ct" in output
     assert (folder / "fresh").is_dir()
