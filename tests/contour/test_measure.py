@@ -175,17 +175,38 @@ def test_mesh_volume_and_surface_are_those_of_marching_cubes(labelmap: LabelMap)
     grid, found = labelmap.grid, measure(labelmap)[1]
     if grid.shape[0] == 1 or not found["voxels"] or touches_itself(labelmap.array == 1):
         return
+    if has_twisted_cell(labelmap.array == 1):
+        return
     padded = np.pad(labelmap.array, 1).astype(np.float32)
     vertices, faces, _, _ = skimage_measure.marching_cubes(padded, 0.5)
     mesh = trimesh.Trimesh(grid.to_world(vertices - 1), faces, process=False)
-    mirrored = skimage_measure.marching_cubes(padded[::-1], 0.5)[:2]
-    if abs(trimesh.Trimesh(*mirrored, process=False).volume) != pytest.approx(
-        abs(trimesh.Trimesh(vertices, faces, process=False).volume), rel=1e-6
-    ):
-        return  # a polygon that is not flat, which its tables cut otherwise in a mirror
-
     assert found["mesh_volume_ml"] * 1000 == pytest.approx(abs(mesh.volume), rel=1e-4)
     assert found["surface_area_mm2"] == pytest.approx(mesh.area, rel=1e-4)
+
+
+def has_twisted_cell(inside: np.ndarray) -> bool:
+    """Whether four of eight neighbours inside form a chain that turns out of its plane.
+
+    Their polygon is a hexagon that is not flat, and scikit-image does not always cut it alike.
+    """
+    padded = np.pad(inside, 1)
+    corners = [
+        padded[
+            k : k + padded.shape[0] - 1, j : j + padded.shape[1] - 1, i : i + padded.shape[2] - 1
+        ]
+        for k, j, i in np.ndindex(2, 2, 2)
+    ]
+    beside = [[n ^ 1, n ^ 2, n ^ 4] for n in range(8)]
+    counts = sum(corner.astype(int) for corner in corners)
+    ends = sum(
+        (corners[n] & (sum(corners[m].astype(int) for m in beside[n]) == 1)).astype(int)
+        for n in range(8)
+    )
+    middles = sum(
+        (corners[n] & (sum(corners[m].astype(int) for m in beside[n]) == 2)).astype(int)
+        for n in range(8)
+    )
+    return bool(((counts == 4) & (ends == 2) & (middles == 2)).any())
 
 
 def touches_itself(inside: np.ndarray) -> bool:
