@@ -78,6 +78,11 @@ class Attempts:
                 region_mm=options.region_mm,
             )
             demands = self._demands(plan, options)
+            if demands is None and tile == model.tiles.shape:
+                raise ModelError(
+                    f"the network of model {model.name} does not take its own tiles of "
+                    f"{_size(tile)}; its description is wrong"
+                )
             if demands is None:
                 continue
             need = estimate(plan, demands, channels, None, collected=collected).bytes

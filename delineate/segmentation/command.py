@@ -67,6 +67,8 @@ def train(
     from delineate.segmentation.training.plan import Options
     from delineate.segmentation.training.run import gathered, train_model
 
+    if out.resolve() == data.resolve() or data.resolve() in out.resolve().parents:
+        raise OptionError(f"{out} lies in the data {data}; name a folder elsewhere for the run")
     found = gathered(data, None if labels is None else label_names(labels), validation_folder)
     options = Options(
         dimensions=dimensions,

@@ -20,6 +20,7 @@ from delineate.segmentation.segmenter import Segmented, Segmenter
 __all__ = ["ModelDetector"]
 
 _SMALL = "smaller than plausible"
+_PART = "within the region alone"
 
 
 class ModelDetector:
@@ -62,7 +63,7 @@ class ModelDetector:
         wanted = self._wanted(options)
         found = self._segmenter.run(image, options, monitor, wanted=wanted)
         sure = {label: each.probability for label, each in found.certainty.items()}
-        return self._detection(image, found.labels, found, wanted, sure)
+        return self._detection(image, found.labels, found, wanted, sure, options)
 
     def _wanted(self, options: ModelOptions) -> list[int]:
         """Labels that are asked for."""
@@ -86,6 +87,7 @@ class ModelDetector:
         found: Segmented,
         wanted: Sequence[int],
         scores: Mapping[int, float],
+        options: ModelOptions,
     ) -> Detection:
         """What was found, as the framework wants it; of labels that have samples alone."""
         structures = self.model.structures
@@ -95,9 +97,9 @@ class ModelDetector:
             LabelMap(labels, image.grid, {n: structures[n - 1].category for n in wanted}),
             scores={n: min(1.0, score) for n, score in scores.items() if n in wanted and there[n]},
             notes={
-                n: (_SMALL,)
+                n: (_SMALL,) * (0 < sure.volume_ml < structures[n - 1].min_volume_ml)
+                + (_PART,) * (options.region_mm is not None)
                 for n, sure in shown.items()
-                if 0 < sure.volume_ml < structures[n - 1].min_volume_ml
             },
             measurements={n: _measurements(sure) for n, sure in shown.items()},
             remarks=found.remarks,

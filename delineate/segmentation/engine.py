@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import UnsuitableImageError
+from delineate.errors import OptionError, UnsuitableImageError
 from delineate.imaging import Grid, Image
 from delineate.plugins import Monitor
 from delineate.segmentation.body import Body, Box, find_body
@@ -107,8 +107,10 @@ def make_plan(
 
     Raises
     ------
+    OptionError
+        If the region is none.
     UnsuitableImageError
-        If the region lies outside of the image.
+        If it lies outside of the image.
     """
     working = working_grid(image.grid, model.sampling, tile)
     body = Body.everywhere(working.valid)
@@ -127,7 +129,12 @@ def _region(grid: Grid, valid: Box, region_mm: RegionMm) -> Box:
     first = np.floor(places.min(axis=0) + 0.5).astype(int)
     last = np.ceil(places.max(axis=0) + 0.5).astype(int)
     box = tuple((max(a, v), min(b, w)) for a, b, (v, w) in zip(first, last, valid, strict=True))
-    if not (low < high).all() or any(a >= b for a, b in box):
+    if not (low < high).all():
+        raise OptionError(
+            "expected region_mm as x low, x high, y low, y high, z low, z high, each low below "
+            f"its high; got {region_mm}"
+        )
+    if any(a >= b for a, b in box):
         corners = np.sort(grid.corners, axis=0)[[0, -1]].round(1).tolist()
         raise UnsuitableImageError(
             f"expected a region (x low, x high, y low, y high, z low, z high) in LPS mm that "

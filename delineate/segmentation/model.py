@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf, isfinite, prod
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -112,6 +112,11 @@ class Tiles:
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"expected a tile of three positive sizes, got {self.shape}")
+        if max(self.shape) > _LONGEST_TILE or prod(self.shape) > _LARGEST_TILE:
+            raise ValueError(
+                f"expected tiles of at most {_LONGEST_TILE} samples a side and {_LARGEST_TILE} in "
+                f"all, got {self.shape}"
+            )
         if not 0 <= self.overlap < 1:
             raise ValueError(f"expected an overlap from 0 to below 1, got {self.overlap}")
         _one_of("placement", self.placement, ("even", "flush"))
@@ -242,6 +247,7 @@ class Model:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
+_LONGEST_TILE, _LARGEST_TILE = 4096, 1 << 26
 _MOST_LABELS = 254
 _MOST_REGIONS = 7
 

@@ -52,4 +52,4 @@ class OrganDetector(ModelDetector):
             kept[each.label] = each.label
         labels = without_specks(kept[found.labels], model.structures)
         scores = {each.label: each.confidence for each in believed}
-        return self._detection(image, labels, found, wanted, scores)
+        return self._detection(image, labels, found, wanted, scores, options)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import ModelError, UnsuitableImageError
+from delineate.errors import UnsuitableImageError
 from delineate.imaging import Grid, Image
 from delineate.plugins import Monitor
 from delineate.segmentation.attempts import Attempt, Attempts, is_out_of_memory
@@ -134,11 +134,6 @@ class Segmenter:
                     attempt.estimate,
                 )
             self._attempts.let_go(attempt.device)
-        if not remarks:
-            raise ModelError(
-                f"the network of model {self.model.name} takes none of its tiles of "
-                f"{' x '.join(map(str, self.model.tiles.shape))}; its description is wrong"
-            )
         raise UnsuitableImageError(
             f"no way to run model {self.model.name} on this image fits the memory: "
             f"{'; '.join(remarks)}. Close other programs, look at a region (region_mm), or use a "
@@ -156,6 +151,8 @@ class Segmenter:
                 f"Only the region {box} (x, y, z from and to, LPS mm) was looked at; what crosses "
                 "its border is cut off there."
             )
+        if options.mirror and not self.model.mirror:
+            told.append(f"Model {self.model.name} may not be mirrored, so that it was not.")
         if not attempt.plan.layers and image.modality == "CT":
             told.append("No body was found in this scan, so that nothing was looked for.")
         if short:

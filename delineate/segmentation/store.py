@@ -123,12 +123,15 @@ def find_model(name: str) -> Model:
 
 def _find(name: str) -> Installed:
     models = {each.name: each for each in installed_models()}
-    if name not in models:
+    # A detector's id is taken for its model's name: models.spleen, organs.ct.
+    plain = name.removeprefix("models.")
+    found = models.get(plain) or models.get(plain.replace(".", "-"))
+    if found is None:
         raise NotFoundError(
-            f"no model {name!r} is installed; there are {', '.join(models) or 'none'} in "
-            f"{models_folder()}"
+            f"no model {name!r} is installed; there are {', '.join(models)} (others are installed "
+            f"in {models_folder()})"
         )
-    return models[name]
+    return found
 
 
 def add(path: Path, name: str | None = None, settings: Settings = _NONE) -> Model:
@@ -159,6 +162,16 @@ def add(path: Path, name: str | None = None, settings: Settings = _NONE) -> Mode
     with _scratch() as scratch:
         model = _importer(path)(path, scratch / "model", settings=settings)
         target = models_folder() / checked_name(model.name)
+        if any(
+            each.shipped and each.name == target.name.replace(".", "-")
+            for each in installed_models()
+        ):
+            raise ConflictError(
+                f"{target.name} is the name of a model that came with delineate; give another "
+                "(--name)"
+            )
+        for stage in _stages(model):
+            _demand_tile(stage, _network(stage))
         try:
             if target.exists() or target.is_symlink():
                 raise FileExistsError
@@ -285,6 +298,7 @@ def _checked(model: Model) -> Checked:
     import torch
 
     network = _network(model)
+    _demand_tile(model, network)
     shape = model.tiles.shape
     small = (min(shape[0], _SMALL), min(shape[1], _SMALL), min(shape[2], _SMALL))
     start = time.perf_counter()
@@ -306,6 +320,19 @@ def _checked(model: Model) -> Checked:
         tile=tile,
         seconds=time.perf_counter() - start,
     )
+
+
+def _demand_tile(model: Model, network: torch.nn.Module) -> None:
+    """Refuse a model whose network does not take the tiles that it describes."""
+    from delineate.segmentation.demands import demands
+
+    try:
+        demands(network, (model.channels, *model.tiles.shape))
+    except ModelError as error:
+        raise ModelError(
+            f"the network of model {model.name} does not take its own tiles of "
+            f"{' x '.join(map(str, model.tiles.shape))}: {error}"
+        ) from error
 
 
 def _logits(network: torch.nn.Module, model: Model, tile: tuple[int, int, int]) -> torch.Tensor:

@@ -15,7 +15,7 @@ from models import Run, Thresholds, described
 from strategies import grids
 from torch import nn
 
-from delineate.errors import Cancelled, UnsuitableImageError
+from delineate.errors import Cancelled, OptionError, UnsuitableImageError
 from delineate.imaging import Grid, Image
 from delineate.plugins import Monitor
 from delineate.segmentation.engine import cropped, make_plan, slabs
@@ -284,9 +284,17 @@ def test_a_region_is_looked_at_alone() -> None:
     assert plan.tiles < 0.4 * everything.tiles
 
 
-@pytest.mark.parametrize("region", [(500, 600, 0, 10, 20, 30), (10, -40, -30, 20, 40, 80)])
-def test_a_region_elsewhere_is_refused(region: tuple[float, ...]) -> None:
-    with pytest.raises(UnsuitableImageError, match=r"expected a region .* the image lies between"):
+@pytest.mark.parametrize(
+    ("region", "error", "message"),
+    [
+        ((500, 600, 0, 10, 20, 30), UnsuitableImageError, "the image lies between"),
+        ((10, -40, -30, 20, 40, 80), OptionError, "each low below its high"),
+    ],
+)
+def test_a_region_elsewhere_is_refused(
+    region: tuple[float, ...], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
         make_plan(_scan(), MONAI_LIKE, (4, 6, 6), overlap=0.5, region_mm=region)  # type: ignore[arg-type]
 
 

@@ -97,6 +97,20 @@ def test_labels_stored_along_other_axes_are_put_in_their_place(tmp_path: Path) -
     assert drawn.max() == 2
 
 
+def test_labels_of_a_part_of_the_image_are_refused(tmp_path: Path) -> None:
+    import nibabel
+
+    data = labelled.balls_folder(tmp_path / "balls")
+    path = sorted((data / "labels").glob("*.nii.gz"))[0]
+    whole = nibabel.load(path)
+    nibabel.save(whole.slicer[:8, :8, :8], path)
+    dataset = find(data, None)
+    case = next(case for case in dataset.cases if case.labels.name == path.name)
+
+    with pytest.raises(GeometryError, match="would be learned as background"):
+        read_pair(case, dataset)
+
+
 def test_labels_on_another_grid_are_refused_with_both(tmp_path: Path) -> None:
     hu, labels = labelled.balls(1)
     labelled.nifti(hu, tmp_path / "images" / "a.nii.gz")

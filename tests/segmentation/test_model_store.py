@@ -183,14 +183,37 @@ def test_a_model_that_breaks_later_does_not_pass_the_check(folder: Path, install
         store.check("two-things")
 
 
-def test_a_network_that_runs_on_no_tile_does_not_pass_the_check(tmp_path: Path) -> None:
+def test_a_network_that_does_not_take_its_own_tiles_is_not_installed(
+    tmp_path: Path, installed: Path
+) -> None:
     arguments = {**ARGUMENTS, "channels": [2, 4, 8], "strides": [2, 2]}
     model = described(folder=tmp_path / "m", arguments=arguments, tiles=Tiles(shape=(6, 6, 6)))
     write_model(model, [build_network("UNet", arguments).state_dict()])
-    store.add(tmp_path / "m")
 
-    with pytest.raises(ModelError, match="does not run on a tile"):
+    with pytest.raises(ModelError, match="does not take its own tiles of 6 x 6 x 6"):
+        store.add(tmp_path / "m")
+    shutil.copytree(tmp_path / "m", installed / "plain")
+    with pytest.raises(ModelError, match="does not take its own tiles of 6 x 6 x 6"):
         store.check("plain")
+
+
+@pytest.mark.parametrize("shape", [(9000, 9000, 9000), (1024, 1024, 1024), (1, 5000, 1)])
+def test_tiles_of_absurd_size_are_refused(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="expected tiles of at most"):
+        Tiles(shape=shape)
+
+
+def test_the_id_of_its_detector_names_a_model_as_well(folder: Path) -> None:
+    store.add(folder)
+
+    assert store.find_model("models.two-things").name == "two-things"
+    assert store.find_model("organs.ct").name == store.find_model("organs-ct").name == "organs-ct"
+
+
+@pytest.mark.parametrize("name", ["organs-ct", "organs.ct"])
+def test_the_name_of_a_shipped_model_is_taken(folder: Path, name: str) -> None:
+    with pytest.raises(ConflictError, match="came with delineate; give another"):
+        store.add(folder, name)
 
 
 @pytest.mark.parametrize("name", ["../evil.json", "/tmp/evil.json", "C:evil.json", "a/../../x.md"])

@@ -279,6 +279,12 @@ def test_a_region_is_told_in_the_result(model: Model, image: Image) -> None:
     assert (world.max(axis=0) <= (120, 140, 70)).all()
 
 
+def test_a_model_that_may_not_be_mirrored_says_so(model: Model, image: Image) -> None:
+    (remark,) = _run(model, image, mirror=True).remarks
+
+    assert remark == "Model plain may not be mirrored, so that it was not."
+
+
 def test_a_scan_without_a_body_says_so(model: Model, image: Image) -> None:
     air = Image(np.full(image.grid.shape, -1000, np.int16), image.grid, "CT")
 
@@ -306,7 +312,7 @@ def test_a_network_that_takes_none_of_its_tiles_is_the_models_fault(
 ) -> None:
     model = _model(tmp_path / "model", tiles=Tiles(shape=(15, 47, 47)))
 
-    with pytest.raises(ModelError, match="takes none of its tiles of 15 x 47 x 47"):
+    with pytest.raises(ModelError, match="does not take its own tiles of 15 x 47 x 47"):
         _run(model, image)
 
 

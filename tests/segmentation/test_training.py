@@ -209,3 +209,13 @@ def test_a_real_abdomen_is_learned_for_a_few_steps(shared_data: Path, tmp_path: 
     assert len(model.structures) == len(table)
     assert model.mirror == ()
     assert model.sampling.spacing_mm == (6.0, 6.0, 6.0)
+
+
+def test_a_run_within_its_data_is_refused(ball_data: Path) -> None:
+    from delineate.errors import OptionError
+    from delineate.segmentation.command import train
+
+    for out in (ball_data, ball_data / "run"):
+        with pytest.raises(OptionError, match="lies in the data"):
+            train(ball_data, out)
+    assert not (ball_data / "plan.json").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,13 @@ def _drawn(path: Path, image: Image, dataset: DataSet) -> NDArray[np.generic]:
     else:
         found = tuple(
             _by_name(layer, dataset) for layer in read_annotation(path, image.grid).layers
+        )
+    if kind in ("nifti", "nrrd", "metaimage") and prod(found[0].grid.shape) < prod(
+        image.grid.shape
+    ):
+        raise GeometryError(
+            f"{path.name} covers {found[0].grid.shape} samples, the image has {image.grid.shape}; "
+            "what is not labelled would be learned as background: give labels of the whole image"
         )
     if len(found) != 1:
         raise InputError(
