@@ -255,10 +255,12 @@ def test_links_in_a_folder_are_not_followed(folder: Path, tmp_path: Path) -> Non
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     (tmp_path / "text").write_text("x")
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and no more")
 
     for name, message in (
         ("nothing", "expected a model folder .*MONAI bundle .*nnU-Net"),
         ("text", "neither a folder nor a zip"),
+        ("cut.zip", "damaged or was cut off"),
         ("absent", "there is no"),
     ):
         with pytest.raises(ModelError, match=message):

@@ -46,6 +46,8 @@ def opened(path: Path) -> Iterator[Files]:
             if len(set(names)) != len(names):
                 raise ModelError(f"{path} holds two files of the same name")
             yield dict(zip(names, files, strict=True))
+    elif path.exists() and path.suffix.lower() == ".zip":
+        raise ModelError(f"{path} is damaged or was cut off; copy or download it again")
     elif path.exists():
         raise ModelError(f"{path} is neither a folder nor a zip; expected a model as one of them")
     else:
