@@ -38,7 +38,7 @@ def report(name: str, figures: Mapping[str, Any], ratios: Mapping[str, float]) -
     """Print a table and write ``benchmarks/results/NAME.json``."""
     print(f"\n{name}")
     for key, value in figures.items():
-        print(f"  {key:<44} {value:.4g}" if isinstance(value, float) else f"  {key:<44} {value}")
+        print(f"  {key:<44} {value:.6g}" if isinstance(value, float) else f"  {key:<44} {value}")
     for key, value in ratios.items():
         print(f"  {key:<44} {value:.2f}x")
     RESULTS.mkdir(exist_ok=True)
