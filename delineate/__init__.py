@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from delineate.errors import DelineateError
     from delineate.formats import inspect, read
     from delineate.imaging import Category, Code, Grid, Image, LabelMap
-    from delineate.plugins import DetectorSpec, Options, Wants
+    from delineate.plugins import DetectorSpec, Options, Reference, Wants
     from delineate.plugins.registry import list_detectors
 
     __version__: str
@@ -37,6 +37,7 @@ __all__ = [
     "Image",
     "LabelMap",
     "Options",
+    "Reference",
     "Wants",
     "delineate",
     "export",
@@ -51,7 +52,7 @@ _HOMES = {
     "errors": ("DelineateError",),
     "formats": ("inspect", "read"),
     "imaging": ("Category", "Code", "Grid", "Image", "LabelMap"),
-    "plugins": ("DetectorSpec", "Options", "Wants"),
+    "plugins": ("DetectorSpec", "Options", "Reference", "Wants"),
     "plugins.registry": ("list_detectors",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,13 +1,13 @@
 """What a detector is, which are installed, what they may return and where they run."""
 
 from delineate.plugins.contract import (
+    CountError,
     Detector,
     DetectorSpec,
     Monitor,
     MonitoredDetector,
     Options,
     Task,
-    Wants,
     Weights,
 )
 from delineate.plugins.outputs import (
@@ -20,9 +20,12 @@ from delineate.plugins.outputs import (
     Output,
     OutputKind,
 )
+from delineate.plugins.reference import Reference
+from delineate.plugins.wants import Wants
 
 __all__ = [
     "Classes",
+    "CountError",
     "Detection",
     "Detector",
     "DetectorSpec",
@@ -35,6 +38,7 @@ __all__ = [
     "Options",
     "Output",
     "OutputKind",
+    "Reference",
     "Task",
     "Wants",
     "Weights",

@@ -5,23 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf
+from math import ceil, inf, isfinite, prod, sqrt
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from delineate.errors import Cancelled
-from delineate.imaging import Category, Image, axis_order
+from delineate.imaging import Category, Image
 from delineate.plugins.outputs import Detection, Output, OutputKind
+from delineate.plugins.wants import Wants
 
 __all__ = [
+    "CountError",
     "Detector",
     "DetectorSpec",
     "Monitor",
     "MonitoredDetector",
     "Options",
     "Task",
-    "Wants",
     "Weights",
 ]
 
@@ -38,52 +39,31 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wants:
-    """What images a detector reads; the framework brings them to this form or refuses.
-
-    Parameters
-    ----------
-    modalities
-        Modalities accepted, such as ``("CT",)``; empty for any.
-    unit
-        ``"mm"``: refuse pictures of unknown scale. ``None``: either.
-    dimensions
-        3: a volume. 2: a single slice; a volume is refused. ``None``: either.
-    min_slices
-        Fewest slices that make sense.
-    spacing_mm
-        ``(slice, row, column)`` to resample to before ``detect``; ``None`` for native.
-    orientation
-        Axis order and sense wanted, such as ``"SPL"``; ``None`` for native.
-    channels
-        Number of channels (0: grey without a channel axis); ``None`` for any.
-    """
-
-    modalities: tuple[str, ...] = ()
-    unit: Literal["mm", "px"] | None = None
-    dimensions: Literal[2, 3] | None = None
-    min_slices: int = 1
-    spacing_mm: tuple[float, float, float] | None = None
-    orientation: str | None = None
-    channels: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.orientation is not None:
-            axis_order("SPL", self.orientation)  # raises if it is none
-        steps = self.spacing_mm
-        if steps is not None and not (len(steps) == 3 and all(0 < step < inf for step in steps)):
-            raise ValueError(
-                f"expected spacing_mm as three positive numbers (slice, row, column), got {steps}"
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
     """A file of learned parameters; ``sha256`` in hexadecimal."""
 
     name: str
     sha256: str
     licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountError:
+    """How far counts are off, as validation found: the variance of a count ``n`` is
+    ``per_item * n + (relative * n) ** 2``.
+    """
+
+    per_item: float
+    relative: float
+
+    def __post_init__(self) -> None:
+        if not all(isfinite(value) and value >= 0 for value in (self.per_item, self.relative)):
+            raise ValueError(f"expected a count error of finite numbers from 0 on, got {self}")
+
+    def interval(self, count: int) -> tuple[int, int]:
+        """Interval that holds the true number 95 times in 100, by the normal approximation."""
+        half = 1.96 * sqrt(self.per_item * count + (self.relative * count) ** 2)
+        return max(0, round(count - half)), round(count + half)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +91,14 @@ class DetectorSpec:
         Subclass of :class:`Options`.
     weights
         Files it loads.
-    memory_mb
-        Rough need above the image itself, for planning.
+    memory_mb, memory_bytes_per_sample
+        What a run needs above the image itself: so much, and so much more for each sample that
+        ``detect`` is given at once.
+    count_error
+        Of a detector that counts: how sure its counts are.
+    interpreter
+        Path of the Python to run in: that of an environment of its own, where this declaration
+        and delineate are installed too. ``None``: the one that runs delineate.
     """
 
     id: str
@@ -127,6 +113,9 @@ class DetectorSpec:
     options: type[Options] = Options
     weights: tuple[Weights, ...] = ()
     memory_mb: int = 500
+    memory_bytes_per_sample: float = 0.0
+    count_error: CountError | None = None
+    interpreter: str | None = None
     intended_use: str = "Research. Not for diagnosis."
 
     def __post_init__(self) -> None:
@@ -151,6 +140,14 @@ class DetectorSpec:
         names = [category.name for category in self.categories]
         if len(set(names)) != len(names):
             raise ValueError(f"detector {self.id} declares a category name twice: {sorted(names)}")
+        if self.memory_mb < 0 or not 0 <= self.memory_bytes_per_sample < inf:
+            raise ValueError(f"detector {self.id}: expected memory from 0 on")
+
+    def memory_needed_mb(self, shape: tuple[int, int, int]) -> int:
+        """Estimate for an image of that shape once it is prepared; above the image itself."""
+        if self.wants.tile is not None:
+            shape = self.wants.tile_shape(shape)
+        return self.memory_mb + ceil(self.memory_bytes_per_sample * prod(shape) / (1 << 20))
 
 
 class Monitor:

@@ -140,6 +140,9 @@ class Detection:
         What the detector itself knows of its findings, by the same numbers and by name, such as
         ``{1: {"border_entropy": 0.12}}``. Names of the framework's own measurements are not
         overruled.
+    overall
+        Numbers about the image as a whole, by name. The number of :class:`Instances` is counted
+        without it.
     remarks
         Remarks on the whole result.
     device
@@ -152,6 +155,7 @@ class Detection:
     scores: Mapping[int, float] = field(default_factory=dict)
     notes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     measurements: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    overall: Mapping[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     device: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -167,5 +171,6 @@ class Detection:
         object.__setattr__(self, "scores", MappingProxyType(dict(self.scores)))
         object.__setattr__(self, "notes", MappingProxyType(notes))
         object.__setattr__(self, "measurements", MappingProxyType(measured))
+        object.__setattr__(self, "overall", MappingProxyType(dict(self.overall)))
         object.__setattr__(self, "remarks", tuple(self.remarks))
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -174,6 +174,12 @@ def describe(spec: DetectorSpec) -> dict[str, Any]:
             "spacing_mm": None if wants.spacing_mm is None else list(wants.spacing_mm),
             "orientation": wants.orientation,
             "channels": wants.channels,
+            "window": None if wants.window is None else list(wants.window),
+            "min_size": None if wants.min_size is None else list(wants.min_size),
+            "max_size": None if wants.max_size is None else list(wants.max_size),
+            "tile": None if wants.tile is None else list(wants.tile),
+            "overlap": wants.overlap,
+            "refuses": list(wants.refuses),
         },
         "gives": spec.gives,
         "categories": [category_json(category) for category in spec.categories],
@@ -183,6 +189,8 @@ def describe(spec: DetectorSpec) -> dict[str, Any]:
             for file in spec.weights
         ],
         "memory_mb": spec.memory_mb,
+        "memory_bytes_per_sample": spec.memory_bytes_per_sample,
+        "count_error": None if spec.count_error is None else asdict(spec.count_error),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,7 @@ def verify(detection: Detection, spec: DetectorSpec, image: Image) -> None:
         Naming what was expected and what came.
     """
     output = detection.output
+    _named_numbers(spec, detection.overall)
     kind = kind_of(output)
     if kind != spec.gives:
         _refuse(spec, f"declares to give {spec.gives!r} but returned {kind!r}")
@@ -148,13 +149,17 @@ def _numbers(spec: DetectorSpec, detection: Detection, allowed: Iterable[int]) -
             f"returned scores, notes or measurements for {sorted(stray)}, which it did not return",
         )
     for values in detection.measurements.values():
-        for name, value in values.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not np.isfinite(value):
-                _refuse(
-                    spec,
-                    "returned a measurement that is not a finite number under a name such as "
-                    f"'border_entropy': {name!r}: {value}",
-                )
+        _named_numbers(spec, values)
+
+
+def _named_numbers(spec: DetectorSpec, values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not np.isfinite(value):
+            _refuse(
+                spec,
+                "returned a measurement that is not a finite number under a name such as "
+                f"'border_entropy': {name!r}: {value}",
+            )
 
 
 def _refuse(spec: DetectorSpec, what: str) -> None:

@@ -146,6 +146,7 @@ def pack_detection(detection: Detection) -> tuple[Json, Array | None]:
             str(n): {name: float(value) for name, value in values.items()}
             for n, values in detection.measurements.items()
         },
+        "overall": {name: float(value) for name, value in detection.overall.items()},
         "remarks": list(detection.remarks),
         "device": detection.device,
         "versions": dict(detection.versions),
@@ -159,6 +160,7 @@ def unpack_detection(document: Mapping[str, Any], array: Array | None) -> Detect
         scores={int(n): score for n, score in document["scores"].items()},
         notes={int(n): tuple(lines) for n, lines in document["notes"].items()},
         measurements={int(n): values for n, values in document["measurements"].items()},
+        overall=document["overall"],
         remarks=tuple(document["remarks"]),
         device=document["device"],
         versions=document["versions"],

@@ -1,4 +1,4 @@
-"""What a segmentation model declares about itself: data, never code."""
+"""What a learned model declares about itself: data, never code."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from delineate.segmentation.structures import Structure
 
 __all__ = [
     "Activation",
+    "Finds",
     "Fit",
     "Method",
     "Model",
@@ -25,6 +26,7 @@ __all__ = [
 Fit = Literal["centre", "faces", "first"]
 Method = Literal["average", "linear", "cubic"]
 Activation = Literal["softmax", "sigmoid"]
+Finds = Literal["labels", "points", "anomalies"]
 Spacing = tuple[float | None, float | None, float | None]
 Triple = tuple[int, int, int]
 
@@ -151,6 +153,12 @@ class Model:
         For people; ``name`` of lower-case words joined by dots and dashes.
     modality
         Of the images it reads, such as ``"CT"``; empty for any.
+    finds
+        What the network's answers mean. ``"labels"``: which structure a sample belongs to.
+        ``"points"``: for each structure a map that peaks where one of its things is.
+        ``"anomalies"``: one map of how unlike anything good a sample is.
+    settings
+        Numbers that this meaning needs, such as the threshold of a peak; as JSON has them.
     dimensions
         2: the network sees single slices, and tiles are one slice thick.
     network, arguments
@@ -186,6 +194,8 @@ class Model:
     intended_use: str
     source: str = ""
     modality: str = "CT"
+    finds: Finds = "labels"
+    settings: Mapping[str, Any] = field(default_factory=dict)
     dimensions: Literal[2, 3] = 3
     network: str
     arguments: Mapping[str, Any]
@@ -211,6 +221,11 @@ class Model:
             raise ValueError("expected at least one file of weights and one input channel")
         _one_of("activation", self.activation, get_args(Activation))
         _one_of("dimensions", self.dimensions, (2, 3))
+        _one_of("finds", self.finds, get_args(Finds))
+        if self.finds != "labels" and self.activation != "sigmoid":
+            raise ValueError(f"expected sigmoid for {self.finds}, got {self.activation}")
+        if self.finds == "anomalies" and len(names) != 1:
+            raise ValueError(f"expected one label for anomalies, got {names}")
         if self.dimensions == 2 and self.tiles.shape[0] != 1:
             raise ValueError(f"expected tiles of one slice, got {self.tiles.shape}")
         if not set(self.mirror) <= {0, 1, 2}:

@@ -87,6 +87,8 @@ def model_from_json(folder: Path, content: dict[str, Any], depth: int = 0) -> Mo
     return Model(
         folder=folder,
         **{name: str(content[name]) for name in _TEXTS},
+        finds=content.get("finds", "labels"),
+        settings=dict(content.get("settings", {})),
         dimensions=content["dimensions"],
         network=str(content["network"]["name"]),
         arguments=dict(content["network"]["arguments"]),
@@ -188,6 +190,8 @@ def model_json(model: Model) -> dict[str, Any]:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **{name: getattr(model, name) for name in _TEXTS},
+        "finds": model.finds,
+        "settings": dict(model.settings),
         "dimensions": model.dimensions,
         "network": {"name": model.network, "arguments": dict(model.arguments)},
         "weights": [{"file": file.name, "sha256": file.sha256} for file in model.weights],

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from delineate.plugins import Options
 from delineate.segmentation.structures import ORGANS
 
-__all__ = ["NAMES", "ModelOptions", "OrganOptions"]
+__all__ = ["NAMES", "AnomalyOptions", "ModelOptions", "OrganOptions", "PointOptions"]
 
 NAMES: tuple[str, ...] = tuple(each.category.name for each in ORGANS if not each.auxiliary)
 
@@ -56,6 +56,41 @@ class ModelOptions(Options):
     area: Literal["body", "whole"] = Field(
         default="body",
         description="On CT look at the body alone, or at the air around it too.",
+    )
+
+
+class PointOptions(Options):
+    """Options of a model that finds points."""
+
+    threshold: float | None = Field(
+        default=None,
+        gt=0.0,
+        lt=1.0,
+        description="Least score of a point; by default the one that validation chose.",
+    )
+    scale: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=20.0,
+        description="How many times larger things are here than in the training pictures.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="Where to compute; auto takes a CUDA device if there is one.",
+    )
+
+
+class AnomalyOptions(Options):
+    """Options of a model that finds what is unlike anything good."""
+
+    threshold: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="Score from where on a sample counts; by default what training chose.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="Where to compute; auto takes a CUDA device if there is one.",
     )
 
 
