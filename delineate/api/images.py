@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
@@ -21,7 +22,7 @@ from delineate.errors import UploadError
 from delineate.formats.stated import parsed_size
 from delineate.jobs.upload import Reception
 
-__all__ = ["router"]
+__all__ = ["router", "samples_answer"]
 
 router = APIRouter(tags=["images"])
 
@@ -37,7 +38,7 @@ _BODY = {
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "DICOM files, one zip, or one NIfTI, NRRD or MHA.",
+                            "description": "DICOM files, a zip, a NIfTI, NRRD, MHA or picture.",
                         }
                     },
                 }
@@ -135,6 +136,11 @@ async def volume(
             reading=stored.reading,
             target=str(body),
         )
+    return samples_answer(body)
+
+
+def samples_answer(body: Path) -> FileResponse:
+    """Samples that `jobs.samples` has written, with the headers that tell their form."""
     head = json.loads(body.with_suffix(".json").read_text())
     headers = {**head, "Content-Encoding": "gzip", "Cache-Control": "private, max-age=86400"}
     return FileResponse(body, headers=headers, media_type="application/octet-stream")

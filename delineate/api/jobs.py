@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from delineate.api.faults import documented
+from delineate.api.images import samples_answer
 from delineate.api.state import Service
 from delineate.errors import ConflictError, ExportError
 from delineate.jobs.table import Job
@@ -159,6 +160,37 @@ def result(job: Done, request: Request, service: Service) -> FileResponse:
     if "gzip" in request.headers.get("accept-encoding", ""):
         path, headers["Content-Encoding"] = path.with_suffix(".json.gz"), "gzip"
     return FileResponse(path, headers=headers, media_type="application/json")
+
+
+@router.get(
+    "/jobs/{job_id}/samples",
+    response_class=FileResponse,
+    responses={
+        200: {
+            "description": "Samples of a field or a restored image in C order, little-endian, "
+            "with the headers of an image's volume.",
+            "content": {"application/octet-stream": {}},
+        },
+        **documented(404, 409, 422, 507),
+    },
+)
+async def samples(job: Done, service: Service) -> FileResponse:
+    """The score of every sample, or the restored image, gzipped."""
+    folder = service.store.attempt(job)
+    body = folder / "samples" / "output.gz"
+    if not body.exists():
+        service.store.check_room()
+        stored = await run_in_threadpool(service.store.image, job.image_id)
+        await service.writer.run(
+            "output",
+            service.settings.export_seconds,
+            result=str(folder),
+            paths=[str(path) for path in stored.files],
+            series=job.series,
+            reading={**stored.reading, "modality": job.modality},
+            target=str(body),
+        )
+    return samples_answer(body)
 
 
 class Offer(BaseModel):

@@ -20,6 +20,7 @@ import numpy as np
 from delineate import errors
 from delineate.errors import DelineateError, UnreadableFileError, UploadError
 from delineate.imaging import Grid, Image
+from delineate.jobs import samples
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.log import configure
 from delineate.jobs.reading import read_stored
@@ -27,8 +28,6 @@ from delineate.jobs.settings import Settings
 from delineate.jobs.upload import Part, arranged, base_name, image_id, suffix
 
 __all__ = ["main"]
-
-_BLOCK = 2**22
 
 
 def look(
@@ -116,37 +115,25 @@ def _unpacked(path: Path, folder: Path, max_bytes: int, max_files: int) -> list[
 
 def volume(paths: list[str], series: str, reading: dict[str, Any], target: str) -> None:
     """Write the samples of a series, gzipped, to ``target`` and what they are beside it."""
-    from isal import igzip
-
     image = read_stored(paths, series, reading)
-    array = _plain(image.array, image.modality)
-    head = {
-        "X-Shape": ",".join(map(str, array.shape)),
-        "X-Dtype": array.dtype.name,
-        "X-Affine": ",".join(f"{value:.10g}" for value in image.grid.affine.ravel()),
-        "X-Unit": image.grid.unit,
-        "X-Modality": image.modality,
-    }
-    body = Path(target)
-    body.parent.mkdir(exist_ok=True)
-    partial = body.with_suffix(".part")
-    with igzip.open(partial, "wb", compresslevel=1) as file:
-        samples = memoryview(array.data).cast("B")
-        for start in range(0, len(samples), _BLOCK):
-            file.write(samples[start : start + _BLOCK])
-    body.with_suffix(".json").write_text(json.dumps(head))
-    partial.rename(body)
+    samples.write(image.array, image.grid, image.modality, Path(target))
 
 
-def _plain(array: np.ndarray[Any, Any], modality: str) -> np.ndarray[Any, Any]:
-    """Samples in a dtype that every reader has: int16 for CT, else the nearest that holds all."""
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8)
-    elif modality == "CT" and array.dtype.itemsize > 1:
-        array = np.clip(np.rint(array), -32768, 32767).astype(np.int16)
-    elif array.dtype.kind == "f" or array.dtype.itemsize > 4:
-        array = array.astype(np.float32)
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+def output(
+    result: str, paths: list[str], series: str, reading: dict[str, Any], target: str
+) -> None:
+    """Write the samples of a result, a field or a restored image, as `volume` writes a series'."""
+    from delineate import delineation
+    from delineate.plugins import Field
+
+    found = delineation.load(Path(result), read_stored(paths, series, reading)).output
+    if not isinstance(found, Field | Image):
+        raise errors.ExportError(
+            "only a field and a restored image have samples of their own; "
+            "/exports lists the formats that this result can be had in"
+        )
+    modality = found.modality if isinstance(found, Image) else "unknown"
+    samples.write(found.array, found.grid, modality, Path(target))
 
 
 def detectors() -> list[dict[str, Any]]:
@@ -252,7 +239,7 @@ def export(
 
 
 _ERRANDS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (look, volume, detectors, check, export)
+    one.__name__: one for one in (look, volume, output, detectors, check, export)
 }
 
 

@@ -13,6 +13,7 @@
         jobs/ID/N/                  result of attempt N; the job table says which one counts
             delineation.json, delineation.json.gz, ...
             formats.json            what exports there may be
+            samples/output.gz, .json  of a field or a restored image, made when first asked for
             exports/FORMAT-HASH/    made when first asked for; HASH is of how it is drawn
         workers/NAME.lock           held by a live worker
 """
