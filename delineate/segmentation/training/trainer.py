@@ -28,8 +28,10 @@ CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
 COLUMNS = ("step", "loss", "rate", "time")
 
 Example = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Inputs float32 ``(channel, slice, row, column)``, labels int64 ``(slice, row, column)``, and
-which classes the labels would show, bool."""
+"""Inputs float32 ``(channel, slice, row, column)``, and what the loss compares the logits with: by
+default labels int64 ``(slice, row, column)``, and which classes they would show, bool."""
+
+Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(slots=True)
@@ -91,6 +93,7 @@ def train(
     workers: int = 1,
     stop_after: int | None = None,
     precision: Precision | None = None,
+    objective: Objective = segmentation_loss,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
     validate: Callable[[nn.Module, int], object] = lambda _network, _step: None,
 ) -> nn.Module:
@@ -114,6 +117,8 @@ def train(
         End at this step with a checkpoint, as a killed run would.
     precision
         Where and in which type to compute. By default a card, if there is one, in half precision.
+    objective
+        The loss of logits, given the other two parts of the examples.
     report
         Called after each step with its number and loss.
     validate
@@ -147,7 +152,7 @@ def train(
         writer = csv.writer(stream)
         for batch in _until(loader, last - state.step):
             rate = schedule.rate(state.step)
-            loss = _learn(state, step, schedule, rate, batch, precision)
+            loss = _learn(state, step, schedule, rate, batch, precision, objective)
             writer.writerow([state.step, f"{loss:.5f}", f"{rate:.6g}", f"{time.time():.1f}"])
             stream.flush()
             if _due(schedule, state.step):
@@ -175,6 +180,7 @@ def _learn(
     rate: float,
     batch: Example,
     precision: Precision,
+    objective: Objective,
 ) -> float:
     inputs, labels, known = (part.to(precision.device, non_blocking=True) for part in batch)
     for group in state.optimiser.param_groups:
@@ -184,7 +190,7 @@ def _learn(
     inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
     with precision.autocast():
         logits = step(inputs)
-    loss = segmentation_loss(logits, labels, known)
+    loss = objective(logits, labels, known)
     state.optimiser.zero_grad(set_to_none=True)
     state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     state.scaler.unscale_(state.optimiser)
