@@ -48,6 +48,7 @@ def to_json(delineation: Delineation) -> dict[str, Any]:
             "created": made.created,
             "seconds": made.seconds,
             "options": dict(made.options),
+            "references": dict(made.references),
             "device": made.device,
             "weights": [
                 {"name": file.name, "sha256": file.sha256, "licence": file.licence}
@@ -55,6 +56,7 @@ def to_json(delineation: Delineation) -> dict[str, Any]:
             ],
             "versions": dict(made.versions),
         },
+        "overall": dict(delineation.overall),
         "findings": [_finding(finding, plane) for finding in delineation.findings],
         "notes": list(delineation.notes),
     }
@@ -88,10 +90,12 @@ def from_json(document: Mapping[str, Any], image: Image, output: Output) -> Deli
             created=made["created"],
             seconds=made["seconds"],
             options=made["options"],
+            references=made.get("references", {}),
             device=made["device"],
             weights=tuple(Weights(**file) for file in made["weights"]),
             versions=made["versions"],
         ),
+        overall=document.get("overall", {}),
         notes=tuple(document["notes"]),
     )
 

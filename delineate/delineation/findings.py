@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,9 +13,9 @@ from numpy.typing import NDArray
 from delineate.contour import Contour, measure, trace, trace_all
 from delineate.delineation.result import Finding, Point
 from delineate.imaging import Grid, Image, LabelMap
-from delineate.plugins import Classes, Detection, Field, Instance, Instances, Masks
+from delineate.plugins import Classes, Detection, DetectorSpec, Field, Instance, Instances, Masks
 
-__all__ = ["DECIMALS", "findings", "significant"]
+__all__ = ["DECIMALS", "findings", "overall", "significant"]
 
 DECIMALS = 4  # of positions, in mm or px
 _DIGITS = 7  # of measurements
@@ -59,6 +61,28 @@ def findings(
     if isinstance(output, Field):
         return (_of_field(detection, output, image),)
     return ()
+
+
+def overall(detection: Detection, spec: DetectorSpec) -> dict[str, float]:
+    """Numbers about the whole image: those the detector gives, and how many things there are.
+
+    ``count`` is the number of instances; ``count_low`` and ``count_high`` hold the true number 95
+    times in 100, where the detector states how far its counts are off. Where it declares several
+    categories, the number of each stands beside them as ``count_NAME``.
+    """
+    numbers = dict(detection.overall)
+    if isinstance(detection.output, Instances):
+        items = detection.output.items
+        numbers["count"] = len(items)
+        if spec.count_error is not None:
+            low, high = spec.count_error.interval(len(items))
+            numbers |= {"count_low": low, "count_high": high}
+        if len(spec.categories) > 1:
+            counts = Counter(item.category.name for item in items)
+            for category in spec.categories:
+                name = re.sub(r"[^a-z0-9]+", "_", category.name.lower()).strip("_")
+                numbers[f"count_{name}"] = counts[category.name]
+    return dict(significant(numbers))
 
 
 def significant(value: Any) -> Any:

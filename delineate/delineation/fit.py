@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from delineate.delineation.tiling import convertible
 from delineate.errors import UnsuitableImageError
 from delineate.imaging import Grid, Image, LabelMap, axis_order, resample, resample_labels
 from delineate.plugins import DetectorSpec, Field, Instance, Instances, Masks, Output, Wants
@@ -41,7 +42,8 @@ def demand_suitable(image: Image, spec: DetectorSpec) -> None:
         _refuse(spec, "an image of known scale (mm)", "a picture in pixels", "state its spacing_mm")
     if wants.unit == "px" and grid.unit != "px":
         _refuse(spec, "a picture in pixels", "an image in mm", "choose another detector")
-    slices = _oriented(grid, wants).shape[0]
+    shape = _oriented(grid, wants).shape
+    slices = shape[0]
     if wants.dimensions == 2 and slices != 1:
         _refuse(spec, "a single slice or photograph", f"{slices} slices", "choose one slice")
     least = max(wants.min_slices, 2 if wants.dimensions == 3 else 1)
@@ -52,13 +54,29 @@ def demand_suitable(image: Image, spec: DetectorSpec) -> None:
             f"{slices}" + (" in the orientation it wants" if wants.orientation else ""),
             "upload the whole series",
         )
-    if wants.channels is not None and len(image.channels) != wants.channels:
+    _demand_size(shape, spec)
+    if wants.channels is not None and not convertible(image, wants.channels):
         _refuse(
             spec,
             f"{wants.channels} channels" if wants.channels else "a grey image",
             f"{len(image.channels)} channels {image.channels}" if image.channels else "a grey one",
             "convert the image or choose another detector",
         )
+
+
+def _demand_size(shape: tuple[int, int, int], spec: DetectorSpec) -> None:
+    came = " x ".join(map(str, shape))
+    for name, sign, hint in (
+        ("min_size", 1, "use a larger image"),
+        ("max_size", -1, "crop the image, or store it with fewer samples"),
+    ):
+        size = getattr(spec.wants, name)
+        if size is not None and any(
+            sign * have < sign * bound for have, bound in zip(shape, size, strict=True)
+        ):
+            bound = "at least" if sign > 0 else "at most"
+            wanted = f"{bound} {' x '.join(map(str, size))} samples (slices x rows x columns)"
+            _refuse(spec, wanted, came, hint)
 
 
 def prepare(image: Image, wants: Wants) -> Image:

@@ -92,6 +92,8 @@ class Provenance:
         From the image in memory to the findings.
     options
         All options, defaults included, as JSON has them.
+    references
+        Of options that name an image: its content hash.
     device
         As the detector says; may be empty.
     weights
@@ -107,9 +109,11 @@ class Provenance:
     device: str
     weights: tuple[Weights, ...]
     versions: Mapping[str, str]
+    references: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+        object.__setattr__(self, "references", MappingProxyType(dict(self.references)))
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
 
 
@@ -129,6 +133,8 @@ class Delineation:
         The same as people want it: outlines, numbers, notes; by ascending id.
     provenance
         How it came about.
+    overall
+        Numbers about the image as a whole, such as ``count``, to seven digits.
     notes
         Remarks on the whole result.
     """
@@ -138,7 +144,11 @@ class Delineation:
     output: Output
     findings: tuple[Finding, ...]
     provenance: Provenance
+    overall: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "overall", MappingProxyType(dict(self.overall)))
 
 
 def structures(delineation: Delineation) -> tuple[Structure, ...]:

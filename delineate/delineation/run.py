@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 import numpy as np
 
 from delineate import __version__
-from delineate.delineation.findings import findings
+from delineate.delineation.findings import findings, overall
 from delineate.delineation.fit import demand_suitable, prepare, restore
 from delineate.delineation.result import Delineation, DetectorIdentity, Provenance
+from delineate.delineation.seams import merged
+from delineate.delineation.tiling import cut, dressed
 from delineate.imaging import Image
-from delineate.plugins import DetectorSpec, Monitor, Options, registry
+from delineate.plugins import Detection, DetectorSpec, Monitor, Options, registry
+from delineate.plugins.host import Host
 from delineate.plugins.options import parse
+from delineate.plugins.reference import referenced
 from delineate.plugins.runner import InProcess, Runner
 
 __all__ = ["delineate"]
@@ -33,8 +37,9 @@ def delineate(
 ) -> Delineation:
     """Find things in an image.
 
-    The image is brought to the orientation and spacing that the detector wants; what it finds is
-    brought back, checked against what it declares, outlined and measured.
+    The image is brought to the orientation and spacing that the detector wants, and cut into tiles
+    where it wants them; what it finds is put together, brought back, checked against what it
+    declares, outlined and measured.
 
     Parameters
     ----------
@@ -43,12 +48,14 @@ def delineate(
     detector
         Id of an installed one, or a spec, installed or not.
     options
-        Values by name, or an instance of the spec's options.
+        Values by name, or an instance of the spec's options; an option that names another image
+        takes an `Image`.
     monitor
         Is told the progress and may cancel.
     runner
         Where the detector runs: a :class:`~delineate.plugins.host.Host` of the same detector for
-        a process of its own that stays warm. By default here, loaded anew for this call.
+        a process of its own that stays warm. By default here, loaded anew for this call, unless
+        the detector names a Python of its own.
 
     Raises
     ------
@@ -62,6 +69,9 @@ def delineate(
     spec = registry.find(detector) if isinstance(detector, str) else detector
     chosen = options if isinstance(options, spec.options) else _parsed(spec, options)
     monitor = monitor if monitor is not None else Monitor()
+    if runner is None and spec.interpreter is not None:
+        with Host(spec) as host:
+            return delineate(image, spec, chosen, monitor, host)
     runner = runner if runner is not None else InProcess(spec)
     if runner.spec.id != spec.id:
         raise ValueError(f"the runner is for detector {runner.spec.id}, not for {spec.id}")
@@ -73,7 +83,7 @@ def delineate(
     prepared = prepare(image, spec.wants)
     monitor.checkpoint()
     monitor.progress(_PREPARED, "detecting")
-    detection = runner.run(prepared, chosen, monitor.part(_PREPARED, _DETECTED))
+    detection = _detected(prepared, spec, chosen, monitor.part(_PREPARED, _DETECTED), runner)
     monitor.checkpoint()
     monitor.progress(_DETECTED, "restoring")
     restored = replace(detection, output=restore(detection.output, image.grid))
@@ -86,6 +96,7 @@ def delineate(
         created=created,
         seconds=round(time.perf_counter() - started, 3),
         options=chosen.model_dump(mode="json"),
+        references={name: one.image.content_hash for name, one in referenced(chosen).items()},
         device=detection.device,
         weights=spec.weights,
         versions=_versions() | dict(detection.versions),
@@ -96,9 +107,23 @@ def delineate(
         detector=DetectorIdentity.of(spec),
         output=restored.output,
         findings=found,
+        overall=overall(restored, spec),
         provenance=provenance,
         notes=(*image.notes, *detection.remarks),
     )
+
+
+def _detected(
+    image: Image, spec: DetectorSpec, options: Options, monitor: Monitor, runner: Runner
+) -> Detection:
+    """What the detector finds in a prepared image, tile by tile where it wants tiles."""
+    tiles = cut(image.grid.shape, spec.wants)
+    parts = []
+    for number, tile in enumerate(tiles):
+        monitor.checkpoint()
+        share = monitor.part(number / len(tiles), (number + 1) / len(tiles))
+        parts.append((tile, runner.run(dressed(image, spec.wants, tile), options, share)))
+    return merged(parts, image.grid, spec)
 
 
 def _parsed(spec: DetectorSpec, options: Options | Mapping[str, object] | None) -> Options:

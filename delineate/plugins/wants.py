@@ -47,8 +47,8 @@ class Wants:
         Most ``(slice, row, column)`` that ``detect`` is given at once. Larger images are cut; what
         is found in the parts is merged so that no seam shows and nothing counts twice.
     overlap
-        Samples that neighbouring tiles share along each axis that is cut: more than the largest
-        thing looked for.
+        Samples that neighbouring tiles share along each axis that is cut, at most half of them:
+        more than the largest thing looked for.
     """
 
     modalities: tuple[str, ...] = ()
@@ -83,12 +83,10 @@ class Wants:
             raise ValueError(f"expected a window (low, high), low below high, got {self.window}")
         if self.overlap < 0 or (self.tile is None and self.overlap):
             raise ValueError(f"expected an overlap of tiles from 0 on, got {self.overlap}")
-        if self.tile is not None and self.overlap:
-            cut = [size for size in self.tile if size > 1]
-            if 2 * self.overlap > min(cut, default=0):
-                raise ValueError(
-                    f"expected an overlap of at most half a tile, got {self.overlap} of {self.tile}"
-                )
+        if self.tile is not None and 2 * self.overlap > max(self.tile):
+            raise ValueError(
+                f"expected an overlap of at most half a tile, got {self.overlap} of {self.tile}"
+            )
 
     def tile_shape(self, shape: Triple) -> Triple:
         """The most of an image of that shape that ``detect`` is given at once."""

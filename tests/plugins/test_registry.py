@@ -192,7 +192,7 @@ def test_the_description_is_json_and_complete() -> None:
     assert json.loads(json.dumps(described)) == described
     assert set(described) == {
         *("id", "title", "version", "task", "intended_use", "wants", "gives", "categories"),
-        *("options_schema", "weights", "memory_mb"),
+        *("options_schema", "weights", "memory_mb", "memory_bytes_per_sample", "count_error"),
     }
     assert described["categories"] == [
         {
