@@ -9,6 +9,16 @@ export interface Box {
   readonly high: Vec3;
 }
 
+/** One finding with a place of its own, in indices. */
+export interface Item {
+  readonly id: number;
+  readonly score: number | null;
+  readonly place: Vec3;
+  /** Opposite corners around it; those of a point are the point. */
+  readonly low: Vec3;
+  readonly high: Vec3;
+}
+
 export interface Layer {
   readonly name: string;
   readonly colour: string;
@@ -22,6 +32,7 @@ export interface Layer {
   readonly rings: ReadonlyMap<number, readonly Ring[]>;
   readonly points: readonly Vec3[];
   readonly boxes: readonly Box[];
+  readonly items: readonly Item[];
 }
 
 const DASHES: readonly (readonly number[])[] = [[], [7, 4], [2, 4], [10, 4, 2, 4]];
@@ -41,12 +52,15 @@ export function layersOf(findings: readonly Finding[], inverse: Affine): Layer[]
     const found = group.some(isFound);
     if (found) used.set(colour, repeat + 1);
     const rings = new Map<number, Ring[]>();
-    for (const contour of group.flatMap((finding) => finding.contours)) {
-      const ring = toRing(contour, inverse);
-      const others = rings.get(ring.slice);
-      if (others) others.push(ring);
-      else rings.set(ring.slice, [ring]);
-    }
+    const items = group.flatMap((finding) => {
+      const own = finding.contours.map((contour) => toRing(contour, inverse));
+      for (const ring of own) {
+        const others = rings.get(ring.slice);
+        if (others) others.push(ring);
+        else rings.set(ring.slice, [ring]);
+      }
+      return itemOf(finding, own, inverse) ?? [];
+    });
     return {
       name,
       colour: /^#[0-9a-f]{6}$/i.test(colour) ? colour : "#ffffff",
@@ -58,8 +72,37 @@ export function layersOf(findings: readonly Finding[], inverse: Affine): Layer[]
       rings,
       points: group.flatMap(({ point }) => (point ? [apply(inverse, point)] : [])),
       boxes: group.flatMap(({ box }) => (box ? [boxOf(box, inverse)] : [])),
+      items,
     };
   });
+}
+
+/** Its point, else the middle of its box, else that of its first outline. */
+function itemOf(finding: Finding, rings: readonly Ring[], inverse: Affine): Item | undefined {
+  const { id, score, point, box } = finding;
+  const [ring] = rings;
+  const bounds = box
+    ? boxOf(box, inverse)
+    : ring && {
+        low: [ring.slice, ring.rows[0], ring.columns[0]] as Vec3,
+        high: [ring.slice, ring.rows[1], ring.columns[1]] as Vec3,
+      };
+  const middle = bounds && (bounds.low.map((low, i) => (low + bounds.high[i]!) / 2) as unknown as Vec3);
+  const place = point ? apply(inverse, point) : middle;
+  return place && { id, score, place, low: bounds?.low ?? place, high: bounds?.high ?? place };
+}
+
+/** The smallest of a layer's items at a place of a slice; points count from `reach` indices on. */
+export function itemAt(layer: Layer, [slice, row, column]: Vec3, reach: number): Item | undefined {
+  const size = ({ low, high }: Item) => (high[1] - low[1]) * (high[2] - low[2]);
+  return layer.items
+    .filter((item) => {
+      if (!boxMeets(item, slice) && Math.round(item.place[0]) !== slice) return false;
+      const { low, high } = item;
+      if (Math.hypot(item.place[1] - row, item.place[2] - column) <= reach) return true;
+      return low[1] <= row && row <= high[1] && low[2] <= column && column <= high[2];
+    })
+    .sort((one, other) => size(one) - size(other))[0];
 }
 
 /** A structure that was looked for and not found has no place and not a single sample. */
@@ -128,22 +171,28 @@ export function countOn(layer: Layer, slice: number): number {
 
 export interface Summary {
   readonly volume_ml: number | undefined;
+  readonly area_mm2: number | undefined;
+  readonly area_px: number | undefined;
   readonly mean_hu: number | undefined;
   readonly score: number | undefined;
   readonly notes: readonly string[];
 }
 
-/** Sums and means over the findings of a layer; means are weighted by volume. */
+/** Sums and means over the findings of a layer; HU are weighted by volume. */
 export function summaryOf(layer: Layer): Summary {
   const known = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
-  const volumes = layer.findings.map((finding) => finding.measurements.volume_ml).filter(known);
-  const total = volumes.reduce((sum, volume) => sum + volume, 0);
+  const total = (name: "volume_ml" | "area_mm2" | "area_px") => {
+    const values = layer.findings.map((finding) => finding.measurements[name]).filter(known);
+    return values.length ? values.reduce((sum, value) => sum + value, 0) : undefined;
+  };
   const weighted = layer.findings.filter((finding) => known(finding.measurements.mean_hu));
   const weight = (finding: Finding) => finding.measurements.volume_ml || 1e-9;
   const weights = weighted.reduce((sum, finding) => sum + weight(finding), 0);
   const scores = layer.findings.map((finding) => finding.score).filter(known);
   return {
-    volume_ml: volumes.length ? total : undefined,
+    volume_ml: total("volume_ml"),
+    area_mm2: total("area_mm2"),
+    area_px: total("area_px"),
     mean_hu: weighted.length
       ? weighted.reduce((sum, f) => sum + weight(f) * f.measurements.mean_hu!, 0) / weights
       : undefined,

@@ -80,3 +80,9 @@ export function rulerLength(pixelsPerUnit: number, limit: number): number {
   const power = 10 ** Math.floor(Math.log10(most));
   return power * ([5, 2, 1].find((part) => part * power <= most) ?? 1);
 }
+
+/** The view with a canvas place moved to its middle, unless the whole slice is seen anyway. */
+export function centredOn(view: Viewport, x: number, y: number, canvas: Size): Viewport {
+  if (view.zoom <= 1) return view;
+  return { ...view, x: view.x + canvas.width / 2 - x, y: view.y + canvas.height / 2 - y };
+}

@@ -28,6 +28,8 @@ export class App {
   readonly #subject = h("span", { class: "subject" });
   readonly #banner = h("span", {}, "");
   #detectors: readonly Detector[] = [];
+  /** What was uploaded or opened on this page, by id. */
+  readonly #images = new Map<string, UploadedImage>();
   #leave = new AbortController();
 
   constructor(root: HTMLElement) {
@@ -123,11 +125,19 @@ export class App {
   }
 
   report(image: UploadedImage): void {
+    this.#images.set(image.id, image);
     this.#about("", "");
-    this.#enter(
-      "report",
-      setupPage(image, this.#detectors, (request) => this.start(image, request)),
-    );
+    const leave = new AbortController();
+    const images = {
+      offered: () => [...this.#images.values()].filter(({ id }) => id !== image.id),
+      upload: async (files: readonly Gathered[]) => {
+        const other = await client.uploadFiles(files, () => {}, leave.signal);
+        this.#images.set(other.id, other);
+        return other;
+      },
+    };
+    const page = setupPage(image, this.#detectors, images, (request) => this.start(image, request));
+    this.#enter("report", page).addEventListener("abort", () => leave.abort());
   }
 
   async start(image: UploadedImage, { series, detector, options }: Request): Promise<void> {
@@ -153,6 +163,7 @@ export class App {
       ]);
       if (leave.aborted) return;
       this.#detectors = detectors;
+      this.#images.set(image.id, image);
       this.#watch(job, image, slice);
     } catch (error) {
       if (!leave.aborted) this.fail(error);
@@ -172,8 +183,8 @@ export class App {
     const leave = this.#enter("running", place);
     let viewer: Viewer | undefined;
     const volume = client.fetchVolume(
-      job.image_id,
-      job.series,
+      client.volumeAddress(job.image_id, job.series),
+      leave,
       (begun) => {
         if (leave.aborted) return;
         viewer = new Viewer(begun, slice, leave);
@@ -182,7 +193,6 @@ export class App {
         this.#rememberSlice(job.id, viewer, leave);
       },
       (bytes) => viewer?.loaded(bytes),
-      leave,
     );
     const end = (last: Job) => {
       if (leave.aborted) return;
@@ -221,9 +231,11 @@ export class App {
     leave: AbortSignal,
   ): Promise<void> {
     const [result, offers] = await Promise.all([client.getResult(job.id), client.getOffers(job.id), volume]);
+    const sampled = result.detector.gives === "field" || result.detector.gives === "image";
+    const samples = sampled ? await client.fetchVolume(client.samplesAddress(job.id), leave) : undefined;
     if (leave.aborted) return;
     this.#about(undefined, result.detector.intended_use);
-    viewer().show(result, downloads(job, offers), provenance(result));
+    viewer().show(result, samples, downloads(job, offers), provenance(result));
     this.#state = "shown";
   }
 

@@ -1,7 +1,7 @@
 /** Outlines, marks, crosshair and ruler on a canvas. */
 
 import type { Vec3 } from "../imaging/affine";
-import { boxMeets, type Layer } from "../imaging/layer";
+import { boxMeets, type Item, type Layer } from "../imaging/layer";
 import type { Plane } from "../imaging/orientation";
 import { type Ring, section } from "../imaging/outline";
 import { type Matrix, rulerLength, transform } from "../imaging/viewport";
@@ -73,6 +73,39 @@ export function marksOf(layer: Layer, plane: Plane, slice: number, { matrix, rat
     path.arc(x, y, 5 * ratio, 0, 2 * Math.PI);
   }
   return path;
+}
+
+/** A mark around the one item that was gone to, at least so large that it is seen. */
+export function drawChosen(ground: Ground, plane: Plane, { low, high }: Item): void {
+  const { context, matrix, ratio } = ground;
+  const corners = [low, high].map((corner) => transform(matrix, corner[plane.across], corner[plane.down]));
+  const [[x0, y0], [x1, y1]] = corners as [[number, number], [number, number]];
+  const margin = 9 * ratio;
+  const [left, top] = [Math.min(x0, x1) - margin, Math.min(y0, y1) - margin];
+  const path = new Path2D();
+  path.roundRect(left, top, Math.abs(x1 - x0) + 2 * margin, Math.abs(y1 - y0) + 2 * margin, 5 * ratio);
+  context.lineWidth = 5 * ratio;
+  context.strokeStyle = HALO;
+  context.stroke(path);
+  context.lineWidth = 2 * ratio;
+  context.strokeStyle = "#fff";
+  context.stroke(path);
+}
+
+/** The line between source and restored image, with their names at its sides. */
+export function drawDivider({ context, ratio }: Ground, x: number): void {
+  const { height } = context.canvas;
+  context.fillStyle = "#fff";
+  context.fillRect(x - ratio, 0, 2 * ratio, height);
+  context.font = `600 ${12 * ratio}px system-ui, sans-serif`;
+  context.textBaseline = "bottom";
+  context.lineWidth = 3 * ratio;
+  context.strokeStyle = HALO;
+  for (const [name, align, away] of [["Source", "right", -8], ["Restored", "left", 8]] as const) {
+    context.textAlign = align;
+    context.strokeText(name, x + away * ratio, height - 34 * ratio);
+    context.fillText(name, x + away * ratio, height - 34 * ratio);
+  }
 }
 
 export function drawCrosshair(ground: Ground, plane: Plane, header: Header, at: Vec3): void {

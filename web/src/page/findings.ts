@@ -1,22 +1,32 @@
 /** The list of what was found, and of what was not. */
 
-import { countOn, type Layer, middleOf, spoken, summaryOf } from "../imaging/layer";
+import { countOn, type Item, type Layer, middleOf, spoken, summaryOf } from "../imaging/layer";
 import type { Volume } from "../imaging/volume";
 import { clampIndex } from "../imaging/volume";
 import type { Vec3 } from "../imaging/affine";
-import { h, icon, ICONS } from "./dom";
+import { fill, h, icon, ICONS } from "./dom";
 import type { Store, ViewState } from "./store";
 
 const MANY = 20;
 
+interface Row {
+  readonly row: HTMLElement;
+  readonly toggle: HTMLInputElement;
+  readonly layer: Layer;
+  /** Which of several was gone to last. */
+  readonly stepped: HTMLElement | undefined;
+}
+
 export class FindingList {
   readonly element: HTMLElement;
-  readonly #rows = new Map<string, { row: HTMLElement; toggle: HTMLInputElement; layer: Layer }>();
+  readonly #rows = new Map<string, Row>();
 
   constructor(
     layers: readonly Layer[],
     readonly volume: Volume,
     readonly store: Store<ViewState>,
+    /** Shows one of many. */
+    readonly reveal: (item: Item) => void,
   ) {
     const found = layers.filter((layer) => layer.found);
     const missing = layers.filter((layer) => !layer.found);
@@ -45,14 +55,18 @@ export class FindingList {
   readonly #found: readonly Layer[];
 
   draw(): void {
-    const { hidden, at } = this.store.value;
-    for (const { row, toggle, layer } of this.#rows.values()) {
+    const { hidden, at, chosen } = this.store.value;
+    for (const { row, toggle, layer, stepped } of this.#rows.values()) {
       const shown = !hidden.has(layer.name);
       const drawn = countOn(layer, at[0]);
       toggle.checked = shown;
       row.classList.toggle("hidden-layer", !shown);
       row.classList.toggle("on-slice", drawn > 0);
       row.dataset.drawn = String(shown ? drawn : 0);
+      if (stepped) {
+        const place = layer.items.findIndex(({ id }) => id === chosen);
+        fill(stepped, place < 0 ? "" : `${place + 1} of ${layer.items.length}`);
+      }
     }
   }
 
@@ -74,13 +88,30 @@ export class FindingList {
     this.#hide(hidden.size < this.#found.length ? this.#found.map(({ name }) => name) : []);
   }
 
+  /** To the next (1) or previous (-1) of a layer's items; without a name, of the layer last gone to. */
+  step(by: number, name?: string): void {
+    const { chosen, hidden } = this.store.value;
+    const several = this.#found.filter((layer) => layer.items.length > 1);
+    const layer =
+      several.find((each) => each.name === name) ??
+      several.find(({ items }) => items.some(({ id }) => id === chosen)) ??
+      several.find((each) => !hidden.has(each.name));
+    if (!layer) return;
+    const { items } = layer;
+    const last = items.findIndex(({ id }) => id === chosen);
+    const next = last < 0 ? (by > 0 ? 0 : items.length - 1) : (last + by + items.length) % items.length;
+    const seen = new Set(hidden);
+    if (seen.delete(layer.name)) this.store.update({ hidden: seen });
+    this.reveal(items[next]!);
+  }
+
   #hide(names: readonly string[]): void {
     this.store.update({ hidden: new Set(names) });
   }
 
   #row(layer: Layer): HTMLElement {
     const { name } = layer;
-    const { volume_ml, mean_hu, score, notes } = summaryOf(layer);
+    const { volume_ml, area_mm2, area_px, mean_hu, score, notes } = summaryOf(layer);
     const toggle = h("input", {
       type: "checkbox",
       checked: true,
@@ -92,10 +123,22 @@ export class FindingList {
     const several = layer.findings.length > 1;
     const figures = [
       several && `${layer.findings.length} found`,
-      volume_ml ? volume(volume_ml) : undefined,
+      volume_ml ? amount(volume_ml, "ml") : undefined,
+      volume_ml === undefined && area_mm2 ? amount(area_mm2, "mm²") : undefined,
+      volume_ml === undefined && area_px ? amount(area_px, "px") : undefined,
       mean_hu !== undefined && this.volume.modality === "CT" && `${Math.round(mean_hu)} HU`,
-      score !== undefined && `score ${score.toFixed(2)}`,
+      score !== undefined && `${several ? "mean score" : "score"} ${score.toFixed(2)}`,
     ].filter((text) => typeof text === "string");
+    const stepped = layer.items.length > 1 && several ? h("output", { "data-testid": "stepped" }) : undefined;
+    const stepper =
+      stepped &&
+      h(
+        "span",
+        { class: "stepper" },
+        arrow("‹", `Previous ${spoken(name)}`, () => this.step(-1, name)),
+        stepped,
+        arrow("›", `Next ${spoken(name)}`, () => this.step(1, name)),
+      );
     const row = h(
       "li",
       {
@@ -111,13 +154,14 @@ export class FindingList {
         {
           type: "button",
           class: "go",
-          title: "Go to its middle slice",
-          on: { click: () => this.#go(layer) },
+          title: stepper ? "Go to the next of them (N)" : "Go to its middle slice",
+          on: { click: () => (stepper ? this.step(1, name) : this.#go(layer)) },
         },
         h("span", { class: "name" }, spoken(name), chip(layer)),
         h("span", { class: "figures" }, figures.join(" · ")),
         ...notes.map((note) => h("span", { class: "note" }, note)),
       ),
+      stepper,
       h(
         "button",
         {
@@ -131,7 +175,7 @@ export class FindingList {
         icon(...ICONS.solo),
       ),
     );
-    this.#rows.set(name, { row, toggle, layer });
+    this.#rows.set(name, { row, toggle, layer, stepped });
     return row;
   }
 
@@ -193,9 +237,13 @@ function chip(layer: Layer): HTMLElement | undefined {
   return h("span", { class: "chip" }, laterality);
 }
 
-function volume(millilitres: number): string {
-  const digits = millilitres < 10 ? 2 : millilitres < 100 ? 1 : 0;
-  return `${millilitres.toLocaleString("en", { maximumFractionDigits: digits })} ml`;
+function amount(value: number, unit: string): string {
+  const digits = value < 10 ? 2 : value < 100 ? 1 : 0;
+  return `${value.toLocaleString("en", { maximumFractionDigits: digits })} ${unit}`;
+}
+
+function arrow(label: string, title: string, click: () => void): HTMLElement {
+  return h("button", { type: "button", class: "quiet", title, "aria-label": title, on: { click } }, label);
 }
 
 function button(label: string, test: string, click: () => void): HTMLElement {

@@ -3,7 +3,7 @@
 import { h } from "./dom";
 
 const KEYS: readonly (readonly [string, string])[] = [
-  ["Wheel, ↑ ↓", "Next and previous slice"],
+  ["Wheel, ↑ ↓", "Next and previous slice; on a photograph the wheel zooms"],
   ["Page up, Page down", "Ten slices"],
   ["Home, End", "First and last slice"],
   ["Ctrl + wheel, + −", "Zoom"],
@@ -15,6 +15,8 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["0", "Fit all, first window"],
   ["1 2 3", "Enlarge a plane"],
   ["O, F, H", "Outlines, fill, hide or show everything"],
+  ["N, P", "Next and previous of many that were found"],
+  ["M, R", "Heat map; source or restored image"],
   ["X, S", "Crosshair, smoothing"],
 ];
 

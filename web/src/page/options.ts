@@ -1,7 +1,15 @@
 /** A form for a detector's options, built from their JSON schema. */
 
-import { entryOf, type Field, fieldsOf, valueOf } from "../service/schema";
-import { h } from "./dom";
+import { EntryError, entryOf, type Field, fieldsOf, valueOf } from "../service/schema";
+import { fill, h } from "./dom";
+import { calledBy, type UploadedImage } from "../service/documents";
+import { chosen, type Gathered } from "../upload/gather";
+
+/** Other images that an option may name. */
+export interface Images {
+  readonly offered: () => readonly UploadedImage[];
+  readonly upload: (files: readonly Gathered[]) => Promise<UploadedImage>;
+}
 
 export interface OptionForm {
   readonly element: HTMLElement;
@@ -9,8 +17,8 @@ export interface OptionForm {
   read(): Record<string, unknown>;
 }
 
-export function optionForm(schema: unknown): OptionForm {
-  const entries = fieldsOf(schema).map((field) => ({ field, ...entry(field) }));
+export function optionForm(schema: unknown, images: Images): OptionForm {
+  const entries = fieldsOf(schema).map((field) => ({ field, ...entry(field, images) }));
   return {
     element: h(
       "div",
@@ -36,7 +44,7 @@ export function optionForm(schema: unknown): OptionForm {
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
-function entry(field: Field): { element: HTMLElement; read: () => unknown } {
+function entry(field: Field, images: Images): { element: HTMLElement; read: () => unknown } {
   switch (field.kind) {
     case "boolean": {
       const box = h("input", { type: "checkbox", checked: field.initial === true });
@@ -71,6 +79,8 @@ function entry(field: Field): { element: HTMLElement; read: () => unknown } {
       };
       return { element, read };
     }
+    case "image":
+      return imageEntry(field, images);
     default: {
       const number = field.kind === "number";
       const input = h("input", {
@@ -85,6 +95,47 @@ function entry(field: Field): { element: HTMLElement; read: () => unknown } {
       return { element: labelled(field, input), read: () => valueOf(field, input.value) };
     }
   }
+}
+
+/** Choose among images that were uploaded, or upload another one. */
+function imageEntry(field: Field, images: Images): { element: HTMLElement; read: () => unknown } {
+  const select = h("select", { "data-testid": "image" });
+  const told = h("p", { class: "muted", role: "status" });
+  const file = h("input", { type: "file", hidden: true, "data-testid": "image-file" });
+  const list = (id: string) => {
+    fill(
+      select,
+      h("option", { value: "" }, images.offered().length ? "None" : "None; upload one"),
+      ...images.offered().map((image) => h("option", { value: image.id }, calledBy(image))),
+    );
+    select.value = id;
+  };
+  const button = h("button", { type: "button", on: { click: () => file.click() } }, "Upload another…");
+  let wait: Promise<unknown> | undefined;
+  file.addEventListener("change", () => {
+    if (!file.files?.length) return;
+    const files = chosen(file.files);
+    file.value = "";
+    button.disabled = true;
+    fill(told, `Uploading ${files[0]!.path}`);
+    const upload = images.upload(files).then(
+      (image) => {
+        list(image.id);
+        fill(told);
+      },
+      (error: unknown) => fill(told, error instanceof Error ? error.message : String(error)),
+    );
+    wait = upload.finally(() => {
+      button.disabled = false;
+      wait = undefined;
+    });
+  });
+  list(typeof field.initial === "string" ? field.initial : "");
+  const read = () => {
+    if (wait) throw new EntryError(`${field.title}: wait until the image is uploaded`);
+    return select.value || null;
+  };
+  return { element: h("div", { class: "image-entry" }, labelled(field, select), button, file, told), read };
 }
 
 function labelled(field: Field, input: HTMLElement): HTMLElement {

@@ -1,10 +1,10 @@
 /** One plane of the volume: its canvas, the letters around it, and what the mouse does there. */
 
 import type { Vec3 } from "../imaging/affine";
-import type { Layer } from "../imaging/layer";
+import { type Item, itemAt, type Layer } from "../imaging/layer";
 import { type Axis, type Plane, planeOf } from "../imaging/orientation";
 import {
-  FITTED,
+  centredOn,
   fitScale,
   indexToCanvas,
   inverseMatrix,
@@ -13,10 +13,11 @@ import {
   zoomAt,
 } from "../imaging/viewport";
 import { clampIndex, paintSlice, type Volume } from "../imaging/volume";
-import { draggedWindow, type Window } from "../imaging/window";
 import { fill, h, icon, ICONS } from "./dom";
 import {
+  drawChosen,
   drawCrosshair,
+  drawDivider,
   drawRuler,
   type Ground,
   marksOf,
@@ -24,8 +25,19 @@ import {
   shapeOf,
   strokeOutline,
 } from "./drawing";
+import { listen } from "./gestures";
+import type { Heat, Restored } from "./overlays";
+import { Raster } from "./raster";
 import { replaced, type Store, type ViewState } from "./store";
 
+/** What lies under the cursor. */
+export interface Under {
+  readonly name: string;
+  readonly score: number | undefined;
+}
+
+/** A point is found from so many of the screen's pixels on. */
+const REACH = 8;
 const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", picture: "Picture" };
 
 export class Pane {
@@ -34,7 +46,9 @@ export class Pane {
   readonly #canvas = h("canvas", { tabindex: 0, role: "img" });
   readonly #caption = h("span", { class: "caption" });
   readonly #readout = h("div", { class: "readout", "data-testid": "readout" });
-  readonly #slice: { canvas: HTMLCanvasElement; image: ImageData; key: string };
+  readonly #slice: Raster;
+  heat: Heat | undefined;
+  restored: Restored | undefined;
   #shapes = new Map<string, Shape>();
   #shapesAt = -1;
   #layers: readonly Layer[] = [];
@@ -47,12 +61,11 @@ export class Pane {
   ) {
     // A photograph lies in no patient, also where its scale is known.
     this.plane = planeOf(volume.affine, axis, volume.modality === "photo" ? "px" : volume.unit);
-    const size = [volume.shape[this.plane.across], volume.shape[this.plane.down]] as const;
-    const canvas = h("canvas", { width: size[0], height: size[1] });
-    this.#slice = { canvas, image: new ImageData(...size), key: "" };
+    this.#slice = new Raster(volume, this.plane);
     const { letters, name } = this.plane;
     const title = TITLES[name];
-    this.#canvas.setAttribute("aria-label", `${title} slice. Arrow keys change the slice.`);
+    const arrows = volume.shape[0] > 1 ? `${title} slice. Arrow keys change the slice.` : title;
+    this.#canvas.setAttribute("aria-label", arrows);
     this.element = h(
       "section",
       { class: "pane", "data-plane": name, "data-axis": axis, "aria-label": title },
@@ -74,7 +87,7 @@ export class Pane {
         icon(...ICONS.expand),
       ),
     );
-    this.#listen();
+    listen(this, this.#canvas);
     new ResizeObserver(() => store.tell()).observe(this.element);
   }
 
@@ -101,11 +114,11 @@ export class Pane {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, width, height);
-    this.#paint();
-    context.setTransform(...matrix);
     context.imageSmoothingEnabled = state.smooth;
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.#slice.canvas, -0.5, -0.5);
+    if (!this.restored || state.shown !== "restored") this.#drawSource(context, matrix);
+    if (state.shown !== "source") this.restored?.draw(context, matrix, state);
+    this.heat?.draw(context, matrix, state);
     context.setTransform(1, 0, 0, 1, 0, 0);
 
     const ground = { context, matrix, ratio };
@@ -113,22 +126,28 @@ export class Pane {
     if (state.crosshair && this.volume.shape[0] > 1) {
       drawCrosshair(ground, this.plane, this.volume, state.at);
     }
+    if (this.restored && state.shown === "split") drawDivider(ground, state.divider * width);
     const { zoom } = state.viewports[this.axis];
     drawRuler(ground, fitScale(this.plane, this.volume, this.#canvas) * zoom, this.volume.unit);
     this.element.classList.toggle("main", state.main === this.axis);
-    fill(this.#caption, `${state.at[this.axis] + 1} / ${this.volume.shape[this.axis]}`);
+    const slices = this.volume.shape[this.axis];
+    fill(this.#caption, slices > 1 && `${state.at[this.axis] + 1} / ${slices}`);
   }
 
-  /** Names of the layers at a place of the screen, those drawn last first. */
-  namesAt(x: number, y: number): string[] {
+  /** What lies at a place of the screen, that drawn last first. */
+  namesAt(x: number, y: number): Under[] {
     const context = this.#canvas.getContext("2d")!;
-    const [across, down] = transform(inverseMatrix(this.#matrix()), x, y);
+    const matrix = this.#matrix();
+    const [across, down] = transform(inverseMatrix(matrix), x, y);
+    const reach = (REACH * (window.devicePixelRatio || 1)) / Math.hypot(matrix[0], matrix[1]);
     return this.#visible()
-      .filter((layer) => {
+      .flatMap((layer): Under[] => {
         const area = this.#shapes.get(layer.name)?.area;
-        return area && context.isPointInPath(area, across, down, "evenodd");
+        const inside = area && context.isPointInPath(area, across, down, "evenodd");
+        const item = this.axis === 0 ? itemAt(layer, this.indexAt(x, y), reach) : undefined;
+        const marked = item && (layer.points.length > 0 || layer.boxes.length > 0);
+        return inside || marked ? [{ name: layer.name, score: item?.score ?? undefined }] : [];
       })
-      .map((layer) => layer.name)
       .reverse();
   }
 
@@ -146,30 +165,18 @@ export class Pane {
     );
   }
 
-  #paint(): void {
+  #drawSource(context: CanvasRenderingContext2D, matrix: Matrix): void {
     const { at, window } = this.store.value;
     const index = at[this.axis];
-    const progress = this.axis === 0 ? Number(this.loadedSlices() > index) : this.loadedSlices();
-    const key = `${index} ${window.centre} ${window.width} ${progress}`;
-    if (key === this.#slice.key) return;
-    this.#slice.key = key;
-    const { image, canvas } = this.#slice;
-    paintSlice(this.volume, this.plane, index, window, new Uint32Array(image.data.buffer));
-    const context = canvas.getContext("2d")!;
-    context.putImageData(image, 0, 0);
-    this.#clearMissing(context);
-  }
-
-  /** Slices that have not come yet are black, not the grey that a sample of zero has. */
-  #clearMissing(context: CanvasRenderingContext2D): void {
     const loaded = this.loadedSlices();
-    const { shape } = this.volume;
-    if (loaded >= shape[0]) return;
-    context.fillStyle = "#000";
-    const [width, height] = [shape[this.plane.across], shape[this.plane.down]];
-    if (this.plane.across === 0) context.fillRect(loaded, 0, width - loaded, height);
-    else if (this.plane.down === 0) context.fillRect(0, loaded, width, height - loaded);
-    else if (this.store.value.at[0] >= loaded) context.fillRect(0, 0, width, height);
+    const progress = this.axis === 0 ? Number(loaded > index) : loaded;
+    const key = `${index} ${window.centre} ${window.width} ${progress}`;
+    const painted = this.#slice.paint(key, (pixels) =>
+      paintSlice(this.volume, this.plane, index, window, pixels),
+    );
+    if (painted) this.#slice.clearFrom(loaded, at[0]);
+    context.setTransform(...matrix);
+    context.drawImage(this.#slice.canvas, -0.5, -0.5);
   }
 
   #drawLayers(ground: Ground): void {
@@ -202,13 +209,16 @@ export class Pane {
       }
       if (this.axis === 0) strokeOutline(ground, marksOf(layer, this.plane, at[0], ground), layer);
     }
+    const chosen = this.axis === 0 && this.#chosen();
+    if (chosen && Math.round(chosen.place[0]) === at[0]) drawChosen(ground, this.plane, chosen);
   }
 
-  /** Canvas pixels of a mouse event. */
-  #place(event: MouseEvent): [number, number] {
-    const bounds = this.#canvas.getBoundingClientRect();
-    const ratio = this.#canvas.width / bounds.width;
-    return [(event.clientX - bounds.left) * ratio, (event.clientY - bounds.top) * ratio];
+  #chosen(): Item | undefined {
+    const { chosen } = this.store.value;
+    if (chosen === undefined) return undefined;
+    return this.#visible()
+      .flatMap((layer) => layer.items)
+      .find(({ id }) => id === chosen);
   }
 
   /** Index under a place of the canvas, fractions and places outside of the volume included. */
@@ -225,9 +235,9 @@ export class Pane {
     fill(this.#readout, ...parts.map((part) => h("span", {}, part)));
   }
 
-  onHover: (pane: Pane, index: Vec3 | undefined, names: readonly string[]) => void = () => {};
+  onHover: (pane: Pane, index: Vec3 | undefined, under: readonly Under[]) => void = () => {};
 
-  #go(index: Vec3): void {
+  go(index: Vec3): void {
     this.store.update({
       at: [0, 1, 2].map((axis) => clampIndex(this.volume, axis as Axis, index[axis]!)) as [
         number,
@@ -237,88 +247,35 @@ export class Pane {
     });
   }
 
-  #listen(): void {
-    const canvas = this.#canvas;
-    const { store, axis } = this;
-    let notches = 0;
-    canvas.addEventListener(
-      "wheel",
-      (event) => {
-        event.preventDefault();
-        if (event.ctrlKey || event.metaKey) {
-          const factor = Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002));
-          this.#zoom(factor, ...this.#place(event));
-          return;
-        }
-        notches += event.deltaMode ? event.deltaY : event.deltaY / 40;
-        const whole = Math.trunc(notches);
-        notches -= whole;
-        if (whole) this.scroll(Math.sign(whole));
-      },
-      { passive: false },
-    );
-    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
-    canvas.addEventListener("dblclick", () => store.update({
-      viewports: replaced(store.value.viewports, axis, FITTED),
-    }));
-    canvas.addEventListener("pointerdown", (event) => this.#press(event));
-    canvas.addEventListener("pointermove", (event) => {
-      const [x, y] = this.#place(event);
-      this.onHover(this, this.indexAt(x, y), this.namesAt(x, y));
-    });
-    canvas.addEventListener("pointerleave", () => this.onHover(this, undefined, []));
+  /** Bring a place within the slice to the middle, where only a part of the slice is seen. */
+  reveal(index: Vec3): void {
+    const { store, axis, plane } = this;
+    const [x, y] = transform(this.#matrix(), index[plane.across], index[plane.down]);
+    const view = centredOn(store.value.viewports[axis], x, y, this.#canvas);
+    store.update({ viewports: replaced(store.value.viewports, axis, view) });
   }
 
-  #zoom(factor: number, x: number, y: number): void {
+  /** Whether the line between source and restored image is at a place of the canvas. */
+  isDivider(x: number): boolean {
+    const { shown, divider } = this.store.value;
+    const reach = REACH * (window.devicePixelRatio || 1);
+    return !!this.restored && shown === "split" && Math.abs(x - divider * this.#canvas.width) < reach;
+  }
+
+  /** Zoom and leave a place of the canvas where it is. */
+  zoomAt(factor: number, x: number, y: number): void {
     const { store, axis } = this;
     const view = zoomAt(store.value.viewports[axis], factor, x, y, this.#canvas);
     store.update({ viewports: replaced(store.value.viewports, axis, view) });
   }
 
   zoom(factor: number): void {
-    this.#zoom(factor, this.#canvas.width / 2, this.#canvas.height / 2);
+    this.zoomAt(factor, this.#canvas.width / 2, this.#canvas.height / 2);
   }
 
   scroll(slices: number): void {
     const { store, axis } = this;
     const at = clampIndex(this.volume, axis, store.value.at[axis] + slices);
     store.update({ at: replaced(store.value.at, axis, at) });
-  }
-
-  /** Right button or shift: window. Left: a click sets the crosshair, a drag moves the picture. */
-  #press(start: PointerEvent): void {
-    this.#canvas.setPointerCapture(start.pointerId);
-    const { store, axis } = this;
-    const before = store.value;
-    const [x0, y0] = this.#place(start);
-    const windowing = start.button === 2 || start.shiftKey;
-    const small = before.main !== axis;
-    let moved = false;
-    const move = (event: PointerEvent) => {
-      const [x, y] = this.#place(event);
-      if (Math.hypot(x - x0, y - y0) > 3) moved = true;
-      if (!moved) return;
-      if (windowing) {
-        const [dx, dy] = [event.clientX - start.clientX, event.clientY - start.clientY];
-        store.update({ window: draggedWindow(before.window, dx, dy) satisfies Window });
-      } else if (small && start.button === 0) {
-        this.#go(this.indexAt(x, y));
-      } else {
-        const view = before.viewports[axis];
-        const pan = { ...view, x: view.x + x - x0, y: view.y + y - y0 };
-        store.update({ viewports: replaced(store.value.viewports, axis, pan) });
-      }
-    };
-    const drag = new AbortController();
-    const release = (event: PointerEvent) => {
-      drag.abort();
-      if (event.type === "pointerup" && !moved && !windowing && start.button === 0) {
-        this.#go(this.indexAt(x0, y0));
-      }
-    };
-    const { signal } = drag;
-    this.#canvas.addEventListener("pointermove", move, { signal });
-    this.#canvas.addEventListener("pointerup", release, { signal });
-    this.#canvas.addEventListener("pointercancel", release, { signal });
   }
 }

@@ -2,7 +2,7 @@
 
 import { type Detector, mismatch, type Series, suited, type UploadedImage } from "../service/documents";
 import { fill, h } from "./dom";
-import { type OptionForm, optionForm } from "./options";
+import { type Images, type OptionForm, optionForm } from "./options";
 import { reportView } from "./report";
 
 export interface Request {
@@ -11,9 +11,20 @@ export interface Request {
   readonly options: Record<string, unknown>;
 }
 
+/** What starting a detector is called, by its task. */
+const VERBS: Readonly<Record<string, string>> = {
+  segmentation: "Find structures",
+  detection: "Find",
+  counting: "Count",
+  classification: "Classify",
+  anomaly: "Find what is unusual",
+  restoration: "Restore",
+};
+
 export function setupPage(
   image: UploadedImage,
   detectors: readonly Detector[],
+  images: Images,
   start: (request: Request) => Promise<void>,
 ): HTMLElement {
   let series: Series | undefined;
@@ -21,16 +32,20 @@ export function setupPage(
   let form: OptionForm | undefined;
   const select = h("select", { "data-testid": "detector", "aria-label": "Detector" });
   const about = h("p", { class: "muted" });
+  const refused = h("p", { class: "muted" });
   const options = h("div", {});
   const fault = h("p", { class: "fault", role: "alert" });
-  const run = h("button", { type: "submit", class: "primary", "data-testid": "start" }, "Find structures");
+  const run = h("button", { type: "submit", class: "primary", "data-testid": "start" }, "Find");
 
   const chooseDetector = () => {
     detector = detectors.find(({ id }) => id === select.value);
     if (!detector || !series) return;
     const reason = mismatch(detector, series);
     fill(about, reason ? `This detector ${reason}.` : `${detector.intended_use}`);
-    form = optionForm(detector.options_schema);
+    const refuses = detector.wants.refuses ?? [];
+    fill(refused, refuses.length > 0 && `It refuses ${refuses.join(", ")}.`);
+    fill(run, VERBS[detector.task] ?? "Find");
+    form = optionForm(detector.options_schema, images);
     fill(options, form.element);
     run.disabled = reason !== undefined;
   };
@@ -53,6 +68,7 @@ export function setupPage(
     { class: "card setup" },
     h("label", {}, h("span", {}, "Detector"), select),
     about,
+    refused,
     options,
     fault,
     run,

@@ -22,7 +22,7 @@ export function startPage(take: (files: readonly Gathered[]) => void): HTMLEleme
     "div",
     { class: "drop", "data-testid": "drop" },
     h("div", { class: "drop-icon" }, icon(...ICONS.upload)),
-    h("h1", {}, "Drop a scan here"),
+    h("h1", {}, "Drop a scan or a picture here"),
     h("p", { class: "muted" }, "A folder of DICOM files, a zip, NIfTI, NRRD, MHA or a photograph"),
     h(
       "div",

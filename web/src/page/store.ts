@@ -20,6 +20,14 @@ export interface ViewState {
   readonly fill: number;
   readonly smooth: boolean;
   readonly crosshair: boolean;
+  /** Id of the one finding that is marked. */
+  readonly chosen: number | undefined;
+  /** The scores of a field as colours: from which score on, and how opaque at most, 0 to 1. */
+  readonly heat: { readonly shown: boolean; readonly from: number; readonly opacity: number };
+  /** Where there is a restored image: which of the two is shown. */
+  readonly shown: "source" | "restored" | "split";
+  /** Where the two meet, as a part of the pane's width. */
+  readonly divider: number;
 }
 
 export const INITIAL: ViewState = {
@@ -32,6 +40,10 @@ export const INITIAL: ViewState = {
   fill: 0.15,
   smooth: true,
   crosshair: true,
+  chosen: undefined,
+  heat: { shown: true, from: -Infinity, opacity: 0.75 },
+  shown: "source",
+  divider: 0.5,
 };
 
 /** Holds a value and tells of changes, at most once a frame. */

@@ -19,6 +19,7 @@ export class Toolbar {
     "data-testid": "fill",
     "aria-label": "Opacity of the areas",
   });
+  readonly #fillLabel = h("label", { class: "fill" }, "Fill", this.#fill);
   #offered: readonly Preset[] = [];
 
   constructor(
@@ -36,7 +37,7 @@ export class Toolbar {
       this.#window,
       h("span", { class: "space" }),
       this.#outline,
-      h("label", { class: "fill" }, "Fill", this.#fill),
+      this.#fillLabel,
       volumetric && this.#crosshair,
       this.#smooth,
       h("button", { type: "button", "data-testid": "reset", on: { click: () => this.reset() } }, "Reset"),
@@ -46,6 +47,11 @@ export class Toolbar {
         "?",
       ),
     );
+  }
+
+  /** Whether there are outlines, or may be. */
+  set outlined(outlined: boolean) {
+    this.#outline.hidden = this.#fillLabel.hidden = !outlined;
   }
 
   set presets(presets: readonly Preset[]) {

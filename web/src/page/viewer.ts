@@ -1,17 +1,22 @@
 /** Panes, toolbar, slider and the column beside them: one volume and what was found in it. */
 
 import type { Vec3 } from "../imaging/affine";
-import { type Layer, layersOf, spoken } from "../imaging/layer";
+import { align } from "../imaging/alignment";
+import { rangeOf } from "../imaging/heat";
+import { type Item, type Layer, layersOf, spoken } from "../imaging/layer";
 import type { Axis } from "../imaging/orientation";
-import { clampIndex, sampleAt, toWorld, type Volume } from "../imaging/volume";
+import { clampIndex, sampleAt, toIndex, toWorld, type Volume } from "../imaging/volume";
 import { presetsFor } from "../imaging/window";
 import type { Delineation } from "../service/documents";
 import { fill, h } from "./dom";
+import { type Controls, heatControls, restoredControls } from "./controls";
 import { FindingList } from "./findings";
 import { showHelp } from "./help";
-import { Pane } from "./pane";
+import { Heat, Restored } from "./overlays";
+import { Pane, type Under } from "./pane";
 import { INITIAL, replaced, Store, type ViewState } from "./store";
 import { Toolbar } from "./toolbar";
+import { classesView, countView, overallView } from "./whole";
 
 /** Drawing slices as they come should not hold up their coming. */
 const TELL_EVERY_MS = 150;
@@ -29,6 +34,9 @@ export class Viewer {
   /** Slice to show in the end. */
   readonly #goal: number;
   #list: FindingList | undefined;
+  #controls: Controls | undefined;
+  /** Samples of the result: scores, or a restored image. */
+  #samples: Volume | undefined;
   #loadedBytes = 0;
   #toldAt = 0;
   /** Slice that was shown last because it had come; another one was chosen by somebody. */
@@ -97,20 +105,61 @@ export class Viewer {
     this.#panes[0]!.focus();
   }
 
-  /** Show what was found; `footer` goes below the list. */
-  show(result: Delineation, ...footer: Node[]): void {
+  /**
+   * Show what was found.
+   *
+   * `samples` are those of a field or a restored image, if they could be had; `footer` goes below.
+   */
+  show(result: Delineation, samples: Volume | undefined, ...footer: Node[]): void {
+    const { gives } = result.detector;
     const layers: readonly Layer[] = layersOf(result.findings, this.volume.inverse);
+    const drawn = layers.filter((layer) => layer.items.length > 0);
     for (const pane of this.#panes) pane.layers = layers;
-    this.#list = new FindingList(layers, this.volume, this.store);
-    fill(this.aside, this.#list.element, ...footer);
+    this.#samples = samples;
+    this.#toolbar.outlined = gives !== "classes" && gives !== "image";
+    const listed = gives !== "classes" && gives !== "image" && (gives !== "instances" || drawn.length > 0);
+    if (listed) this.#list = new FindingList(layers, this.volume, this.store, this.#reveal);
+    if (samples && gives === "field") this.#controls = this.#warm(samples, result);
+    if (samples && gives === "image") this.#controls = this.#beside(samples);
+    const parts = [
+      gives === "instances" && countView(result),
+      gives === "classes" && classesView(result),
+      overallView(result),
+      this.#controls?.element,
+      gives === "image" && !this.#controls && unshown(),
+      this.#list?.element,
+    ];
+    fill(this.aside, ...parts, ...footer);
     this.store.tell();
   }
+
+  #warm(field: Volume, { findings }: Delineation): Controls {
+    const range = rangeOf(field.samples);
+    for (const pane of this.#panes) pane.heat = new Heat(field, range, pane.plane);
+    return heatControls(findings[0], range, this.store);
+  }
+
+  #beside(restored: Volume): Controls | undefined {
+    const alignment = align(this.volume, restored);
+    if (!alignment) return undefined;
+    for (const pane of this.#panes) pane.restored = new Restored(restored, alignment, pane.plane);
+    this.store.update({ shown: "restored" });
+    return restoredControls(this.volume, restored, this.store);
+  }
+
+  /** Go to one finding. */
+  #reveal = ({ id, place }: Item): void => {
+    const at = place.map((part, axis) => clampIndex(this.volume, axis as Axis, part));
+    this.store.update({ at: at as unknown as Vec3, chosen: id });
+    this.#panes[0]!.reveal(place);
+  };
 
   #draw(): void {
     const { at, main } = this.store.value;
     for (const pane of this.#panes) pane.draw();
     this.#toolbar.draw();
     this.#list?.draw();
+    this.#controls?.draw();
     const count = this.volume.shape[main];
     this.#slider.max = String(count - 1);
     this.#slider.value = String(at[main]);
@@ -118,9 +167,9 @@ export class Viewer {
     fill(this.#position, `${at[main] + 1} / ${count}`);
   }
 
-  #hover = (pane: Pane, index: Vec3 | undefined, names: readonly string[]): void => {
+  #hover = (pane: Pane, index: Vec3 | undefined, under: readonly Under[]): void => {
     for (const other of this.#panes) if (other !== pane) other.readout = [];
-    this.#list?.highlight(names);
+    this.#list?.highlight(under.map(({ name }) => name));
     const values = index && sampleAt(this.volume, index);
     if (!index || !values) {
       pane.readout = [];
@@ -132,9 +181,19 @@ export class Viewer {
     pane.readout = [
       `${values.map(round).join(", ")}${modality === "CT" ? " HU" : ""}`,
       unit === "mm" ? `${place.join(", ")} mm` : `${place[0]}, ${place[1]} px`,
-      ...names.map(spoken),
+      ...this.#told(index),
+      ...under.map(({ name, score }) => (score === undefined ? spoken(name) : `${spoken(name)} ${score.toFixed(2)}`)),
     ];
   };
+
+  /** The score, or the restored sample, at a place. */
+  #told(index: Vec3): string[] {
+    if (!this.#samples) return [];
+    const values = sampleAt(this.#samples, toIndex(this.#samples, toWorld(this.volume, index)));
+    if (!values) return [];
+    const restored = this.#samples.channels > 1 || this.#controls?.element.dataset.testid === "restored";
+    return [`${restored ? "restored" : "score"} ${values.map((value) => Number(value.toPrecision(4))).join(", ")}`];
+  }
 
   #slide(to: number): void {
     const { at, main } = this.store.value;
@@ -170,6 +229,10 @@ export class Viewer {
       x: flip("crosshair"),
       s: flip("smooth"),
       h: () => this.#list?.toggleAll(),
+      n: () => this.#list?.step(1),
+      p: () => this.#list?.step(-1),
+      m: () => store.update({ heat: { ...store.value.heat, shown: !store.value.heat.shown } }),
+      r: () => store.update({ shown: store.value.shown === "source" ? "restored" : "source" }),
       w: () => this.#toolbar.next(1),
       W: () => this.#toolbar.next(-1),
       "?": showHelp,
@@ -182,4 +245,12 @@ export class Viewer {
     event.preventDefault();
     action();
   }
+}
+
+function unshown(): HTMLElement {
+  return h(
+    "p",
+    { class: "note", "data-testid": "unshown" },
+    "The restored image cannot be laid over its source on this page; download it below.",
+  );
 }

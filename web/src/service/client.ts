@@ -135,20 +135,22 @@ export function followJob(
   return stop;
 }
 
+export const volumeAddress = (imageId: string, series: string) =>
+  `${at("images", imageId, "volume")}?series=${encodeURIComponent(series)}`;
+export const samplesAddress = (jobId: string) => at("jobs", jobId, "samples");
+
 /**
- * Fetch the samples of a series.
+ * Fetch samples.
  *
  * `begun` gets the volume as soon as its shape is known, its samples still zero; they are filled
  * in from the first slice on, and `told` hears how many bytes are there.
  */
 export async function fetchVolume(
-  imageId: string,
-  series: string,
-  begun: (volume: Volume) => void,
-  told: (bytes: number) => void,
+  path: string,
   signal: AbortSignal,
+  begun: (volume: Volume) => void = () => {},
+  told: (bytes: number) => void = () => {},
 ): Promise<Volume> {
-  const path = `${at("images", imageId, "volume")}?series=${encodeURIComponent(series)}`;
   const response = await call(path, { signal });
   const volume = emptyVolume(readHeader((name) => response.headers.get(name)));
   begun(volume);

@@ -9,6 +9,8 @@ export interface Series {
   readonly format: string;
   readonly modality: string;
   readonly description: string;
+  /** What their sender calls them. */
+  readonly files?: readonly string[];
   readonly slices: number;
   readonly shape: readonly number[];
   readonly spacing_mm: readonly number[];
@@ -35,6 +37,14 @@ export interface UploadedImage {
   readonly report: Report;
 }
 
+/** What an image is called where one is chosen among several. */
+export function calledBy({ report, id }: UploadedImage): string {
+  const series = report.series.find(({ verdict }) => verdict !== "refused") ?? report.series[0];
+  if (!series) return id.slice(0, 8);
+  const name = series.description || (series.files?.length === 1 ? series.files[0]! : `${series.modality} series`);
+  return `${name}, ${(series.slices > 1 ? series.shape : series.shape.slice(1)).join(" × ")}`;
+}
+
 export interface Detector {
   readonly id: string;
   readonly title: string;
@@ -47,6 +57,10 @@ export interface Detector {
     readonly unit: string | null;
     readonly dimensions: number | null;
     readonly min_slices: number;
+    readonly min_size?: readonly number[] | null;
+    readonly max_size?: readonly number[] | null;
+    /** What else it refuses, in words. */
+    readonly refuses?: readonly string[];
   };
   /** JSON schema of an object. */
   readonly options_schema: unknown;
@@ -90,6 +104,11 @@ export interface Finding {
     readonly voxels?: number | null;
     readonly volume_ml?: number | null;
     readonly mean_hu?: number | null;
+    readonly area_mm2?: number | null;
+    readonly area_px?: number | null;
+    /** Of a field: what its score means, and from where on it is a finding. */
+    readonly meaning?: string;
+    readonly threshold?: number;
   };
   readonly notes: readonly string[];
   readonly contours: readonly Contour[];
@@ -113,6 +132,8 @@ export interface Delineation {
     readonly intended_use: string;
   };
   readonly provenance: { readonly seconds: number; readonly device: string };
+  /** Numbers on the image as a whole, such as `count`. */
+  readonly overall?: Readonly<Record<string, number>>;
   readonly findings: readonly Finding[];
   readonly notes: readonly string[];
 }
@@ -131,6 +152,14 @@ export function mismatch(detector: Detector, series: Series): string | undefined
   if (dimensions === 2 && series.slices > 1) return "reads single pictures, not volumes";
   if (dimensions === 3 && series.slices < 2) return "reads volumes, not single pictures";
   if (series.slices < min_slices) return `needs at least ${min_slices} slices`;
+  // In the orientation wanted; a volume may be turned to it, a picture is as it is.
+  if (series.slices === 1) {
+    const { min_size, max_size } = detector.wants;
+    const size = (shape: readonly number[]) => shape.slice(1).join(" × ");
+    const within = series.shape.slice(1);
+    if (min_size && within.some((n, i) => n < min_size[i + 1]!)) return `needs at least ${size(min_size)} pixels`;
+    if (max_size && within.some((n, i) => n > max_size[i + 1]!)) return `reads at most ${size(max_size)} pixels`;
+  }
   return undefined;
 }
 

@@ -18,6 +18,8 @@ export type Field = {
   | { readonly kind: "choice"; readonly choices: readonly unknown[] }
   | { readonly kind: "choices"; readonly choices: readonly string[] }
   | { readonly kind: "text" }
+  /** The id of another image. */
+  | { readonly kind: "image" }
   | { readonly kind: "list" }
   | { readonly kind: "json" }
 );
@@ -53,7 +55,7 @@ function fieldOf(name: string, property: Schema, root: Schema): Field {
     case "number":
       return { ...about, kind: "number", whole: schema.type === "integer", ...limits(schema) };
     case "string":
-      return { ...about, kind: "text" };
+      return { ...about, kind: schema.format === "image" ? "image" : "text" };
     case "array": {
       const items = isObject(schema.items) ? settled(schema.items, root).schema : {};
       const known = choicesOf(items);
