@@ -11,7 +11,7 @@ from delineate.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ALLOWED", "build_network"]
+__all__ = ["ALLOWED", "SCORING", "build_network"]
 
 OWN: tuple[str, ...] = ("PlainConvUNet", "ResidualEncoderUNet")
 """Classes of `nnunet_networks` that a model may name."""
@@ -33,6 +33,9 @@ All give one tensor when they infer. MONAI's arguments that name activations, no
 the like are looked up in tables; none imports or runs what a text says.
 """
 
+SCORING: tuple[str, ...] = ("TextureMemory",)
+"""What a model that finds anomalies may name: one score for each sample of a picture."""
+
 _MOST_PARAMETERS = 2_000_000_000
 _MOST_LAYERS = 2_000
 _LARGEST_INTEGER = 100_000
@@ -46,7 +49,7 @@ def build_network(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     Parameters
     ----------
     name
-        One of `ALLOWED`.
+        One of `ALLOWED` or `SCORING`.
     arguments
         Keyword arguments as JSON has them: numbers, texts, lists and mappings.
 
@@ -56,7 +59,7 @@ def build_network(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         If the name is not allowed, an argument is unknown, the values are refused, or the network
         would have more than two thousand million weights; nothing of that size is allocated.
     """
-    if name not in ALLOWED:
+    if name not in (*ALLOWED, *SCORING):
         raise ModelError(f"network {name!r} is not allowed; expected one of {', '.join(ALLOWED)}")
     network = _class(name)
     known = set(inspect.signature(network.__init__).parameters) - {"self"}
@@ -80,6 +83,10 @@ def build_network(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def _class(name: str) -> Any:
+    if name in SCORING:
+        from delineate.segmentation.texture_memory import TextureMemory
+
+        return TextureMemory
     if name in OWN:
         from delineate.segmentation import nnunet_networks
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from delineate.segmentation.training.deform import smoothed
 
-__all__ = ["varied"]
+__all__ = ["tinted", "varied"]
 
 
 def varied(values: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -48,6 +48,35 @@ def varied(values: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     if rng.random() < 0.3:
         out = _gamma(out, float(np.exp(rng.uniform(np.log(0.7), np.log(1.5)))), rng.random() < 0.25)
     return out
+
+
+def tinted(values: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Another light, mostly: each channel brighter or darker by itself, colours paler or stronger.
+
+    Parameters
+    ----------
+    values
+        float32 ``(channel, slice, row, column)``; the channels are colours.
+    rng
+        Decides all.
+
+    Returns
+    -------
+    Tensor
+        A new one of the same shape.
+    """
+    if rng.random() < 0.3:
+        return values.clone()
+    count = len(values)
+    gain = np.exp(rng.normal(0, 0.1, count) + rng.normal(0, 0.15))
+    offset = rng.normal(0, 0.15, count) + rng.normal(0, 0.25)
+    strength = float(rng.uniform(0.0, 1.4))
+    grey = values.mean(dim=0, keepdim=True)
+    out = grey + (values - grey) * strength
+    scale, shift = (
+        torch.from_numpy(each.astype(np.float32))[:, None, None, None] for each in (gain, offset)
+    )
+    return out * scale + shift
 
 
 def _contrasted(values: torch.Tensor, factor: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Find the cases of a data set: nnU-Net, Medical Segmentation Decathlon, or a plain folder."""
+"""Find the cases of a data set: nnU-Net, Decathlon, labelme, or a plain folder."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from delineate.errors import InputError
+from delineate.segmentation.training.labelme import drawn_names, is_labelme, paired
 
 __all__ = ["CaseFiles", "DataSet", "find", "label_names"]
 
-Layout = Literal["nnunet", "msd", "folder"]
+Layout = Literal["nnunet", "msd", "labelme", "folder"]
 
 _ENDING = re.compile(
     r"(\.seg)?\.(nii(\.gz)?|nrrd|nhdr|mha|mhd|png|jpe?g|tiff?|dcm|json)$", re.IGNORECASE
 )
+_PICTURE = re.compile(r"\.(png|jpe?g|tiff?)$", re.IGNORECASE)
 _MARK = re.compile(r"[._-](seg|segmentation|labels?|mask)$", re.IGNORECASE)
 _DRAWN = ("labels", "masks")
 _IGNORE = "ignore"
@@ -66,9 +68,11 @@ def find(folder: Path, names: Mapping[int, str] | None = None) -> DataSet:
     folder
         With a `dataset.json` (nnU-Net's or the Decathlon's); with `images` and `labels` (or
         `masks`) of the same names; or with pairs such as `x.nii.gz` and `x_seg.nii.gz`
-        (also `_label`, `_labels`, `_mask`, `_segmentation`).
+        (also `_label`, `_labels`, `_mask`, `_segmentation`); or with photographs and labelme's
+        JSON of the same names, beside them or each in a folder of its own.
     names
-        Of the numbers in the labels. ``None``: as `dataset.json` says, or `labels.json`.
+        Of the numbers in the labels. ``None``: as `dataset.json` says, or `labels.json`, or those
+        that labelme's polygons have.
 
     Raises
     ------
@@ -89,6 +93,8 @@ def find(folder: Path, names: Mapping[int, str] | None = None) -> DataSet:
         called = tuple(str(channels[key]) for key in sorted(channels, key=int))
         layout: Layout = "msd" if known else "nnunet"
         return DataSet(layout, _demanded(found, folder), numbers, ignored, called)
+    if drawings := _drawings(folder):
+        return _labelme(folder, drawings, names)
     found = _plain(folder)
     if names is None:
         path = folder / "labels.json"
@@ -219,6 +225,32 @@ def _plain(folder: Path) -> list[CaseFiles]:
     return [CaseFiles(name, (pictures[name],), labels[name]) for name in sorted(pictures)]
 
 
+def _drawings(folder: Path) -> list[Path]:
+    """Files of labelme in a folder, or in one of those within it."""
+    for place in (folder, *sorted(each for each in folder.iterdir() if each.is_dir())):
+        if found := [path for path in sorted(place.glob("[!.]*.json")) if is_labelme(path)]:
+            return found
+    return []
+
+
+def _labelme(folder: Path, drawings: list[Path], names: Mapping[int, str] | None) -> DataSet:
+    place = drawings[0].parent
+    beside = [path for path in _entries(place) if _PICTURE.search(path.name)]
+    others = [
+        path
+        for each in sorted(folder.iterdir())
+        if each.is_dir() and each != place
+        for path in _entries(each)
+        if _PICTURE.search(path.name)
+    ]
+    pairs = paired(drawings, beside or others)
+    found = [CaseFiles(name, (image,), drawn) for name, (image, drawn) in pairs.items()]
+    numbers = dict(names) if names is not None else drawn_names(drawings)
+    if not numbers:
+        raise InputError(f"nothing is drawn on any picture of {folder}; there is nothing to learn")
+    return DataSet("labelme", _demanded(found, folder), numbers)
+
+
 def _entries(folder: Path) -> list[Path]:
     """Files of a kind that is read, and folders."""
     return sorted(
@@ -237,7 +269,8 @@ def _demanded(found: list[CaseFiles], folder: Path) -> tuple[CaseFiles, ...]:
     if not found:
         raise InputError(
             f"no case in {folder}; expected dataset.json with imagesTr and labelsTr, folders "
-            "images and labels, or pairs such as x.nii.gz and x_seg.nii.gz"
+            "images and labels, pairs such as x.nii.gz and x_seg.nii.gz, or photographs with "
+            "labelme's JSON"
         )
     for case in found:
         if not case.images or not all(path.exists() for path in case.images):

@@ -16,6 +16,7 @@ from delineate.formats import nifti, nrrd
 from delineate.formats.annotations import read_annotation
 from delineate.formats.sniff import kind_of
 from delineate.imaging import Category, Image, LabelMap, place
+from delineate.segmentation.training.labelme import drawn_labels
 from delineate.segmentation.training.layouts import CaseFiles, DataSet
 from delineate.segmentation.training.organ_cases import IGNORED
 
@@ -75,6 +76,8 @@ def _joined(images: Sequence[Image]) -> Image:
 
 
 def _drawn(path: Path, image: Image, dataset: DataSet) -> NDArray[np.generic]:
+    if dataset.layout == "labelme":
+        return drawn_labels(path, image.grid, dataset.names)
     kind = kind_of(path) if path.is_file() else "folder"
     categories = {number: Category(name) for number, name in dataset.names.items()}
     if kind == "photo":

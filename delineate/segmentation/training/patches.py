@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from delineate.segmentation.training.appearance import varied
+from delineate.segmentation.training.appearance import tinted, varied
 from delineate.segmentation.training.deform import bent, bounds, offsets, rotation, sampled
 from delineate.segmentation.training.organ_cases import IGNORED
 from delineate.segmentation.training.samples import Sample
@@ -44,6 +44,10 @@ class Recipe:
         Those of a coarse (4 knots an axis) and a finer (8) displacement, as shares of the patch.
     labelled_share
         How often a patch is centred on a sample of a label, drawn first (nnU-Net: a third).
+    off_centre
+        How far such a sample may lie from the centre along each axis, as a share of the patch.
+    colours
+        Whether the channels are colours of one light, which may change.
     """
 
     shape: Triple
@@ -55,6 +59,28 @@ class Recipe:
     rotation_sd_deg: float = 12.0
     bend_sd: tuple[float, float] = (0.025, 0.008)
     labelled_share: float = 1 / 3
+    off_centre: float = 0.0
+    colours: bool = False
+
+    @classmethod
+    def of_picture(
+        cls,
+        shape: Triple,
+        spacing: tuple[float, float, float],
+        classes: int,
+        mirror: tuple[int, ...],
+    ) -> Recipe:
+        """For photographs: small things seen from nearer or farther, anywhere, in any light."""
+        return cls(
+            shape=shape,
+            spacing=spacing,
+            classes=classes,
+            mirror=mirror,
+            scale_sd=0.2,
+            labelled_share=0.6,
+            off_centre=0.35,
+            colours=True,
+        )
 
 
 class Patches:
@@ -90,7 +116,10 @@ class Patches:
         outside = ((points < -0.5) | (points > torch.tensor(labels.shape) - 0.5)).any(-1)
         picked[outside] = IGNORED
         known = torch.ones(self._recipe.classes, dtype=torch.bool)
-        return varied(sampled(part, local, "bilinear"), rng), picked, known
+        seen = sampled(part, local, "bilinear")
+        if self._recipe.colours:
+            seen = tinted(seen, rng)
+        return varied(seen, rng), picked, known
 
     def _points(
         self, shape: Sequence[int], centre: NDArray[np.float64], rng: np.random.Generator
@@ -131,7 +160,11 @@ def _centre(sample: Sample, recipe: Recipe, rng: np.random.Generator) -> NDArray
         present = np.unique(places[:, 0])
         label = present[int(rng.integers(len(present)))]
         there = places[places[:, 0] == label, 1:]
-        return np.asarray(there[int(rng.integers(len(there)))] + (patch % 2 - 1) / 2)
+        centre = there[int(rng.integers(len(there)))] + (patch % 2 - 1) / 2
+        if recipe.off_centre:
+            reach = recipe.off_centre * np.where(patch > 1, patch, 0)
+            centre = centre + rng.uniform(-reach, reach).round()
+        return np.asarray(centre)
     room = np.maximum(shape - patch, 0)
     first = np.array([int(rng.integers(each + 1)) for each in room])
     first = np.where(shape >= patch, first, (shape - patch) // 2)

@@ -214,9 +214,10 @@ def _prepared(data: Data, folder: Path, plan: Plan, progress: Progress | None) -
 
 def _recipe(model: Model) -> Recipe:
     a, b, c = (1.0 if step is None else step for step in model.sampling.spacing_mm)
-    return Recipe(
-        shape=model.tiles.shape, spacing=(a, b, c), classes=model.classes, mirror=model.mirror
-    )
+    shape, spacing = model.tiles.shape, (a, b, c)
+    if model.dimensions == 2 and model.modality == "photo":
+        return Recipe.of_picture(shape, spacing, model.classes, model.mirror)
+    return Recipe(shape=shape, spacing=spacing, classes=model.classes, mirror=model.mirror)
 
 
 def _described(plan: Plan, model: Model, measured: dict[str, Any], step: int, kept: str) -> Model:
