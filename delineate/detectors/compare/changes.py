@@ -1,0 +1,105 @@
+"""Where a picture has copper that its template has not, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+__all__ = ["Change", "changes"]
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+_EIGHT = np.ones((3, 3), bool)
+_GAP = 3  # samples; pieces nearer than twice this are one fault
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """One connected place where copper was added or is missing.
+
+    Parameters
+    ----------
+    row, column
+        Of the first sample of ``mask``.
+    mask
+        ``(row, column)``; the changed samples with the gaps between its pieces.
+    extra
+        Copper that should not be there; else copper that is missing.
+    area
+        Number of changed samples.
+    contrast
+        Mean change over them, in steps from board to copper.
+    """
+
+    row: int
+    column: int
+    mask: Mask
+    extra: bool
+    area: int
+    contrast: float
+
+
+def changes(
+    picture: Floats, template: Floats, contrast: float, tolerance: int, min_area: int
+) -> Iterator[Change]:
+    """Compare two pictures sample by sample, forgiving edges that wander.
+
+    A change is seeded where the picture is above everything (below everything) that the template
+    shows within the tolerance, and grows to the edges of what differs there.
+
+    Parameters
+    ----------
+    picture, template
+        ``(row, column)``; 0 is board, 1 is copper; the template NaN where unknown.
+    contrast
+        Least difference.
+    tolerance
+        In samples.
+    min_area
+        Fewest seeded samples of a change.
+    """
+    unknown = np.isnan(template)
+    size = 2 * tolerance + 1
+    for extra in (False, True):
+        one, other = (picture, template) if extra else (1 - picture, 1 - template)
+        known = np.where(unknown, np.float32(np.inf), other)
+        differs = one - known > contrast
+        seeds = differs & (
+            one - ndimage.maximum_filter(known, size, mode="constant", cval=np.inf) > contrast
+        )
+        yield from _grown(differs, seeds, one - known, tolerance, min_area, extra)
+
+
+def _grown(
+    differs: Mask, seeds: Mask, difference: Floats, tolerance: int, min_area: int, extra: bool
+) -> Iterator[Change]:
+    reach = _widened(seeds, tolerance + 1)
+    grown = differs & reach
+    pieces, _ = ndimage.label(_widened(grown, _GAP), _EIGHT)
+    pieces[~grown] = 0
+    seeded = np.bincount(pieces[seeds])
+    for number, place in enumerate(ndimage.find_objects(pieces), 1):
+        if place is None or number >= len(seeded) or seeded[number] < min_area:
+            continue
+        own = pieces[place] == number
+        own_difference = difference[place][own]
+        mask = ndimage.binary_closing(np.pad(own, _GAP + 1), _EIGHT, iterations=_GAP)
+        mask = mask[_GAP + 1 : -_GAP - 1, _GAP + 1 : -_GAP - 1]
+        yield Change(
+            place[0].start,
+            place[1].start,
+            mask,
+            extra,
+            int(own.sum()),
+            float(np.clip(own_difference, 0, 1).mean()),
+        )
+
+
+def _widened(mask: Mask, by: int) -> Mask:
+    """Dilated by a square that reaches ``by`` samples to each side."""
+    return np.asarray(ndimage.maximum_filter(mask.view(np.uint8), 2 * by + 1).view(bool))
