@@ -24,7 +24,7 @@ from delineate.jobs.supervisor import Supervisor
 
 T = TypeVar("T")
 
-DETECTORS = ("bright", "crash", "leave", "stuck", "noisy", "careful")
+DETECTORS = ("bright", "crash", "leave", "stuck", "noisy", "careful", "hungry", "changed")
 
 
 def install_detectors(folder: Path) -> str:

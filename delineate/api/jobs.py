@@ -94,7 +94,7 @@ async def submit(asked: JobRequest, response: Response, service: Service) -> dic
     """Queue a job, after everything that can be checked before has been."""
     stored = await run_in_threadpool(service.store.image, asked.image_id)
     series = stored.series(asked.series)
-    options = await service.librarian.run(
+    checked = await service.librarian.run(
         "check",
         _CHECK_SECONDS,
         detector=asked.detector,
@@ -102,12 +102,14 @@ async def submit(asked: JobRequest, response: Response, service: Service) -> dic
         series=series,
         modality=asked.modality,
     )
+    for other in checked["images"]:
+        (await run_in_threadpool(service.store.image, other)).series(None)
     job = await run_in_threadpool(
         service.table.submit,
         image_id=asked.image_id,
         series=series["id"],
         detector=asked.detector,
-        options=options,
+        options=checked["options"],
         modality=asked.modality,
         enqueue=service.engine.enqueue,
     )

@@ -18,6 +18,7 @@ from delineate.formats.writing import demand_series
 from delineate.plugins import registry
 from delineate.plugins.host import Host
 from delineate.plugins.options import parse
+from delineate.plugins.reference import resolved
 
 __all__ = ["named_values", "run"]
 
@@ -61,6 +62,7 @@ def run(
             modality=modality,
         )
         demand_series(read, wanted)
+        options = resolved(options, formats.read)
         found = delineation.delineate(
             read, spec, options, monitor=ProgressBar(progress, task), runner=host
         )

@@ -153,12 +153,13 @@ def check(
     Returns
     -------
     dict
-        All options with their values.
+        ``options``: all with their values; ``images``: the ids that they name.
     """
     from delineate.delineation.fit import demand_suitable
     from delineate.formats.stated import agreed_modality
     from delineate.plugins import options as plugin_options
     from delineate.plugins import registry
+    from delineate.plugins.reference import referenced
 
     spec = registry.find(detector)
     parsed = plugin_options.parse(spec, options)
@@ -168,7 +169,10 @@ def check(
         series = {**series, "modality": agreed}
     # How many channels there are is known only once it is read.
     demand_suitable(_pretended(series), replace(spec, wants=replace(spec.wants, channels=None)))
-    return parsed.model_dump(mode="json")
+    return {
+        "options": parsed.model_dump(mode="json"),
+        "images": [one.name for one in referenced(parsed).values()],
+    }
 
 
 def _pretended(series: dict[str, Any]) -> Image:

@@ -33,6 +33,8 @@ class Settings:
         Longest silence of a client in the middle of an upload.
     inspect_seconds, export_seconds, detect_seconds
         Longest time to look into an upload, to write a file asked for, and to run a detector.
+    detect_memory_mb
+        Most that a detector's process may allocate; no limit if ``None``.
     max_attempts
         How often a job may lose its worker before it counts as failed.
     max_crashes
@@ -50,6 +52,7 @@ class Settings:
     inspect_seconds: float = 300.0
     export_seconds: float = 300.0
     detect_seconds: float = 3600.0
+    detect_memory_mb: int | None = None
     max_attempts: int = 20
     max_crashes: int = 2
     quiet: bool = False

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from delineate import delineation
 from delineate.errors import Cancelled, DelineateError, DetectorCrashError
+from delineate.imaging import Image
 from delineate.jobs import engine
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
@@ -32,6 +33,7 @@ from delineate.plugins import registry
 from delineate.plugins.contract import DetectorSpec, Monitor
 from delineate.plugins.host import Host
 from delineate.plugins.options import parse
+from delineate.plugins.reference import resolved
 
 __all__ = ["Worker", "main"]
 
@@ -163,6 +165,7 @@ class Worker:
             stored = self._store.image(job.image_id)
             reading = {**stored.reading, "modality": job.modality}
             image = read_stored(stored.files, job.series, reading)
+            options = resolved(options, self._sole_image)
             monitor.checkpoint()
             found = delineation.delineate(
                 image, spec, options, monitor=monitor, runner=self._host(spec)
@@ -177,6 +180,11 @@ class Worker:
                 sync(folder)
             monitor.checkpoint()
 
+    def _sole_image(self, image_id: str) -> Image:
+        """An uploaded image that an option names: its only usable series."""
+        stored = self._store.image(image_id)
+        return read_stored(stored.files, stored.series(None)["id"], stored.reading)
+
     def _end(self, job: Job, state: str, error: Exception | None) -> bool:
         ended = patiently(lambda: self._table.finish(job, state, error))  # type: ignore[arg-type]
         if state != "done" or not ended:
@@ -185,7 +193,9 @@ class Worker:
 
     def _host(self, spec: DetectorSpec) -> Host:
         if spec.id not in self._hosts:
-            self._hosts[spec.id] = Host(spec, time_limit=self._settings.detect_seconds)
+            self._hosts[spec.id] = Host(
+                spec, self._settings.detect_seconds, self._settings.detect_memory_mb
+            )
         self._hosts.move_to_end(spec.id)
         while len(self._hosts) > _WARM:
             self._hosts.popitem(last=False)[1].close()

@@ -10,10 +10,14 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["Channel"]
+__all__ = ["PROTOCOL", "Channel"]
+
+PROTOCOL = 2
+"""Of the messages; both sides must speak the same."""
 
 _HEAD = struct.Struct("!IB")
 _LIMIT = 1 << 30
+_FILES = 64  # most descriptors beside one message
 
 
 class Channel:
@@ -59,7 +63,7 @@ class Channel:
         self._socket.settimeout(timeout)
         while (message := self._parse()) is None:
             try:
-                data, files, _, _ = socket.recv_fds(self._socket, 1 << 16, 8)
+                data, files, _, _ = socket.recv_fds(self._socket, 1 << 16, _FILES)
             except (TimeoutError, BlockingIOError):
                 return None
             except OSError as error:

@@ -13,22 +13,23 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from delineate.errors import BadDetectionError, DelineateError, PluginLoadError, StorageFullError
+from delineate.errors import BadDetectionError, DelineateError, PluginLoadError
 from delineate.imaging import Image
-from delineate.plugins.channel import Channel
+from delineate.plugins.channel import PROTOCOL, Channel
 from delineate.plugins.contract import Detector, Monitor, Options
+from delineate.plugins.reference import Reference, referenced
 from delineate.plugins.registry import make
 from delineate.plugins.runner import detect
-from delineate.plugins.wire import Json, grid_from_json, pack_detection
+from delineate.plugins.samples import read_image, write_array
+from delineate.plugins.wire import Json, pack_detection
 
-__all__ = ["main", "read_array", "write_array"]
+__all__ = ["main"]
 
 _EVERY_SECONDS = 0.05
 _TRACEBACK_CHARACTERS = 8000
@@ -50,6 +51,7 @@ def main(descriptor: int, parent: int) -> None:
     if message["memory_limit_mb"] is not None:
         _limit_memory(int(message["memory_limit_mb"]))
     try:
+        _same_protocol(message)
         detector = make(message["factory"], message["id"], message["arguments"])
         options_type = _options_type(message["options_type"], message["id"])
     except BaseException as error:
@@ -59,39 +61,21 @@ def main(descriptor: int, parent: int) -> None:
     _serve(channel, detector, options_type, message["id"])
 
 
+def _same_protocol(message: Json) -> None:
+    if message.get("protocol") != PROTOCOL:
+        raise PluginLoadError(
+            f"detector {message['id']} runs in {sys.executable}, whose delineate speaks version "
+            f"{PROTOCOL} of the messages between processes, not {message.get('protocol')}; install "
+            "the same version of delineate there as here"
+        )
+
+
 def die_with_parent(parent: int) -> None:
     """Have Linux kill this process when its parent dies, however that happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:  # it died before the line above
         os._exit(1)
-
-
-def write_array(file: BinaryIO, array: NDArray[Any]) -> Json:
-    """Write samples to an empty file; what is returned lets :func:`read_array` read them.
-
-    Raises
-    ------
-    StorageFullError
-        If there is no room for them.
-    """
-    plain = np.ascontiguousarray(array)
-    try:
-        file.write(plain.reshape(-1).view(np.uint8).data)  # ndarray.tofile may lose the last block
-        file.flush()
-    except OSError as error:
-        raise StorageFullError(
-            f"no room is left for {plain.nbytes >> 20} MB of samples in the folder of temporary "
-            "files; free some, or set TMPDIR to another folder"
-        ) from error
-    return {"shape": list(plain.shape), "dtype": plain.dtype.str}
-
-
-def read_array(file: BinaryIO, form: Json) -> NDArray[Any]:
-    """Map samples into memory, read-only; shared with whoever else has the file mapped."""
-    shape = tuple(form["shape"])
-    mapped = np.memmap(file, dtype=np.dtype(form["dtype"]), mode="r", shape=shape)
-    return np.asarray(mapped)
 
 
 class _Relay(Monitor):
@@ -126,13 +110,17 @@ def _serve(channel: Channel, detector: Detector, options: type[Options], identif
     threading.Thread(target=_listen, args=(channel, orders), daemon=True).start()
     while True:
         order = orders.get()
-        image_file, result_file = order.files
+        image_file, result_file, *others = order.files
         monitor = _Relay(channel, order.cancel)
-        with os.fdopen(image_file, "rb") as samples, os.fdopen(result_file, "wb") as result:
+        with ExitStack() as files:
+            samples, *references = (
+                files.enter_context(os.fdopen(number, "rb")) for number in (image_file, *others)
+            )
+            result = files.enter_context(os.fdopen(result_file, "wb"))
             try:
-                document = _run(
-                    order.message, samples, result, detector, options, identifier, monitor
-                )
+                chosen = _chosen(order.message, options, references)
+                image = read_image(samples, order.message["image"])
+                document = _run(image, result, detector, chosen, identifier, monitor)
             except BaseException as error:
                 document = _failure(error)
         channel.send(document)
@@ -154,23 +142,27 @@ def _listen(channel: Channel, orders: queue.SimpleQueue[_Order]) -> None:
             last.cancel.set()  # a cancel that comes after its run has ended is for nobody
 
 
+def _chosen(message: Json, options: type[Options], files: Sequence[BinaryIO]) -> Options:
+    """The options of a run, with the images that they name."""
+    images = {
+        name: read_image(file, form)
+        for (name, form), file in zip(message["references"].items(), files, strict=True)
+    }
+    chosen = options.model_validate(message["options"])
+    named = referenced(chosen)
+    return chosen.model_copy(
+        update={name: Reference(named[name].name, image) for name, image in images.items()}
+    )
+
+
 def _run(
-    message: Json,
-    samples: BinaryIO,
+    image: Image,
     result: BinaryIO,
     detector: Detector,
-    options: type[Options],
+    chosen: Options,
     identifier: str,
     monitor: Monitor,
 ) -> Json:
-    form = message["image"]
-    image = Image(
-        read_array(samples, form),
-        grid_from_json(form["grid"]),
-        form["modality"],
-        tuple(form["channels"]),
-    )
-    chosen = options.model_validate(message["options"])
     detection = detect(detector, identifier, image, chosen, monitor)
     try:
         document, array = pack_detection(detection)

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 import weakref
+from contextlib import ExitStack
 from types import TracebackType
 from typing import IO, Self
 
@@ -21,12 +22,13 @@ from delineate.errors import (
     PluginLoadError,
 )
 from delineate.imaging import Image
-from delineate.plugins.child import write_array
 from delineate.plugins.contract import DetectorSpec, Monitor, Options
 from delineate.plugins.outputs import Detection
 from delineate.plugins.process import Child
+from delineate.plugins.reference import referenced
+from delineate.plugins.samples import write_image
 from delineate.plugins.verify import verify
-from delineate.plugins.wire import Json, grid_json, unpack_detection
+from delineate.plugins.wire import Json, unpack_detection
 
 __all__ = ["Host"]
 
@@ -122,13 +124,14 @@ class Host:
         deadline = None if self._time_limit is None else time.monotonic() + self._time_limit
         if self._child is not None and not self._child.alive:
             self.close()
-        with tempfile.TemporaryFile() as samples, tempfile.TemporaryFile() as result:
-            form = write_array(samples, image.array)
-            form |= {
-                "grid": grid_json(image.grid),
-                "modality": image.modality,
-                "channels": list(image.channels),
-            }
+        with ExitStack() as files, tempfile.TemporaryFile() as result:
+
+            def written(one: Image) -> tuple[Json, IO[bytes]]:
+                samples = files.enter_context(tempfile.TemporaryFile())
+                return write_image(samples, one), samples
+
+            form, samples = written(image)
+            references = {name: written(one.image) for name, one in referenced(options).items()}
             if self._child is None:
                 self._child = Child(self.spec, self._memory_limit_mb)
                 self._forgotten = weakref.finalize(self, self._child.kill)
@@ -139,8 +142,10 @@ class Host:
                 "run": self._runs,
                 "image": form,
                 "options": options.model_dump(mode="json"),
+                "references": {name: form for name, (form, _) in references.items()},
             }
-            self._child.send(request, (samples.fileno(), result.fileno()))
+            others = [file.fileno() for _, file in references.values()]
+            self._child.send(request, (samples.fileno(), result.fileno(), *others))
             answer = self._answer(self._child, self._runs, monitor, deadline)
             try:
                 return _received(answer, result)

@@ -16,8 +16,8 @@ from collections import deque
 from concurrent.futures import Future
 from typing import IO
 
-from delineate.errors import DetectorCrashError
-from delineate.plugins.channel import Channel
+from delineate.errors import DetectorCrashError, PluginLoadError
+from delineate.plugins.channel import PROTOCOL, Channel
 from delineate.plugins.contract import DetectorSpec
 from delineate.plugins.wire import Json
 
@@ -29,7 +29,7 @@ _TAIL_BYTES = 8192
 _TAIL_SHOWN = 600
 _BOOT = (
     "import json, sys\n"
-    "sys.path[:] = json.loads(sys.argv[1])\n"
+    "sys.path[:] = json.loads(sys.argv[1]) or sys.path\n"
     "from delineate.plugins.child import main\n"
     "main(int(sys.argv[2]), int(sys.argv[3]))\n"
 )
@@ -44,15 +44,25 @@ class Child:
         self._ended = False
         ours, theirs = socket.socketpair()
         with theirs:
+            own = spec.interpreter is None  # another Python has places of its own
             command = [
-                sys.executable,
+                spec.interpreter or sys.executable,
                 "-c",
                 _BOOT,
-                json.dumps([os.path.abspath(place) for place in sys.path]),
+                json.dumps([os.path.abspath(place) for place in sys.path] if own else []),
                 str(theirs.fileno()),
                 str(os.getpid()),
             ]
-            self.process = _spawner.start(command, theirs.fileno())
+            try:
+                self.process = _spawner.start(command, theirs.fileno())
+            except OSError as error:
+                ours.close()
+                raise PluginLoadError(
+                    f"detector {spec.id} runs in {command[0]}, which cannot be started: "
+                    f"{error.strerror}; expected the Python of an environment that has delineate "
+                    "and the detector's package",
+                    spec.id,
+                ) from error
         self._channel = Channel(ours)
         self._tail: deque[int] = deque(maxlen=_TAIL_BYTES)
         assert self.process.stdout is not None
@@ -63,6 +73,7 @@ class Child:
         options = spec.options
         self.send(
             {
+                "protocol": PROTOCOL,
                 "id": spec.id,
                 "factory": spec.factory,
                 "arguments": dict(spec.arguments),

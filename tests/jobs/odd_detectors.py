@@ -10,9 +10,9 @@ import time
 import numpy as np
 from pydantic import Field
 
-from delineate.errors import ModelError
+from delineate.errors import ModelError, OptionError
 from delineate.imaging import Category, Image, LabelMap
-from delineate.plugins import DetectorSpec, Monitor, Options, Wants
+from delineate.plugins import DetectorSpec, Monitor, Options, Reference, Wants
 
 BRIGHT = Category("bright")
 
@@ -39,6 +39,14 @@ leave = _spec("leave", "Leave")
 stuck = _spec("stuck", "Stuck")
 noisy = _spec("noisy", "Noisy")
 careful = _spec("careful", "Careful")
+hungry = _spec("hungry", "Hungry")
+
+
+class Compared(Options):
+    template: Reference | None = Field(None, description="What to compare with.")
+
+
+changed = _spec("changed", "Changed", options=Compared)
 
 
 def _labels(image: Image, threshold: float) -> LabelMap:
@@ -82,6 +90,21 @@ class Noisy:
             sys.stderr.write(line)
         sys.stdout.write(line)
         return _labels(image, 100.0)
+
+
+class Hungry:
+    def detect(self, image: Image, options: Options) -> LabelMap:
+        return _labels(image, float(np.ones(1 << 28).min()))  # 2 GB
+
+
+class Changed:
+    """What is brighter than in the template."""
+
+    def detect(self, image: Image, options: Compared) -> LabelMap:
+        if options.template is None:
+            raise OptionError("name a template to compare with")
+        brighter = image.array > options.template.image.array
+        return LabelMap(brighter.astype(np.uint8), image.grid, {1: BRIGHT})
 
 
 class Careful:

@@ -25,6 +25,7 @@ from delineate.plugins import (
     Masks,
     Monitor,
     Options,
+    Reference,
 )
 
 LIVER = Category("liver", code=Code("10200004", "SCT", "Liver"))
@@ -187,3 +188,28 @@ def sampler(kind: Any) -> DetectorSpec:
         gives=kind,
         options=How,
     )
+
+
+class Framed(Options):
+    template: Reference | None = None
+
+
+class Frame:
+    """Finds nothing, and tells what the template is like."""
+
+    def detect(self, image: Image, options: Framed) -> Detection:
+        nothing = LabelMap(np.zeros(image.grid.shape, np.uint8), image.grid, {1: LIVER})
+        if options.template is None:
+            return Detection(nothing)
+        other = options.template.image
+        numbers = {"template_sum": other.array.sum(), "template_columns": other.grid.shape[2]}
+        return Detection(nothing, overall={name: float(value) for name, value in numbers.items()})
+
+
+framed = DetectorSpec(
+    id="framed",
+    title="Framed",
+    factory="misbehaving:Frame",
+    categories=(LIVER,),
+    options=Framed,
+)

@@ -30,9 +30,9 @@ from delineate.errors import (
 )
 from delineate.imaging import Grid, Image, Source
 from delineate.plugins import Detection, DetectorSpec, Monitor, Options
-from delineate.plugins.child import write_array
 from delineate.plugins.host import Host
 from delineate.plugins.runner import InProcess
+from delineate.plugins.samples import write_array
 from delineate.plugins.wire import pack_detection
 
 IMAGE = Image(
