@@ -1,0 +1,283 @@
+"""The whole road of ``delineate train-points``: from a folder of points to a model folder."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from delineate.detectors.counting.calibrate import (
+    THRESHOLDS,
+    Judged,
+    best_threshold,
+    scores,
+    tallies,
+)
+from delineate.detectors.counting.card import model_card
+from delineate.detectors.counting.finder import Finder, PointSettings
+from delineate.detectors.counting.loss import point_loss
+from delineate.detectors.counting.made import made_pictures
+from delineate.detectors.counting.matching import Tally
+from delineate.detectors.counting.patches import PointPatches, Recipe
+from delineate.detectors.counting.pictures import Picture, read_folder, usual_size
+from delineate.detectors.counting.plan import Options, Split, agreed, splits
+from delineate.imaging import Category
+from delineate.segmentation.backends.choose import pick_device
+from delineate.segmentation.intensity import Affine
+from delineate.segmentation.model import Model, Sampling, Tiles
+from delineate.segmentation.model_file import UNWRITTEN, describe_model, write_model
+from delineate.segmentation.structures import Structure
+from delineate.segmentation.training.precision import Precision
+from delineate.segmentation.training.schedule import Schedule
+from delineate.segmentation.training.trainer import fresh_network, train
+
+__all__ = ["train_points"]
+
+PLAN, MADE, MODEL = "plan.json", "made", "model"
+_TILE, _OVERLAP = 1024, 0.2
+_SMALLEST, _LARGEST = 5.0, 48.0  # lengths that one map is for, where there are several
+_LEAST_HEIGHT = THRESHOLDS[0]
+_HELD_TRAPS, _FIRST_HELD = 32, 1_000_000
+
+Report = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One training of a run; everything that another process needs to do it."""
+
+    data: Path
+    empty: bool
+    folder: Path
+    made: Path
+    options: Options
+    split: Split
+    device: str
+    workers: int
+
+
+def train_points(
+    data: Path,
+    out: Path,
+    options: Options,
+    *,
+    empty: bool = False,
+    workers: int = 1,
+    parallel: int = 1,
+    device: str = "auto",
+    report: Report = lambda _what, _step: None,
+) -> Model:
+    """Train, measure and write a model that finds points; or go on with what was begun.
+
+    Parameters
+    ----------
+    data
+        Folder of pictures and points; see `pictures.read_folder`.
+    out
+        Of the run: `plan.json`, `checkpoint.pt`, `log.csv`, a folder for each fold, `model`.
+    options
+        What is asked for.
+    empty
+        Whether pictures without a point are empty.
+    workers
+        Processes that draw patches, for each training.
+    parallel
+        Trainings at once, where there are folds.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    report
+        Told of which training it is and its steps; not of those in parallel.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used, or the run was begun with other options or pictures.
+    """
+    pick_device(device)
+    pictures, _ = read_folder(data, empty=empty, size=options.size_px)
+    agreed(out / PLAN, options, [each.name for each in pictures])
+    made_pictures(
+        out / MADE, _seeds(options), workers * parallel, lambda done: report("making traps", done)
+    )
+    parts = splits([each.name for each in pictures], options)
+    jobs = [
+        _Job(data, empty, folder, out / MADE, options, part, device, workers)
+        for folder, part in zip(_folders(out, len(parts)), parts, strict=True)
+    ]
+    if parallel > 1:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(parallel, mp_context=context) as pool:
+            results = list(pool.map(_trained, jobs))
+    else:
+        results = [_trained(job, report) for job in jobs]
+    model, made = results[-1][0], results[-1][2]
+    return _published(model, [result[1] for result in results], made, pictures, options)
+
+
+def _seeds(options: Options) -> list[int]:
+    """Of the traps to learn from, and of those to measure on."""
+    held = range(_FIRST_HELD, _FIRST_HELD + _HELD_TRAPS) if options.traps else ()
+    return [*range(options.traps), *held]
+
+
+def _folders(out: Path, count: int) -> list[Path]:
+    return [*(out / f"fold_{number}" for number in range(count - 1)), out]
+
+
+def _trained(
+    job: _Job, report: Report = lambda _what, _step: None
+) -> tuple[Model, list[Judged], list[Judged]]:
+    """Train on one part of the pictures; gives what is found on the other, and on made traps."""
+    options = job.options
+    pictures, names = read_folder(job.data, empty=job.empty, size=options.size_px)
+    by_name = {each.name: each for each in pictures}
+    made = made_pictures(job.made, _seeds(options))
+    model = _model(job.folder / MODEL, options, names, _usual(pictures, options))
+    recipe = _recipe(options, len(names))
+    learned = [by_name[name] for name in job.split.training]
+    patches = PointPatches(learned, made[: options.traps], recipe, options.seed)
+    schedule = Schedule(
+        steps=options.steps,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        warmup=min(100, options.steps // 10 + 1),
+        cooldown=0.4,
+        average=0.99,
+        seed=options.seed,
+        checkpoint_every=50,
+    )
+    network = train(
+        _fresh(model, options.seed),
+        patches,
+        schedule,
+        job.folder,
+        dimensions=2,
+        workers=job.workers,
+        precision=Precision.of(pick_device(job.device)),
+        objective=point_loss,
+        report=lambda step, _loss: report(job.folder.name, step),
+    )
+    model = write_model(model, [network.state_dict()])
+    finder = Finder(model, job.device)
+    held = [_judged(by_name[name], finder) for name in job.split.held]
+    return model, held, [_judged(each, finder) for each in made[options.traps :]]
+
+
+def _fresh(model: Model, seed: int) -> nn.Module:
+    """A network that begins by finding nothing."""
+    network = fresh_network(model.network, dict(model.arguments), seed)
+    biases = [value for name, value in network.named_parameters() if name.endswith("bias")]
+    with torch.no_grad():
+        biases[-1].fill_(-3.0)
+    return network
+
+
+def _recipe(options: Options, kinds: int) -> Recipe:
+    several = options.levels > 1
+    return Recipe(
+        side=options.side,
+        kinds=kinds,
+        zoom=options.zoom,
+        smallest=_SMALLEST if several else 0.0,
+        largest=_LARGEST if several else inf,
+    )
+
+
+def _usual(pictures: Sequence[Picture], options: Options) -> float:
+    return usual_size(pictures) if options.size_px is None else options.size_px
+
+
+def _model(folder: Path, options: Options, names: Sequence[str], size: float) -> Model:
+    steps = (Affine(127.5, 127.5),)
+    return Model(
+        folder=folder,
+        name=options.name,
+        title=options.title or f"Counts {', '.join(names)}",
+        licence=options.licence,
+        intended_use="Counting on photographs like those it learned from.",
+        source="delineate train-points",
+        modality="photo",
+        finds="points",
+        settings=PointSettings(
+            size_px=round(size, 2), levels=options.levels, zoom=options.zoom
+        ).to_json(),
+        dimensions=2,
+        network="UNet",
+        arguments={
+            "spatial_dims": 2,
+            "in_channels": 3,
+            "out_channels": len(names),
+            "channels": list(options.channels),
+            "strides": [2] * (len(options.channels) - 1),
+            "num_res_units": 2,
+            "norm": "batch",
+        },
+        weights=UNWRITTEN,
+        sampling=Sampling(orientation="", normalise="before"),
+        tiles=Tiles(shape=(1, _TILE, _TILE), overlap=_OVERLAP),
+        inputs=tuple((channel, steps) for channel in range(3)),
+        activation="sigmoid",
+        structures=tuple(
+            Structure(Category(name), 0.0, False, (-1e6, 1e6), False) for name in names
+        ),
+        mirror=(1, 2),
+        training={"steps": options.steps, "options": asdict(options)},
+    )
+
+
+def _judged(picture: Picture, finder: Finder) -> Judged:
+    found = finder.points(picture.pixels, _LEAST_HEIGHT)
+    return Judged(picture.name, picture.points, picture.kinds, tuple(found))
+
+
+def _published(
+    model: Model,
+    held: Sequence[Sequence[Judged]],
+    made: Sequence[Judged],
+    pictures: Sequence[Picture],
+    options: Options,
+) -> Model:
+    """Choose the threshold, measure, and write it all into the model folder."""
+    within = options.within_px or _usual(pictures, options)
+    parts = [part for part in held if part]
+    groups = [group for group in ([each for part in parts for each in part], made) if group]
+    settings = PointSettings.of(model)
+    metrics: dict[str, Any] = {"within_px": round(within, 2), "validation": {"pictures": 0}}
+    if groups:
+        threshold = best_threshold(groups, within)
+        counted = _nested(parts, made, within) if len(parts) > 1 else None
+        counted = counted or tallies(groups[0], threshold, within)
+        also = tallies(made, threshold, within)
+        spread = scores([*counted, *also])["count_spread"]
+        settings = replace(settings, threshold=threshold, count_error=spread)
+        metrics["validation"] = scores(counted)
+        metrics["folds"] = len(parts)
+        if made:
+            metrics["generated"] = scores(also)
+    metrics["learned"] = {
+        "pictures": len(pictures) - (0 if options.folds else sum(map(len, parts))),
+        "points": int(sum(len(each.points) for each in pictures)),
+        "generated": options.traps,
+    }
+    model = describe_model(replace(model, settings=settings.to_json(), metrics=metrics))
+    (model.folder / "README.md").write_text(model_card(model), "utf-8")
+    return model
+
+
+def _nested(
+    parts: Sequence[Sequence[Judged]], made: Sequence[Judged], within: float
+) -> list[Tally]:
+    """Tallies of each part by the threshold that the other parts choose."""
+    counted = []
+    for number, part in enumerate(parts):
+        others = [one for other, each in enumerate(parts) if other != number for one in each]
+        groups = [group for group in (others, made) if group]
+        counted += tallies(part, best_threshold(groups, within), within)
+    return counted
