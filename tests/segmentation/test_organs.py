@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ SPACING = (5.0, 4.0, 4.0)
 
 class TestOrgansOnCT(DetectorTests):
     detector_id = "organs.ct"
+    equivariant: ClassVar = {"shift": 0.25}  # of the small structures, at 5 mm
 
     def sample(self) -> Image:
         return torso(901, SPACING, (-150.0, 130.0), phase=Phase.PORTAL)[0]
