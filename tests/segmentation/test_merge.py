@@ -17,6 +17,7 @@ from delineate.segmentation.merge import Merger, in_parallel
 from delineate.segmentation.tiles import tile_weights
 
 TILE = (4, 5, 6)
+CARD = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @st.composite
@@ -54,8 +55,8 @@ def _merged(
     weight = tile_weights(TILE, "gaussian")
     classes = answers.shape[1]
     merger: Merger | CardMerger = Merger(box, weight, classes, classes, False, threads)
-    if on_card:  # the same arithmetic wherever torch computes; here on the CPU
-        merger = CardMerger(box, weight, classes, classes, False, torch.device("cpu"))
+    if on_card:  # the same arithmetic wherever torch computes
+        merger = CardMerger(box, weight, classes, classes, False, CARD)
     logits, codes, held = [], [], 0
     for number, corner in enumerate([*corners, (shape[0], 0, 0)]):
         for slab in merger.take(corner[0]):
@@ -89,7 +90,7 @@ def test_slabs_are_the_sum_over_everything(
 
 @pytest.mark.parametrize("kind", [Merger, CardMerger])
 def test_a_tile_outside_of_the_window_is_refused(kind: Any) -> None:
-    last = 1 if kind is Merger else torch.device("cpu")
+    last = 1 if kind is Merger else CARD
     merger = kind(((0, 20), (0, 5), (0, 6)), tile_weights(TILE, "constant"), 2, 2, False, last)
 
     for corner in ((9, 0, 0), (0, 1, 0), (-1, 0, 0)):
@@ -118,7 +119,7 @@ def test_each_slab_begins_with_the_last_slice_of_the_one_before() -> None:
 def test_regions_hold_one_by_one(kind: Any) -> None:
     """Two regions, four samples: none, the first, the second, both."""
     logits = torch.tensor([[-1.0, 2.0, -3.0, 4.0], [-1.0, -2.0, 3.0, 4.0]]).reshape(2, 1, 1, 4)
-    last = 1 if kind is Merger else torch.device("cpu")
+    last = 1 if kind is Merger else CARD
     merger = kind(((0, 2), (0, 1), (0, 4)), np.ones((1, 1, 4), np.float32), 2, 2, True, last)
     merger.add(logits, (0, 0, 0))
 
