@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from delineate.cli import convert, demo, detectors, inspect, phantom, run, serve, table
+from delineate.cli import convert, demo, detectors, inspect, phantom, plugin, run, serve, table
 from delineate.cli.screen import errors
 from delineate.errors import (
     Cancelled,
@@ -62,6 +62,7 @@ def application() -> typer.Typer:
     app.command("table")(table.table)
     app.command("serve")(serve.serve)
     app.command("demo")(demo.demo)
+    app.add_typer(plugin.plugin, name="plugin")
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):
         try:
             verb = point.load()

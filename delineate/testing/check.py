@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 from unittest import SkipTest
 
+from delineate.delineation.fit import demand_suitable
 from delineate.errors import DelineateError
+from delineate.imaging import Image
+from delineate.plugins import registry
+from delineate.plugins.options import parse
+from delineate.testing.generated import generated
+from delineate.testing.subject import shows
 from delineate.testing.suite import DetectorTests
 
-__all__ = ["Verdict", "check", "laws"]
+__all__ = ["Verdict", "check", "laws", "suite_of"]
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 Outcome = Literal["passed", "failed", "not applicable"]
 
@@ -42,6 +50,53 @@ class Verdict:
     seconds: float = 0.0
 
 
+def suite_of(
+    identifier: str,
+    image: Image | None = None,
+    options: Mapping[str, object] = _NONE,
+    equivariant: Mapping[str, float | None] = _NONE,
+) -> DetectorTests:
+    """The laws for an installed detector.
+
+    Parameters
+    ----------
+    identifier
+        Its id.
+    image
+        In which it finds something; ``None`` for one that is generated.
+    options, equivariant
+        As :class:`~delineate.testing.DetectorTests` has them.
+
+    Raises
+    ------
+    UnknownDetectorError, OptionError
+        If there is no such detector, or it has no such options.
+    UnsuitableImageError
+        If it does not read the image.
+    """
+    spec = registry.find(identifier)
+    parse(spec, options)
+    seen = generated(spec.wants) if image is None else image
+    demand_suitable(seen, spec)
+    given, stated, is_own = options, equivariant, image is None
+
+    class Suite(DetectorTests):
+        detector_id = identifier
+        options = given
+        equivariant = stated
+
+        def sample(self) -> Image:
+            return seen
+
+        def test_it_finds_something_in_the_sample(self) -> None:
+            """To mend: give an image in which there is something to find."""
+            if is_own and not shows(self.found):
+                raise SkipTest("it finds nothing in the generated image; give one of your own")
+            super().test_it_finds_something_in_the_sample()
+
+    return Suite()
+
+
 def laws(suite: DetectorTests) -> dict[str, Callable[[], None]]:
     """The laws of a suite by name, in the order of definition; its author's own come first."""
     names = [name for kind in type(suite).__mro__ for name in vars(kind) if name[:5] == "test_"]
@@ -55,8 +110,14 @@ def check(suite: DetectorTests) -> Iterator[Verdict]:
         began = time.monotonic()
         outcome, reason = _tried(law)
         took = round(time.monotonic() - began, 2)
-        advice = inspect.cleandoc(law.__doc__ or "") if outcome == "failed" else ""
-        yield Verdict(sentence, outcome, reason, advice.removeprefix("To mend: "), took)
+        advice = _advice(law) if outcome == "failed" else ""
+        yield Verdict(sentence, outcome, reason, advice, took)
+
+
+def _advice(law: Callable[[], None]) -> str:
+    """What a law's docstring says, on one line."""
+    words = " ".join((law.__doc__ or "").split())
+    return words.removeprefix("To mend: ").replace("``", "`")
 
 
 def _tried(law: Callable[[], None]) -> tuple[Outcome, str]:
