@@ -85,7 +85,7 @@ def test_what_is_kept_is_apart_and_nothing_else_is_dropped(fine, coarse, reach) 
 
 
 def test_a_thing_seen_at_two_sizes_counts_once_by_hand() -> None:
-    """Fine peaks at 10 and 14; the coarse map, reach 6, saw both as one at 12 and one more at 40."""
+    """Fine peaks at 10 and 14; the coarse map, reach 6, saw one at 12 and one more at 40."""
     fine = np.array([[10.0, 0, 0.9], [14.0, 0, 0.8]])
     coarse = np.array([[12.0, 0, 0.7], [40.0, 0, 0.6]])
 

@@ -22,7 +22,7 @@ class Options:
 
     Parameters
     ----------
-    steps, batch, learning_rate, seed
+    steps, batch, learning_rate, seed, checkpoint_every
         See `segmentation.training.schedule.Schedule`.
     side
         Rows and columns of a patch.
@@ -59,6 +59,7 @@ class Options:
     validation: float = 0.2
     folds: int = 0
     traps: int = 0
+    checkpoint_every: int = 50
     name: str = "points"
     title: str = ""
     licence: str = "not stated"

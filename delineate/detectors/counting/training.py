@@ -151,7 +151,7 @@ def _trained(
         cooldown=0.4,
         average=0.99,
         seed=options.seed,
-        checkpoint_every=50,
+        checkpoint_every=options.checkpoint_every,
     )
     network = train(
         _fresh(model, options.seed),
@@ -251,15 +251,13 @@ def _published(
     settings = PointSettings.of(model)
     metrics: dict[str, Any] = {"within_px": round(within, 2), "validation": {"pictures": 0}}
     if groups:
-        threshold = best_threshold(groups, within)
-        counted = _nested(parts, made, within) if len(parts) > 1 else None
-        counted = counted or tallies(groups[0], threshold, within)
-        also = tallies(made, threshold, within)
-        spread = scores([*counted, *also])["count_spread"]
-        settings = replace(settings, threshold=threshold, count_error=spread)
-        metrics["validation"] = scores(counted)
-        metrics["folds"] = len(parts)
-        if made:
+        settings = replace(settings, threshold=best_threshold(groups, within))
+        counted = _counted(parts, made, settings.threshold, within)
+        also = tallies(made, settings.threshold, within)
+        settings = replace(settings, count_error=scores([*counted, *also])["count_spread"])
+        if counted:
+            metrics |= {"validation": scores(counted), "folds": len(parts)}
+        if also:
             metrics["generated"] = scores(also)
     metrics["learned"] = {
         "pictures": len(pictures) - (0 if options.folds else sum(map(len, parts))),
@@ -271,13 +269,14 @@ def _published(
     return model
 
 
-def _nested(
-    parts: Sequence[Sequence[Judged]], made: Sequence[Judged], within: float
+def _counted(
+    parts: Sequence[Sequence[Judged]], made: Sequence[Judged], threshold: float, within: float
 ) -> list[Tally]:
-    """Tallies of each part by the threshold that the other parts choose."""
+    """Tallies of each part by the threshold that the other parts choose, where there are others."""
     counted = []
     for number, part in enumerate(parts):
         others = [one for other, each in enumerate(parts) if other != number for one in each]
         groups = [group for group in (others, made) if group]
-        counted += tallies(part, best_threshold(groups, within), within)
+        chosen = best_threshold(groups, within) if others else threshold
+        counted += tallies(part, chosen, within)
     return counted
