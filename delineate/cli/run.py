@@ -22,6 +22,8 @@ from delineate.plugins.reference import resolved
 
 __all__ = ["named_values", "run"]
 
+_SHAPES = ("nifti", "masks", "coco")
+
 
 def run(
     image: Annotated[list[Path], typer.Argument(help="A folder, a zip, or one or more files.")],
@@ -31,8 +33,12 @@ def run(
         list[str] | None, typer.Option(help="NAME=VALUE, as often as needed.")
     ] = None,
     export: Annotated[
-        str, typer.Option(help=f"Comma-separated: {','.join(delineation.EXPORTS)}.")
-    ] = "nifti,csv",
+        str | None,
+        typer.Option(
+            help=f"Comma-separated: {','.join(delineation.EXPORTS)}. By default csv and the first "
+            f"of {', '.join(_SHAPES)} that fits what was found."
+        ),
+    ] = None,
     series: Annotated[str | None, typer.Option(help="Which one, where there are several.")] = None,
     modality: Annotated[
         str | None, typer.Option(help="CT, MR, photo ...: for a file that does not say so.")
@@ -46,7 +52,7 @@ def run(
     spacing_mm: SpacingMm = None,
 ) -> None:
     """Find things in an image and write them as files."""
-    wanted = formats_of(export, list(delineation.EXPORTS), "--export")
+    wanted = formats_of(export, list(delineation.EXPORTS), "--export") if export else []
     how, choices = Outlines(contours, smooth_mm, simplify_mm), Choices(holes, segments)
     spec = registry.find(detector)
     options = parse(spec, named_values(option or []))
@@ -67,6 +73,7 @@ def run(
             read, spec, options, monitor=ProgressBar(progress, task), runner=host
         )
         progress.update(task, description="writing", completed=1.0)
+        wanted = wanted or _fitting(found)
         try:
             paths = delineation.export(found, wanted, out, how, choices)
         except ExportError:
@@ -79,6 +86,13 @@ def run(
     for note in document["notes"]:
         errors.print(note, markup=False, style="yellow")
     errors.print(spec.intended_use, markup=False, style="dim")
+
+
+def _fitting(found: delineation.Delineation) -> list[str]:
+    """What is written where nobody asked for anything."""
+    possible = delineation.exportable(found)
+    shapes = [name for name in _SHAPES if name in possible][:1]
+    return shapes + [name for name in ("csv",) if name in possible]
 
 
 def named_values(pairs: list[str]) -> dict[str, str]:
