@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from looking import Looking
 
+DETECTORS = ("cube", "blobs", "overlap", "many", "unusual", "whole", "double", "compare")
 BROWSERS = ("chromium", "chromium-browser")
 QUIET = (
     "--no-sandbox",
@@ -30,7 +31,7 @@ def page_detectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     info = site / "page_detectors-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: page-detectors\nVersion: 1.0\n")
-    points = "".join(f"page-{name} = page_detectors:{name}\n" for name in ("cube", "blobs"))
+    points = "".join(f"page-{name} = page_detectors:{name}\n" for name in DETECTORS)
     (info / "entry_points.txt").write_text(f"[delineate.detectors]\n{points}")
     places = [str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     with pytest.MonkeyPatch.context() as patch:

@@ -50,7 +50,10 @@ export function robustWindow(samples: ArrayLike<number>): Window {
 export function presetsFor(modality: string, dtype: string, samples: ArrayLike<number>): Preset[] {
   const full: Preset = { name: "Full", ...fullWindow(samples) };
   if (modality === "CT") return [...CT_PRESETS, full];
-  if (dtype === "uint8") return [{ name: "As it is", ...span(0, 255) }, full];
+  if (dtype === "uint8") {
+    const plain: Preset = { name: "As it is", ...span(0, 255) };
+    return full.centre === plain.centre && full.width === plain.width ? [plain] : [plain, full];
+  }
   return [{ name: "Contrast", ...robustWindow(samples) }, full];
 }
 

@@ -8,11 +8,13 @@ import {
   ended,
   type Job,
   type Series,
+  sizeOf,
+  titleOf,
   type UploadedImage,
 } from "../service/documents";
 import type { Gathered } from "../upload/gather";
 import { fill, h, icon, ICONS, sentence } from "./dom";
-import { downloads, failurePage, provenance } from "./outcome";
+import { downloads, failurePage, provenance, remarks } from "./outcome";
 import { Progress } from "./progress";
 import { type Request, setupPage } from "./setup";
 import { acceptDrops, showInstalled, startPage } from "./start";
@@ -116,7 +118,7 @@ export class App {
         client.getDetectors(),
       ]);
       this.#detectors = detectors;
-      this.report(image);
+      this.report(image, files);
     } catch (error) {
       if (leave.aborted) return;
       if (abort.signal.aborted) this.idle();
@@ -124,7 +126,8 @@ export class App {
     }
   }
 
-  report(image: UploadedImage): void {
+  /** Ask what to find; with the files at hand, their scale can be stated as well. */
+  report(image: UploadedImage, files?: readonly Gathered[]): void {
     this.#images.set(image.id, image);
     this.#about("", "");
     const leave = new AbortController();
@@ -136,7 +139,11 @@ export class App {
         return other;
       },
     };
-    const page = setupPage(image, this.#detectors, images, (request) => this.start(image, request));
+    const scale = files && (async (spacing: string) => {
+      this.report(await client.uploadFiles(files, () => {}, leave.signal, spacing), files);
+    });
+    const begin = (request: Request) => this.start(image, request);
+    const page = setupPage(image, this.#detectors, images, begin, scale);
     this.#enter("report", page).addEventListener("abort", () => leave.abort());
   }
 
@@ -235,7 +242,7 @@ export class App {
     const samples = sampled ? await client.fetchVolume(client.samplesAddress(job.id), leave) : undefined;
     if (leave.aborted) return;
     this.#about(undefined, result.detector.intended_use);
-    viewer().show(result, samples, downloads(job, offers), provenance(result));
+    viewer().show(result, samples, remarks(result), downloads(job, offers), provenance(result));
     this.#state = "shown";
   }
 
@@ -267,8 +274,9 @@ export class App {
 
 function subjectOf(series: Series | undefined): string {
   if (!series) return "";
-  const size = series.slices > 1 ? `${series.slices} slices` : series.shape.slice(1).join(" × ");
-  return [series.description, series.modality, size].filter(Boolean).join(" · ");
+  const size = series.slices > 1 ? `${series.slices} slices` : sizeOf(series.shape);
+  const title = series.description || (series.modality === "photo" ? titleOf(series) : "");
+  return [title, series.modality, size].filter(Boolean).join(" · ");
 }
 
 function mark(): SVGSVGElement {

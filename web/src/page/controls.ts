@@ -2,7 +2,7 @@
 
 import { GRADIENT, type Range } from "../imaging/heat";
 import type { Volume } from "../imaging/volume";
-import type { Finding } from "../service/documents";
+import { type Finding, sizeOf } from "../service/documents";
 import { fill, h, sentence } from "./dom";
 import type { Store, ViewState } from "./store";
 
@@ -73,7 +73,6 @@ export function restoredControls(source: Volume, restored: Volume, store: Store<
       NAMES[shown],
     ),
   }));
-  const size = ({ shape }: Volume) => (shape[0] > 1 ? shape : shape.slice(1)).join(" × ");
   const element = h(
     "section",
     { class: "restored", "data-testid": "restored" },
@@ -83,9 +82,9 @@ export function restoredControls(source: Volume, restored: Volume, store: Store<
       "dl",
       { class: "facts" },
       h("dt", {}, "Source"),
-      h("dd", {}, `${size(source)} samples`),
+      h("dd", {}, sizeOf(source.shape)),
       h("dt", {}, "Restored"),
-      h("dd", {}, `${size(restored)} samples`),
+      h("dd", {}, sizeOf(restored.shape)),
     ),
     h("p", { class: "muted" }, "R changes between the two. Drag the line of the split."),
   );

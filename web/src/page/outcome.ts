@@ -40,12 +40,22 @@ export function downloads(job: Job, offers: readonly Offer[]): HTMLElement {
   );
 }
 
-export function provenance({ detector, provenance: { seconds, device }, notes }: Delineation): HTMLElement {
+/** Remarks on the whole result; nothing where there are none. */
+export function remarks({ notes }: Delineation): HTMLElement | undefined {
+  if (!notes.length) return undefined;
+  return h(
+    "section",
+    { class: "remarks", "data-testid": "remarks" },
+    ...notes.map((note) => h("p", { class: "note" }, sentence(note))),
+  );
+}
+
+export function provenance({ detector, provenance: { seconds, device } }: Delineation): HTMLElement {
+  const where = device ? ` on ${device}` : "";
   return h(
     "section",
     { class: "provenance" },
-    ...notes.map((note) => h("p", { class: "note" }, note)),
-    h("p", { class: "muted" }, `${detector.title}, version ${detector.version}; ${seconds.toFixed(1)} s on ${device}`),
+    h("p", { class: "muted" }, `${detector.title}, version ${detector.version}; ${seconds.toFixed(1)} s${where}`),
   );
 }
 

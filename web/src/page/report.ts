@@ -1,6 +1,6 @@
 /** What the service makes of an upload: geometry, problems, ignored files. */
 
-import type { Report, Series, Verdict } from "../service/documents";
+import { type Report, type Series, sizeOf, titleOf, type Verdict } from "../service/documents";
 import { h } from "./dom";
 
 const VERDICTS: Record<Verdict, string> = {
@@ -53,7 +53,7 @@ function card(
       "div",
       { class: "card-head" },
       pick,
-      h("strong", {}, series.description || `${series.modality} series`),
+      h("strong", {}, titleOf(series)),
       h("span", { class: `badge ${series.verdict}` }, VERDICTS[series.verdict] ?? series.verdict),
     ),
     h(
@@ -76,10 +76,13 @@ function facts(series: Series): [string, string][] {
     values.map((value) => Number(value.toFixed(digits))).join(" × ");
   const scaled = series.unit === "mm";
   const list: [string, string][] = [
-    ["Kind", `${series.modality}, ${series.format}`],
-    ["Size", `${series.shape.join(" × ")}`],
+    ["Kind", [...new Set([series.modality, series.format])].join(", ")],
+    ["Size", sizeOf(series.shape)],
   ];
-  if (scaled) {
+  if (scaled && series.modality === "photo") {
+    list.push(["A pixel", `${lengths(series.spacing_mm.slice(1), 6)} mm`]);
+    list.push(["Extent", `${lengths(series.field_of_view_mm.slice(1), 1)} mm`]);
+  } else if (scaled) {
     list.push(["Spacing", `${lengths(series.spacing_mm, 3)} mm`]);
     list.push(["Extent", `${lengths(series.field_of_view_mm, 0)} mm`]);
     list.push(["Orientation", series.orientation]);

@@ -26,6 +26,7 @@ export function setupPage(
   detectors: readonly Detector[],
   images: Images,
   start: (request: Request) => Promise<void>,
+  scale: ((spacing: string) => Promise<void>) | undefined,
 ): HTMLElement {
   let series: Series | undefined;
   let detector: Detector | undefined;
@@ -95,7 +96,10 @@ export function setupPage(
   if (pick) pick.checked = true;
   if (!detectors.length) fill(about, "No detector is installed; install a package that brings one.");
   const files = image.files === 1 ? "1 file" : `${image.files} files`;
-  const size = `${(image.bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+  const unscaled = first?.modality === "photo" && first.unit !== "mm";
+  if (scale && unscaled) report.append(scaleForm(scale));
+  const large = image.bytes >= 1e5;
+  const size = `${(image.bytes / (large ? 1e6 : 1e3)).toLocaleString("en", { maximumFractionDigits: large ? 1 : 0 })} ${large ? "MB" : "kB"}`;
   return h(
     "main",
     { class: "setup-page" },
@@ -103,4 +107,36 @@ export function setupPage(
     h("p", { class: "muted" }, `${files}, ${size}`),
     h("div", { class: "columns" }, report, panel),
   );
+}
+
+/** State the size of a pixel, for areas and lengths in mm. */
+function scaleForm(scale: (spacing: string) => Promise<void>): HTMLElement {
+  const entry = h("input", {
+    type: "text",
+    inputmode: "decimal",
+    placeholder: "not known",
+    "data-testid": "spacing",
+    "aria-label": "Size of a pixel in mm",
+  });
+  const button = h("button", { type: "submit", "data-testid": "set-spacing" }, "Set");
+  const fault = h("p", { class: "fault", role: "alert" });
+  const form = h(
+    "form",
+    { class: "card scale" },
+    h("label", {}, h("span", {}, "Size of a pixel, mm"), entry),
+    button,
+    fault,
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const spacing = entry.value.trim();
+    if (!spacing) return;
+    button.disabled = true;
+    fill(fault);
+    scale(spacing).catch((error: unknown) => {
+      fill(fault, error instanceof Error ? error.message : String(error));
+      button.disabled = false;
+    });
+  });
+  return form;
 }

@@ -41,7 +41,7 @@ export const INITIAL: ViewState = {
   smooth: true,
   crosshair: true,
   chosen: undefined,
-  heat: { shown: true, from: -Infinity, opacity: 0.75 },
+  heat: { shown: true, from: -Infinity, opacity: 0.9 },
   shown: "source",
   divider: 0.5,
 };

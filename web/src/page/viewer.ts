@@ -110,7 +110,7 @@ export class Viewer {
    *
    * `samples` are those of a field or a restored image, if they could be had; `footer` goes below.
    */
-  show(result: Delineation, samples: Volume | undefined, ...footer: Node[]): void {
+  show(result: Delineation, samples: Volume | undefined, ...footer: (Node | undefined)[]): void {
     const { gives } = result.detector;
     const layers: readonly Layer[] = layersOf(result.findings, this.volume.inverse);
     const drawn = layers.filter((layer) => layer.items.length > 0);
@@ -177,10 +177,11 @@ export class Viewer {
     }
     const { modality, unit } = this.volume;
     const round = (value: number) => Number(value.toFixed(Number.isInteger(value) ? 0 : 2));
-    const place = toWorld(this.volume, index).map((part) => part.toFixed(unit === "mm" ? 1 : 0));
+    const digits = unit === "mm" ? 1 : 0;
+    const world = toWorld(this.volume, index).slice(0, modality === "photo" || unit === "px" ? 2 : 3);
     pane.readout = [
       `${values.map(round).join(", ")}${modality === "CT" ? " HU" : ""}`,
-      unit === "mm" ? `${place.join(", ")} mm` : `${place[0]}, ${place[1]} px`,
+      `${world.map((part) => part.toFixed(digits)).join(", ")} ${unit}`,
       ...this.#told(index),
       ...under.map(({ name, score }) => (score === undefined ? spoken(name) : `${spoken(name)} ${score.toFixed(2)}`)),
     ];

@@ -4,8 +4,6 @@ import { spoken } from "../imaging/layer";
 import type { Delineation } from "../service/documents";
 import { h } from "./dom";
 
-const COUNT = ["count", "count_low", "count_high"];
-
 /** How many were found, large, with the interval that the detector's errors leave. */
 export function countView({ findings, overall = {} }: Delineation): HTMLElement {
   const { count = findings.length, count_low: low, count_high: high } = overall;
@@ -13,17 +11,21 @@ export function countView({ findings, overall = {} }: Delineation): HTMLElement 
     low !== undefined && high !== undefined
       ? `95 % interval ${figure(low)} to ${figure(high)}`
       : "How far this may be off is not known for this detector.";
+  const none = Object.entries(overall)
+    .filter(([name, value]) => name.startsWith("count_") && name !== "count_low" && value === 0)
+    .map(([name]) => spoken(name.slice("count_".length)).toLowerCase());
   return h(
     "section",
     { class: "count", "data-testid": "count" },
     h("strong", {}, figure(count)),
     h("span", { class: "muted" }, told),
+    count > 0 && none.length > 0 && h("span", { class: "muted" }, `None of these: ${none.join(", ")}`),
   );
 }
 
-/** All other numbers on the whole image; nothing where there are none. */
+/** All numbers on the whole image but the counts; nothing where there are none. */
 export function overallView({ overall = {} }: Delineation): HTMLElement | undefined {
-  const rows = Object.entries(overall).filter(([name]) => !COUNT.includes(name));
+  const rows = Object.entries(overall).filter(([name]) => name !== "count" && !name.startsWith("count_"));
   if (!rows.length) return undefined;
   return h(
     "dl",

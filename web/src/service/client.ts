@@ -70,17 +70,22 @@ export function startJob(request: {
   });
 }
 
-/** Upload everything in one request; `told` hears the part that is sent, 0 to 1. */
+/**
+ * Upload everything in one request; `told` hears the part that is sent, 0 to 1.
+ *
+ * `spacing` is the size of a pixel in mm, or `ROW,COLUMN`, where the files do not say it.
+ */
 export function uploadFiles(
   files: readonly { readonly file: File; readonly path: string }[],
   told: (part: number) => void,
   signal: AbortSignal,
+  spacing?: string,
 ): Promise<UploadedImage> {
   const form = new FormData();
   for (const { file, path } of files) form.append("files", file, path);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", at("images"));
+    request.open("POST", at("images") + (spacing ? `?spacing_mm=${encodeURIComponent(spacing)}` : ""));
     request.upload.onprogress = (event) => {
       if (event.lengthComputable) told(event.loaded / event.total);
     };

@@ -37,12 +37,20 @@ export interface UploadedImage {
   readonly report: Report;
 }
 
+/** Slices, rows and columns of a volume; width and height of a picture, as people say them. */
+export function sizeOf([slices = 1, rows = 1, columns = 1]: readonly number[]): string {
+  return slices > 1 ? `${slices} × ${rows} × ${columns}` : `${columns} × ${rows} pixels`;
+}
+
+/** What a series is called: its own description, else the name of its only file. */
+export function titleOf({ description, files, modality }: Series): string {
+  return description || (files?.length === 1 ? files[0]! : `${modality} series`);
+}
+
 /** What an image is called where one is chosen among several. */
 export function calledBy({ report, id }: UploadedImage): string {
   const series = report.series.find(({ verdict }) => verdict !== "refused") ?? report.series[0];
-  if (!series) return id.slice(0, 8);
-  const name = series.description || (series.files?.length === 1 ? series.files[0]! : `${series.modality} series`);
-  return `${name}, ${(series.slices > 1 ? series.shape : series.shape.slice(1)).join(" × ")}`;
+  return series ? `${titleOf(series)}, ${sizeOf(series.shape)}` : id.slice(0, 8);
 }
 
 export interface Detector {
@@ -155,10 +163,9 @@ export function mismatch(detector: Detector, series: Series): string | undefined
   // In the orientation wanted; a volume may be turned to it, a picture is as it is.
   if (series.slices === 1) {
     const { min_size, max_size } = detector.wants;
-    const size = (shape: readonly number[]) => shape.slice(1).join(" × ");
     const within = series.shape.slice(1);
-    if (min_size && within.some((n, i) => n < min_size[i + 1]!)) return `needs at least ${size(min_size)} pixels`;
-    if (max_size && within.some((n, i) => n > max_size[i + 1]!)) return `reads at most ${size(max_size)} pixels`;
+    if (min_size && within.some((n, i) => n < min_size[i + 1]!)) return `needs at least ${sizeOf([1, ...min_size.slice(1)])}`;
+    if (max_size && within.some((n, i) => n > max_size[i + 1]!)) return `reads at most ${sizeOf([1, ...max_size.slice(1)])}`;
   }
   return undefined;
 }
