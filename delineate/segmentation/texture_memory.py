@@ -112,11 +112,13 @@ class TextureMemory(nn.Module):
         values, axes = torch.linalg.eigh(normal.T @ normal / len(normal))
         self.whitening.copy_((axes / (values.clamp_min(0) + 1e-2).sqrt()) / deviation[:, None])
         white = (vectors - self.mean) @ self.whitening
+        sizes = white.square().sum(dim=1)
         chosen = int(torch.randint(len(white), (1,), generator=generator))
         nearest = torch.full((len(white),), math.inf)
         for place in range(len(self.memory)):
             self.memory[place] = white[chosen]
-            nearest = torch.minimum(nearest, (white - white[chosen]).square().sum(dim=1))
+            squared = sizes + sizes[chosen] - 2 * (white @ white[chosen])
+            nearest = torch.minimum(nearest, squared)
             chosen = int(nearest.argmax())
 
     def _distance(self, found: torch.Tensor) -> torch.Tensor:

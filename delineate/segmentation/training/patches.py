@@ -77,7 +77,7 @@ class Recipe:
             classes=classes,
             mirror=mirror,
             scale_sd=0.2,
-            labelled_share=0.6,
+            labelled_share=0.5,
             off_centre=0.35,
             colours=True,
         )

@@ -1,0 +1,112 @@
+"""Scores of outlined defects: Dice, regions found, bootstrap over groups; and a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.ndimage as ndimage
+from numpy.typing import NDArray
+
+IOU = 0.33  # from where on a region counts as found; the rule of DeepPCB
+DRAWS = 2000
+Mask = NDArray[np.bool_]
+Row = dict[str, Any]
+
+_TOUCHING = np.ones((3, 3), bool)
+
+
+def pieces(mask: Mask) -> list[Mask]:
+    """Connected regions, corners included, of ``(row, column)``."""
+    numbered, count = ndimage.label(mask, _TOUCHING)
+    return [numbered == number for number in range(1, count + 1)]
+
+
+def compare(drawn: Mask, found: Mask) -> Row:
+    """Dice, and how many regions are found, made up and missed (one to one, best overlap first)."""
+    true, claimed = pieces(drawn), pieces(found)
+    overlap = [
+        (float((a & b).sum() / (a | b).sum()), i, j)
+        for i, a in enumerate(true)
+        for j, b in enumerate(claimed)
+    ]
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for iou, i, j in sorted(overlap, reverse=True):
+        if iou > IOU and i not in taken[0] and j not in taken[1]:
+            taken[0].add(i)
+            taken[1].add(j)
+    total = int(drawn.sum()) + int(found.sum())
+    hits = len(taken[0])
+    return {
+        "dice": 2 * int((drawn & found).sum()) / total if total else 1.0,
+        "found": hits,
+        "missed": len(true) - hits,
+        "wrong": len(claimed) - hits,
+        "drawn_px": int(drawn.sum()),
+    }
+
+
+def mean_dice(rows: Sequence[Row]) -> float:
+    return float(np.mean([row["dice"] for row in rows]))
+
+
+def f1(rows: Sequence[Row]) -> float:
+    found, missed, wrong = (sum(row[key] for row in rows) for key in ("found", "missed", "wrong"))
+    return 2 * found / max(1, 2 * found + missed + wrong)
+
+
+def recall(rows: Sequence[Row]) -> float:
+    return sum(r["found"] for r in rows) / max(1, sum(r["found"] + r["missed"] for r in rows))
+
+
+def precision(rows: Sequence[Row]) -> float:
+    return sum(r["found"] for r in rows) / max(1, sum(r["found"] + r["wrong"] for r in rows))
+
+
+def interval(rows: Sequence[Row], score: Callable[[Sequence[Row]], float]) -> list[float]:
+    """Score with the 2.5 and 97.5 percentile over draws of whole groups, with replacement."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["group"], []).append(row)
+    names, rng = sorted(groups), np.random.default_rng(1)
+    drawn = [
+        score([row for n in rng.integers(len(names), size=len(names)) for row in groups[names[n]]])
+        for _ in range(DRAWS)
+    ]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return [round(float(value), 3) for value in (score(rows), low, high)]
+
+
+def table(rows: Sequence[Row]) -> dict[str, Any]:
+    """All scores of some rows, each with its interval."""
+    scores = {"dice": mean_dice, "f1": f1, "recall": recall, "precision": precision}
+    counts = {"pictures": len(rows), "groups": len({row["group"] for row in rows})}
+    return counts | {name: interval(rows, score) for name, score in scores.items()}
+
+
+def black_hat(grey: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
+    """How much darker a place is than what a disc that fits around it can fill, halved in size."""
+    from skimage.morphology import disk
+
+    small = grey[: grey.shape[0] // 2 * 2, : grey.shape[1] // 2 * 2]
+    small = small.reshape(small.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))
+    dark = ndimage.grey_closing(small, footprint=disk(radius)) - small
+    large = np.repeat(np.repeat(dark, 2, axis=0), 2, axis=1)
+    return np.pad(large, [(0, a - b) for a, b in zip(grey.shape, large.shape, strict=True)])
+
+
+def peer_masks(
+    dark: NDArray[np.float32], thresholds: Sequence[float], areas: Sequence[int]
+) -> Mapping[tuple[float, int], Mask]:
+    """What the peer finds with each threshold and least area."""
+    out = {}
+    for threshold in thresholds:
+        numbered, _ = ndimage.label(
+            ndimage.binary_closing(dark > threshold, iterations=4), _TOUCHING
+        )
+        sizes = np.bincount(numbered.ravel())
+        sizes[0] = 0
+        for area in areas:
+            out[threshold, area] = (sizes >= area)[numbered]
+    return out
