@@ -39,7 +39,7 @@ class Anatomy:
     # Build
     half_width_mm: float = between(138, 190, "breadth of the trunk 28-38 cm")
     half_depth_mm: float = between(92, 130)
-    fat_mm: float = between(4, 34, "subcutaneous fat at the waist")
+    fat_mm: float = between(3, 42, "subcutaneous fat at the waist")
     wall_mm: float = between(8, 17, "muscles and ribs between fat and cavity")
     squareness: float = between(2.15, 2.7)
     waist: float = between(-0.05, 0.12)
@@ -63,7 +63,7 @@ class Anatomy:
     diaphragm_mm: float = between(0, 45, "from deep inspiration to expiration")
     dome_right_mm: float = between(12, 38)
     dome_left_mm: float = between(-6, 22)
-    dome_fall_mm: float = between(55, 90)
+    dome_fall_mm: float = between(75, 135, "height of the dome over its rim")
     lung_apex_mm: float = between(205, 245)
     mediastinum_mm: float = between(12, 20)
     heart_length_mm: float = between(56, 70, "heart with blood about 770 g, ICRP 89")
@@ -73,21 +73,31 @@ class Anatomy:
     aorta_radius_mm: float = between(8.0, 13.0, "descending aorta 20-28 mm, Rogers 2013")
 
     # Abdomen
-    liver_low_mm: float = between(-160, -85)
-    liver_slope: float = between(0.45, 0.95)
+    liver_low_mm: float = between(-175, -105, "volume 1500 ml on the mean, ICRP 89")
+    liver_slope: float = between(0.42, 0.9)
     liver_left_mm: float = between(15, 95, "how far the left lobe reaches past the midline")
-    spleen_width_mm: float = between(19, 30)
-    spleen_depth_mm: float = between(29, 45)
-    spleen_height_mm: float = between(36, 60, "volume 107-315 ml, Prassopoulos 1997")
-    stomach_fundus_mm: float = between(22, 44)
+    spleen_width_mm: float = between(22, 36)
+    spleen_depth_mm: float = between(36, 54)
+    spleen_height_mm: float = between(45, 72, "volume 107-315 ml, Prassopoulos 1997")
+    stomach_fundus_mm: float = between(19, 46)
     stomach_antrum_mm: float = between(13, 24)
     kidney_level_mm: float = between(-160, -95)
-    kidney_width_mm: float = between(23, 32, "310 g the pair, ICRP 89")
-    kidney_depth_mm: float = between(21, 29)
-    kidney_length_mm: float = between(42, 58)
-    bladder_mm: float = between(20, 54, "from emptied to full")
-    visceral_fat_mm: float = between(2, 12)
+    kidney_width_mm: float = between(24, 34, "310 g the pair, ICRP 89")
+    kidney_depth_mm: float = between(22, 31)
+    kidney_length_mm: float = between(44, 61)
+    bladder_mm: float = between(14, 56, "from emptied to full")
+    visceral_fat_mm: float = between(1, 12)
     gallbladder_mm: float = between(9, 20)
+
+    @property
+    def back_mm(self) -> float:
+        """Where the middle of the straight spine lies, mm along y."""
+        return self.half_depth_mm - self.fat_mm - self.spine_depth_mm
+
+    def spine_at(self, z: float) -> float:
+        """Where the middle of the curved spine lies at a height, mm along y, before bending."""
+        curve = self.lordosis_mm * float(np.cos((z + 170) / 110))
+        return self.back_mm - curve - 0.32 * float(np.clip(z - 170, 0, 170))
 
 
 def ranges() -> dict[str, tuple[float, float]]:

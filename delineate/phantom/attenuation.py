@@ -52,6 +52,7 @@ _FIXED: MappingProxyType[Tissue, _Range] = MappingProxyType(
         Tissue.STOMACH_GAS: (-1000, -950),
         Tissue.BOWEL_GAS: (-1000, -700),
         Tissue.FAECES: (-220, 40),
+        Tissue.FOOD: (-180, 10),
         Tissue.BRAIN: (28, 40),
         Tissue.TABLE: (-700, -150),
     }
@@ -125,8 +126,10 @@ def draw_attenuation(
     hu[Tissue.BOWEL_WALL] = hu[Tissue.STOMACH_WALL] + rng.uniform(-10, 12)
     hu[Tissue.STOMACH_CONTENT] = _content(rng)
     hu[Tissue.BOWEL_CONTENT] = _content(rng)
+    hu[Tissue.SMALL_BOWEL_CONTENT] = _content(rng)
     excreted = phase is Phase.LATE and rng.random() < 0.6
     hu[Tissue.URINARY_BLADDER] = rng.uniform(90, 500) if excreted else rng.uniform(-6, 26)
+    hu[Tissue.COLLECTING_SYSTEM] = rng.uniform(200, 900) if excreted else rng.uniform(-6, 26)
     return hu
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.interpolate as interpolate
+import scipy.ndimage as ndimage
 from numpy.typing import NDArray
 
 from delineate.phantom.tissue import Tissue
@@ -90,6 +91,11 @@ class Canvas:
         self.z: Floats = shift[2] + self.axes[0].astype(np.float32)[:, None, None]
         self.tissue: NDArray[np.uint8] = np.zeros(shape, np.uint8)
 
+    @property
+    def frame(self) -> tuple[Floats, Floats, Floats]:
+        """Bent body coordinates x, y and z."""
+        return self.x, self.y, self.z
+
     def box(self, low: Point, high: Point) -> Box:
         """Samples that may lie between two corners (x, y, z), bending allowed for."""
         bounds = zip(self.axes, low[::-1], high[::-1], strict=True)
@@ -138,6 +144,26 @@ class Canvas:
             box, field = self.capsule(start, stop, radius)
             np.minimum(whole[box], field, out=whole[box])
         return whole
+
+    def waves(self, rng: np.random.Generator, shortest_mm: float, longest_mm: float) -> Floats:
+        """Noise of about unit variance, made of five waves, that is the same on every grid."""
+        total = np.zeros(self.tissue.shape, np.float32)
+        for _ in range(5):
+            wave = rng.normal(0, 1, 3)
+            wave *= 2 * np.pi / (float(rng.uniform(shortest_mm, longest_mm)) * np.linalg.norm(wave))
+            a, b, c = wave.astype(np.float32)
+            shift = np.float32(rng.uniform(0, 2 * np.pi))
+            total += np.sin(a * self.x + b * self.y + c * self.z + shift)
+        return total / np.float32(np.sqrt(2.5))
+
+    @staticmethod
+    def rounded(mask: Bools, axes: Sequence[NDArray[np.float64]], sigma_mm: float) -> Bools:
+        """A mask with rounded edges and corners, on these axes z, y and x."""
+        if not mask.size:
+            return mask
+        sigma = [sigma_mm / float(axis[1] - axis[0]) if len(axis) > 1 else 0.0 for axis in axes]
+        soft = ndimage.gaussian_filter(mask.astype(np.float32), sigma, truncate=2.5)
+        return np.asarray(soft > 0.5)
 
     def paint(self, where: Bools, tissue: Tissue, box: Box | None = None) -> None:
         """Give a tissue to the samples of a mask, over the whole grid or over a box."""

@@ -2,65 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
 from delineate.phantom.anatomy import Anatomy
-from delineate.phantom.canvas import Bools, Canvas, Floats, Point
+from delineate.phantom.canvas import Bools, Canvas, Point
+from delineate.phantom.diaphragm import Diaphragm
 from delineate.phantom.tissue import Tissue
 from delineate.phantom.wall import Frame
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Diaphragm:
-    """Heights of its two domes at every sample, mm, and where the heart rests on it."""
-
-    right: Floats
-    left: Floats
-    heart: Point
-
-
 def paint_chest(
-    canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.Generator
-) -> Diaphragm:
-    """Paint the chest and say where the diaphragm is."""
+    canvas: Canvas,
+    anatomy: Anatomy,
+    frame: Frame,
+    diaphragm: Diaphragm,
+    rng: np.random.Generator,
+) -> Point:
+    """Paint the chest and say where the middle of the heart is."""
     x, y, z = canvas.x, canvas.y, canvas.z
-    radius = float(rng.uniform(105, 135))
-
-    def dome(centre: float, lift: float) -> Floats:
-        fall = np.square((x - centre) / radius) + np.square((y + 5) / 90)
-        return np.asarray(anatomy.diaphragm_mm + lift - fall * anatomy.dome_fall_mm)
-
-    right = dome(-60 * float(rng.uniform(0.9, 1.1)), anatomy.dome_right_mm)
-    left = dome(60 * float(rng.uniform(0.9, 1.1)), anatomy.dome_left_mm)
     apex = anatomy.lung_apex_mm
     chest = frame.cavity & (z < apex - 0.0014 * x**2 - 0.0018 * y**2)
-    filling = Tissue.FAT if rng.random() < 0.7 else Tissue.MUSCLE
-    canvas.paint(chest & (z > np.where(x < 0, right, left) - 4), filling)
+    # Below this the pleura does not reach: higher in front than behind.
+    forward = np.clip(0.5 - 0.5 * y / frame.cavity_half_depth_mm, 0, 1)
+    chest &= z > anatomy.costal_margin_mm - 25 + float(rng.uniform(55, 105)) * forward
+    above = chest & (z > diaphragm.height)
+    canvas.paint(above, Tissue.FAT if rng.random() < 0.7 else Tissue.MUSCLE)
     half = anatomy.mediastinum_mm * (1 - 0.35 * np.clip(-y / 60, -1, 1))
-    deep = y < frame.spine_y + 66
-    canvas.paint(chest & (x > half) & (z > left) & deep, Tissue.LUNG_LEFT)
-    canvas.paint(chest & (x < -half) & (z > right) & deep, Tissue.LUNG_RIGHT)
+    lung = above & (z > diaphragm.height + float(rng.uniform(0.5, 3.0)))
+    lung &= y < frame.spine_y + 66
+    canvas.paint(lung & (x > half), Tissue.LUNG_LEFT)
+    canvas.paint(lung & (x < -half), Tissue.LUNG_RIGHT)
     if rng.random() < 0.5:
         muscle = float(rng.uniform(1.5, 4))
-        thin = frame.cavity & (np.abs(z - np.where(x < 0, right, left) + muscle / 2) < muscle / 2)
+        thin = frame.cavity & (np.abs(z - diaphragm.height + muscle / 2) < muscle / 2)
         canvas.paint(thin & (canvas.tissue == Tissue.FAT), Tissue.MUSCLE)
-    heart = (
-        anatomy.heart_x_mm,
-        float(rng.uniform(-42, -18)),
-        anatomy.diaphragm_mm + float(rng.uniform(44, 66)),
-    )
-    _paint_heart(canvas, anatomy, frame.cavity, heart, rng)
-    _paint_great_vessels(canvas, anatomy, frame, heart, rng)
+    across = (anatomy.heart_x_mm, float(rng.uniform(-42, -18)))
+    resting = diaphragm.at(*across) + anatomy.heart_width_mm * float(rng.uniform(0.62, 0.95))
+    heart = (*across, resting)
+    _paint_heart(canvas, anatomy, frame.cavity, diaphragm, heart, rng)
+    _paint_great_vessels(canvas, anatomy, diaphragm, heart, rng)
     _paint_lung_vessels(canvas, heart, rng)
     _paint_disease(canvas, rng)
-    return Diaphragm(right, left, heart)
+    return heart
 
 
 def _paint_heart(
-    canvas: Canvas, anatomy: Anatomy, cavity: Bools, heart: Point, rng: np.random.Generator
+    canvas: Canvas,
+    anatomy: Anatomy,
+    cavity: Bools,
+    diaphragm: Diaphragm,
+    heart: Point,
+    rng: np.random.Generator,
 ) -> None:
     length, width = anatomy.heart_length_mm, anatomy.heart_width_mm
     reach = length * 1.3
@@ -76,8 +68,11 @@ def _paint_heart(
     away = np.square(x) + np.square(y) + np.square(z) - np.square(along)
     # The base is broader than the apex.
     field = np.square(along / length) + away / np.square(width * (1 - 0.18 * along / length))
-    inside = cavity[box]
-    canvas.paint((field < float(rng.uniform(1.1, 1.5))) & inside, Tissue.FAT, box)
+    over = canvas.z[box] - diaphragm.height[box]
+    inside = cavity[box] & (over > 0)
+    canvas.paint((field < float(rng.uniform(1.1, 1.6))) & inside, Tissue.FAT, box)
+    # It rests on the diaphragm, with more or less fat between.
+    inside &= over > float(rng.choice([0.5, 1.5, 3.0, 7.0]))
     canvas.paint((field < 1) & inside, Tissue.HEART_MUSCLE, box)
     side = x * -axis[1] + y * axis[0]
     left = np.square((along - 8) / (length * 0.72)) + (
@@ -93,12 +88,16 @@ def _paint_heart(
 
 
 def _paint_great_vessels(
-    canvas: Canvas, anatomy: Anatomy, frame: Frame, heart: Point, rng: np.random.Generator
+    canvas: Canvas,
+    anatomy: Anatomy,
+    diaphragm: Diaphragm,
+    heart: Point,
+    rng: np.random.Generator,
 ) -> None:
     hx, hy, hz = heart
     radius = anatomy.aorta_radius_mm
     top = min(anatomy.lung_apex_mm - float(rng.uniform(30, 48)), hz + 125)
-    spine = _spine_at(anatomy)
+    spine = anatomy.spine_at
 
     def paint(points: list[Point], radii: list[float], tissue: Tissue) -> None:
         canvas.paint(canvas.tube(points, radii) < 1, tissue)
@@ -108,7 +107,8 @@ def _paint_great_vessels(
     for side, lean in ((-1.0, 30.0), (1.0, 42.0)):
         paint([(0, windpipe, top - 30), (side * lean, windpipe + 4, top - 62)], [6], Tissue.AIRWAY)
     gullet = [(3.0, spine(z) - 27.0, z) for z in (300.0, 200.0, 100.0)]
-    gullet.append((14.0, spine(45) - 42.0, anatomy.diaphragm_mm + 8))
+    end = (14.0, spine(45) - 42.0)
+    gullet.append((*end, diaphragm.at(*end) + 4))
     paint(gullet, [7, 7.5, 8], Tissue.OESOPHAGUS)
     trunk: list[Point] = [(hx - 6, hy - 8, hz + 34), (8, hy + 14, hz + 62)]
     paint(trunk, [13.5], Tissue.OTHER_VEIN)
@@ -131,17 +131,6 @@ def _paint_great_vessels(
     paint(arch + down, [radius * 1.25] * 3 + [radius * 1.1] + [radius] * len(down), Tissue.AORTA)
     for x in (-14.0, 4.0, 18.0):
         paint([(x * 0.6, 0.5 * hy, top + 2), (2.4 * x, 4, top + 62)], [4.8], Tissue.OTHER_ARTERY)
-
-
-def _spine_at(anatomy: Anatomy) -> Callable[[float], float]:
-    """Where the centre of the spine lies at a height, before bending."""
-    behind = anatomy.half_depth_mm - anatomy.fat_mm - anatomy.spine_depth_mm
-
-    def spine(z: float) -> float:
-        bent = anatomy.lordosis_mm * float(np.cos((z + 170) / 110))
-        return behind - bent - 0.32 * float(np.clip(z - 170, 0, 170))
-
-    return spine
 
 
 def _paint_lung_vessels(canvas: Canvas, heart: Point, rng: np.random.Generator) -> None:

@@ -1,11 +1,12 @@
-"""Bones: spine, ribs, breastbone, shoulders, pelvis, thighs and skull."""
+"""Bones of the trunk above the pelvis: spine, ribs, breastbone, shoulders and skull."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from delineate.phantom.anatomy import Anatomy
-from delineate.phantom.canvas import Canvas, Point
+from delineate.phantom.bone import paint_ball, paint_shaft
+from delineate.phantom.canvas import Canvas
 from delineate.phantom.tissue import Tissue
 from delineate.phantom.wall import Frame
 
@@ -37,7 +38,7 @@ def paint_ribs(canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.Ge
 
 
 def paint_spine(canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.Generator) -> None:
-    """Paint vertebrae with discs, arches and processes, the canal and the sacrum."""
+    """Paint vertebrae with discs, arches and processes, and the canal."""
     x, z = canvas.x, canvas.z
     back = canvas.y - frame.spine_y
     small = 1 - 0.35 * np.clip((z + 100) / 400, 0, 1)
@@ -62,37 +63,6 @@ def paint_spine(canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.G
     canvas.paint(spine & frame.flesh, Tissue.CORTICAL_BONE)
     canal = np.square(x / 9.5) + np.square((back - 21) / 8)
     canvas.paint((canal < 1) & (z > -310) & (z < 345), Tissue.CANAL)
-    behind = anatomy.half_depth_mm - anatomy.fat_mm - anatomy.spine_depth_mm
-    box, field = canvas.ellipsoid((0, behind + 14, -305), (50, 21, 60))
-    sacrum = (field < 1) & (z[box] < -255)
-    canvas.paint(sacrum, Tissue.SPONGY_BONE, box)
-    canvas.paint(sacrum & (field > 0.84), Tissue.CORTICAL_BONE, box)
-
-
-def paint_pelvis(canvas: Canvas, anatomy: Anatomy, frame: Frame) -> None:
-    """Paint hip bones and thigh bones."""
-    wide = anatomy.half_width_mm / 165
-    behind = anatomy.half_depth_mm - anatomy.fat_mm - anatomy.spine_depth_mm
-    for side in (-1.0, 1.0):
-        box, field = canvas.ellipsoid(
-            (side * 86 * wide, behind - 22, -285), (62 * wide, 64, 86), reach=1.05
-        )
-        x, y, z = canvas.x[box], canvas.y[box], canvas.z[box]
-        blade = (field < 1) & (field > 0.7) & (side * x > 46) & (z > -328)
-        blade &= (y > -18 - 0.25 * (z + 285)) & (y < behind + 34)
-        canvas.paint(blade, Tissue.SPONGY_BONE, box)
-        canvas.paint(blade & ((field > 0.92) | (field < 0.76)), Tissue.CORTICAL_BONE, box)
-        hip = side * 92 * wide
-        _paint_ball(canvas, (hip - side * 3, -2, -343), 34)
-        box, gap = canvas.ellipsoid((hip, -4, -348), (27, 27, 27))
-        canvas.paint(gap < 1, Tissue.CARTILAGE, box)
-        _paint_ball(canvas, (hip, -4, -348), 24)
-        trochanter = (hip + side * 34, 6.0, -382.0)
-        _paint_shaft(canvas, (hip, -4, -350), trochanter, 15, hollow=0.0)
-        _paint_shaft(canvas, trochanter, (hip + side * 4, -4, -740), 15.5, hollow=0.5)
-        _paint_shaft(canvas, (side * 14, -36, -366), (side * 78, -18, -352), 9.5, hollow=0.0)
-        _paint_shaft(canvas, (side * 16, -30, -372), (side * 58, 24, -396), 8.5, hollow=0.0)
-        _paint_shaft(canvas, (side * 60, 26, -392), (side * 76, 8, -350), 14, hollow=0.0)
 
 
 def paint_shoulders(canvas: Canvas, anatomy: Anatomy, frame: Frame) -> None:
@@ -103,15 +73,15 @@ def paint_shoulders(canvas: Canvas, anatomy: Anatomy, frame: Frame) -> None:
         plate = (field < 1) & ~frame.grown_cavity(anatomy.rib_depth_mm)[box] & frame.flesh[box]
         canvas.paint(plate, Tissue.CORTICAL_BONE, box)
         front = -0.42 * anatomy.half_depth_mm
-        _paint_shaft(canvas, (side * 16, front, 208), (shoulder * 0.9, -6, 232), 6, hollow=0.0)
-        _paint_ball(canvas, (shoulder, 0, 196), 24)
+        paint_shaft(canvas, (side * 16, front, 208), (shoulder * 0.9, -6, 232), 6, hollow=0.0)
+        paint_ball(canvas, (shoulder, 0, 196), 24)
         if anatomy.arms < 0.3:
             elbow = (side * (anatomy.half_width_mm + 34), 10.0, -120.0)
             wrist = (side * (anatomy.half_width_mm + 40), -30.0, -360.0)
-            _paint_shaft(canvas, (shoulder, 0, 196), elbow, 11.5, hollow=0.45)
-            _paint_shaft(canvas, elbow, wrist, 7.5, hollow=0.3)
+            paint_shaft(canvas, (shoulder, 0, 196), elbow, 11.5, hollow=0.45)
+            paint_shaft(canvas, elbow, wrist, 7.5, hollow=0.3)
         elif anatomy.arms < 0.9:
-            _paint_shaft(canvas, (shoulder, 0, 196), (side * 150, -15, 440), 11.5, hollow=0.45)
+            paint_shaft(canvas, (shoulder, 0, 196), (side * 150, -15, 440), 11.5, hollow=0.45)
 
 
 def paint_head(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -127,21 +97,3 @@ def paint_head(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.paint(field < 1, Tissue.AIRWAY, box)
     box, field = canvas.ellipsoid((0, -50, 400), (11, 32, 20))
     canvas.paint(field < 1, Tissue.AIRWAY, box)
-
-
-def _paint_ball(canvas: Canvas, centre: Point, radius: float) -> None:
-    box, field = canvas.ellipsoid(centre, (radius, radius, radius))
-    canvas.paint(field < 1, Tissue.SPONGY_BONE, box)
-    canvas.paint((field < 1) & (field > (1 - 2.5 / radius) ** 2), Tissue.CORTICAL_BONE, box)
-
-
-def _paint_shaft(
-    canvas: Canvas, start: Point, stop: Point, radius: float, *, hollow: float
-) -> None:
-    """A long bone: cortex outside, marrow within, fatty where `hollow` is above zero."""
-    box, field = canvas.capsule(start, stop, radius)
-    canvas.paint(field < 1, Tissue.CORTICAL_BONE, box)
-    if hollow:
-        canvas.paint(field < hollow * hollow, Tissue.SPONGY_BONE, box)
-    else:
-        canvas.paint(field < (1 - 2.5 / radius) ** 2, Tissue.SPONGY_BONE, box)

@@ -58,6 +58,9 @@ class Tissue(IntEnum):
     OESOPHAGUS = 43
     BRAIN = 44
     TABLE = 45
+    FOOD = 46
+    SMALL_BOWEL_CONTENT = 47
+    COLLECTING_SYSTEM = 48
 
 
 STRUCTURES: tuple[str, ...] = (
@@ -75,6 +78,8 @@ STRUCTURES: tuple[str, ...] = (
     "heart",
     "vena_cava",
     "bowel",
+    "pancreas",
+    "gallbladder",
 )
 """Names of the structures; the place in the tuple is the label."""
 
@@ -86,13 +91,20 @@ _MEMBERS: MappingProxyType[str, tuple[Tissue, ...]] = MappingProxyType(
         "spleen": (Tissue.SPLEEN,),
         "kidney_left": (Tissue.CORTEX_OF_LEFT_KIDNEY, Tissue.MEDULLA_OF_LEFT_KIDNEY),
         "kidney_right": (Tissue.CORTEX_OF_RIGHT_KIDNEY, Tissue.MEDULLA_OF_RIGHT_KIDNEY),
-        "stomach": (Tissue.STOMACH_WALL, Tissue.STOMACH_CONTENT, Tissue.STOMACH_GAS),
+        "stomach": (
+            *(Tissue.STOMACH_WALL, Tissue.STOMACH_CONTENT, Tissue.STOMACH_GAS, Tissue.FOOD),
+        ),
         "urinary_bladder": (Tissue.URINARY_BLADDER,),
         "bones": (Tissue.CORTICAL_BONE, Tissue.SPONGY_BONE),
         "aorta": (Tissue.AORTA,),
         "heart": (Tissue.HEART_MUSCLE, Tissue.LEFT_HEART_BLOOD, Tissue.RIGHT_HEART_BLOOD),
         "vena_cava": (Tissue.VENA_CAVA,),
-        "bowel": (Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT, Tissue.FAECES, Tissue.BOWEL_GAS),
+        "bowel": (
+            *(Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT, Tissue.SMALL_BOWEL_CONTENT),
+            *(Tissue.FAECES, Tissue.BOWEL_GAS),
+        ),
+        "pancreas": (Tissue.PANCREAS,),
+        "gallbladder": (Tissue.GALLBLADDER,),
     }
 )
 

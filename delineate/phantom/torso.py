@@ -13,18 +13,14 @@ from delineate.phantom.anatomy import Anatomy, draw_anatomy
 from delineate.phantom.attenuation import Phase, draw_attenuation, draw_phase
 from delineate.phantom.canvas import Bend, Canvas
 from delineate.phantom.chest import paint_chest
+from delineate.phantom.diaphragm import Diaphragm
+from delineate.phantom.pelvis import paint_pelvis
 from delineate.phantom.scanner import Scanner
-from delineate.phantom.skeleton import (
-    paint_head,
-    paint_pelvis,
-    paint_ribs,
-    paint_shoulders,
-    paint_spine,
-)
+from delineate.phantom.skeleton import paint_head, paint_ribs, paint_shoulders, paint_spine
 from delineate.phantom.tissue import STRUCTURE_OF_TISSUE, STRUCTURES, Tissue
 from delineate.phantom.wall import paint_body
 
-_AUXILIARY = ("vena_cava", "bowel")
+_AUXILIARY = ("vena_cava", "bowel", "pancreas", "gallbladder")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,10 +77,11 @@ def paint_torso(
     canvas = Canvas(axes, bend)
     frame = paint_body(canvas, anatomy, rng)
     paint_ribs(canvas, anatomy, frame, rng)
-    diaphragm = paint_chest(canvas, anatomy, frame, rng)
-    paint_abdomen(canvas, anatomy, frame, diaphragm, rng)
+    diaphragm = Diaphragm.draw(canvas, anatomy, frame, rng)
+    heart = paint_chest(canvas, anatomy, frame, diaphragm, rng)
+    paint_abdomen(canvas, anatomy, frame, diaphragm, heart, rng)
     paint_spine(canvas, anatomy, frame, rng)
-    paint_pelvis(canvas, anatomy, frame)
+    paint_pelvis(canvas, anatomy, rng)
     paint_shoulders(canvas, anatomy, frame)
     if extent_mm[1] > 300:
         paint_head(canvas, np.random.default_rng(rng.integers(2**32)))

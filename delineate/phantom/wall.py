@@ -105,7 +105,7 @@ def paint_body(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) -> Fr
         cavity_half_depth_mm=half_depth,
         squareness=power,
     )
-    _paint_muscles(canvas, anatomy, frame)
+    _paint_muscles(canvas, anatomy, frame, rng)
     return frame
 
 
@@ -159,7 +159,9 @@ def _paint_breasts(canvas: Canvas, anatomy: Anatomy, body: Bools, rng: np.random
         canvas.paint((field < 1) & (canvas.tissue[box] == Tissue.FAT), Tissue.GLAND, box)
 
 
-def _paint_muscles(canvas: Canvas, anatomy: Anatomy, frame: Frame) -> None:
+def _paint_muscles(
+    canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.Generator
+) -> None:
     x, y, z = canvas.x, canvas.y, canvas.z
     scale = anatomy.muscle_scale
     back = frame.flesh & (z < 225) & (z > -330)
@@ -178,6 +180,7 @@ def _paint_muscles(canvas: Canvas, anatomy: Anatomy, frame: Frame) -> None:
         floor = (field > 0.75) & (field < 1) & (z[box] < -340)
         canvas.paint(floor & (canvas.tissue[box] == Tissue.FAT), Tissue.MUSCLE, box)
     # Marbling: fat between the bundles of the back and the seat.
-    waves = np.sin(x / 7.3 + y / 5.1) * np.sin(z / 17.0 - x / 9.7) * np.sin(y / 6.1 + z / 23.0)
-    marbled = (waves > 0.62) & (canvas.tissue == Tissue.MUSCLE) & ~frame.cavity
-    canvas.paint(marbled & ((y > frame.spine_y) | (z < -330)), Tissue.FAT)
+    lean = float(rng.uniform(0.9, 2.4))
+    marbled = (canvas.waves(rng, 14, 45) > lean) & (canvas.tissue == Tissue.MUSCLE)
+    marbled &= ~frame.cavity & ((y > frame.spine_y) | (z < -300))
+    canvas.paint(marbled, Tissue.FAT)

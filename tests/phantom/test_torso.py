@@ -11,6 +11,7 @@ from delineate.imaging import Image, LabelMap
 from delineate.phantom import (
     STRUCTURE_OF_TISSUE,
     STRUCTURES,
+    Body,
     Phase,
     Tissue,
     draw_attenuation,
@@ -90,7 +91,8 @@ def test_any_part_of_a_body_can_be_painted(extent_mm: tuple[float, float]) -> No
         ("lung_left", 900, 4200),
         ("lung_right", 900, 4500),
         ("heart", 330, 950),
-        ("urinary_bladder", 20, 700),
+        ("stomach", 60, 900),
+        ("urinary_bladder", 12, 700),
         ("aorta", 60, 480),
     ],
 )
@@ -102,6 +104,63 @@ def test_organs_are_as_large_as_anatomy_has_them(
     middle = volumes[1:-1]  # one odd patient in twelve at each end is allowed
     assert low < middle[0]
     assert middle[-1] < high
+
+
+@pytest.fixture(scope="module")
+def tissues() -> list[Body]:
+    return [paint_torso(seed, COARSE, (-430.0, 300.0)) for seed in SEEDS]
+
+
+@pytest.mark.parametrize(
+    ("tissue", "low", "high"), [(Tissue.PANCREAS, 15, 150), (Tissue.GALLBLADDER, 4, 70)]
+)
+def test_small_organs_are_as_large_as_anatomy_has_them(
+    tissues: list[Body], tissue: Tissue, low: float, high: float
+) -> None:
+    volumes = [(body.tissue == tissue).sum() * body.grid.voxel_size / 1000 for body in tissues]
+
+    shown = [volume for volume in volumes if volume > 0]
+    assert len(shown) > len(volumes) / 2
+    assert low < np.median(shown) < high
+
+
+def test_organs_lie_inside_the_skin(tissues: list[Body]) -> None:
+    inside = ~np.isin(STRUCTURE_OF_TISSUE, (0, _number("bones")))  # skin may be thin over bone
+    for body in tissues:
+        organ, air = inside[body.tissue], body.tissue == Tissue.AIR
+        for axis in (1, 2):
+            for a, b in ((organ, air), (air, organ)):
+                first = np.take(a, range(a.shape[axis] - 1), axis)
+                second = np.take(b, range(1, b.shape[axis]), axis)
+                assert not (first & second).any()
+
+
+def test_the_diaphragm_parts_chest_and_belly(tissues: list[Body]) -> None:
+    """In no column of samples does liver, spleen or stomach lie above lung or heart."""
+    above = np.isin(
+        np.arange(len(STRUCTURES)), [_number(n) for n in ("lung_left", "lung_right", "heart")]
+    )
+    below = np.isin(
+        np.arange(len(STRUCTURES)), [_number(n) for n in ("liver", "spleen", "stomach")]
+    )
+    for body in tissues:
+        structure = STRUCTURE_OF_TISSUE[body.tissue]
+        higher, lower = above[structure], below[structure]
+        seen_lower = np.flip(np.maximum.accumulate(np.flip(lower, 0), 0), 0)  # here or further up
+        wrong = higher[:-1] & seen_lower[1:]
+        assert wrong.mean() < 2e-4
+
+
+def test_the_liver_touches_the_diaphragm_and_lung_reaches_down_beside_it(
+    tissues: list[Body],
+) -> None:
+    for body in tissues:
+        heights = body.grid.affine[2, 3] + body.grid.spacing[0] * np.arange(body.grid.shape[0])
+        levels = {
+            name: heights[(STRUCTURE_OF_TISSUE[body.tissue] == _number(name)).any(axis=(1, 2))]
+            for name in ("liver", "lung_right")
+        }
+        assert levels["lung_right"].min() < levels["liver"].max() - 30
 
 
 def test_the_patients_right_is_where_x_is_negative(bodies: list[LabelMap]) -> None:
@@ -150,7 +209,7 @@ def test_the_aorta_is_apart_from_the_vena_cava(bodies: list[LabelMap]) -> None:
 def test_every_tissue_has_one_structure_or_none() -> None:
     assert STRUCTURE_OF_TISSUE.shape == (len(Tissue),)
     assert set(STRUCTURE_OF_TISSUE.tolist()) == set(range(len(STRUCTURES)))
-    assert STRUCTURE_OF_TISSUE[Tissue.GALLBLADDER] == 0
+    assert STRUCTURE_OF_TISSUE[Tissue.FAT] == 0
 
 
 @given(st.integers(0, 2**31), st.sampled_from(Phase))
