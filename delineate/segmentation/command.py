@@ -105,25 +105,28 @@ def _numbers(text: str | None, kind: Callable[[str], Number]) -> tuple[Number, .
 
 
 def train_organs(
-    out: Annotated[Path, typer.Argument(help="Folder of the run: checkpoint, log and model.")],
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 12_000,
-    phantoms: Annotated[int, typer.Option(min=1, help="Phantoms to paint.")] = 220,
-    pool: Annotated[Path | None, typer.Option(help="Folder of painted phantoms.")] = None,
+    out: Annotated[Path, typer.Argument(help="Folder of the run: checkpoint, log and models.")],
+    seconds: Annotated[float, typer.Option(min=1, help="Time to learn in.")] = 7200.0,
+    phantoms: Annotated[int, typer.Option(min=1, help="Bodies to paint.")] = 400,
+    pool: Annotated[Path | None, typer.Option(help="Folder of painted bodies. [OUT/pool]")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder with labelled CTs: abdomen_3mm, chest_cip.")
+        Path | None, typer.Option(help="Folder with labelled CTs: NPZ, abdomen_3mm, chest_cip.")
     ] = None,
-    real_after: Annotated[int, typer.Option(min=0, help="First step with labelled CTs.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that draw patches.")] = 1,
+    painters: Annotated[int, typer.Option(min=0, help="Processes that paint bodies.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train the organ model; started again with the same folder, a run goes on."""
-    from delineate.segmentation.training import organs
-    from delineate.segmentation.training.schedule import Schedule
+    """Train the organ model by the clock; started again with the same folder, a run goes on."""
+    from delineate.segmentation.training.organ_run import train_organs as run
+    from delineate.segmentation.training.organs import Plan
 
-    organs.train_organs(
+    run(
         out,
-        organs.Plan(schedule=Schedule(steps=steps), real_after=real_after),
+        Plan.of(seconds, with_real=data is not None, batch=batch),
         pool=pool or out / "pool",
         phantoms=phantoms,
         data=data,
-        workers=workers,
+        painters=painters,
+        device=device,
+        report=typer.echo,
     )

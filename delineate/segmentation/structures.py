@@ -69,5 +69,7 @@ ORGANS: tuple[Structure, ...] = (
     _structure("heart", min_volume_ml=25),
     _structure("vena_cava", auxiliary=True),
     _structure("bowel", auxiliary=True),
+    _structure("pancreas", auxiliary=True),
+    _structure("gallbladder", auxiliary=True),
 )
 """Structures in label order; the first has label 1."""

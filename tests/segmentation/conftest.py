@@ -8,17 +8,20 @@ from pathlib import Path
 import labelled
 import pytest
 
+from delineate.phantom.store import store_torso
+from delineate.segmentation.training.organ_cases import PhantomCase
 from delineate.segmentation.training.organ_patches import Recipe
-from delineate.segmentation.training.organs import Plan, publish, unet_arguments
+from delineate.segmentation.training.organs import Plan, Stage, publish, unet_arguments
 from delineate.segmentation.training.run import gathered, train_model
-from delineate.segmentation.training.schedule import Schedule
 from delineate.segmentation.training.trainer import fresh_network
 
 
 @pytest.fixture(scope="session")
 def tiny_plan() -> Plan:
     return Plan(
-        schedule=Schedule(steps=20, batch=1, learning_rate=1e-2, warmup=2, checkpoint_every=5),
+        stages=(Stage(name="model", seconds=1.0, learning_rate=1e-2),),
+        batch=1,
+        warmup=2,
         recipe=Recipe(patch=(16, 16, 16), spacing_mm=18.0),
         arguments=unet_arguments((4, 8)),
     )
@@ -28,8 +31,15 @@ def tiny_plan() -> Plan:
 def tiny_model(tiny_plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = fresh_network(tiny_plan.network, tiny_plan.arguments, seed=3)
     folder = tmp_path_factory.mktemp("tiny")
-    publish(network, tiny_plan, folder, {"steps": 0})
+    publish(network.state_dict(), tiny_plan, folder, {"steps": 0})
     return folder
+
+
+@pytest.fixture(scope="session")
+def bodies(tmp_path_factory: pytest.TempPathFactory) -> list[PhantomCase]:
+    folder = tmp_path_factory.mktemp("bodies")
+    paths = [store_torso(folder, seed, (14, 12, 12), (-420, 260)) for seed in range(2)]
+    return [PhantomCase.read(path) for path in paths]
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ def test_the_organ_model_is_read_back(folder: Path) -> None:
     assert model.channels == 2
     with torch.inference_mode():
         logits = load_network(model)(torch.zeros(1, 2, 16, 16, 16))
-    assert logits.shape == (1, 14, 16, 16, 16)
+    assert logits.shape == (1, len(ORGANS) + 1, 16, 16, 16)
 
 
 def test_several_files_of_weights_are_averaged(tmp_path: Path) -> None:
@@ -191,10 +191,10 @@ def test_one_changed_bit_is_refused(folder: Path) -> None:
 
 def test_weights_of_another_shape_are_refused(folder: Path) -> None:
     content = json.loads((folder / "model.json").read_text())
-    content["network"]["arguments"]["channels"] = [8, 16]
+    content["network"]["arguments"]["features_per_stage"] = [8, 16]
     _edit(folder, network=content["network"])
 
-    with pytest.raises(ModelError, match="does not fit network UNet"):
+    with pytest.raises(ModelError, match="does not fit network PlainConvUNet"):
         load_network(read_model(folder))
 
 

@@ -62,7 +62,7 @@ def test_the_detector_draws_a_phantom_it_never_saw(
 
     for name in ("lung_left", "lung_right", "liver"):
         assert _dice(drawn.output, truth, name) > 0.85, name
-    assert _dice(drawn.output, truth, "bones") > 0.7
+    assert _dice(drawn.output, truth, "bones") > 0.6
     assert all(0.7 <= score <= 1 for score in drawn.scores.values())
 
 

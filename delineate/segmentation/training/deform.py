@@ -30,11 +30,12 @@ def rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(first @ second @ third)
 
 
-def bent(shape: Sequence[int], coarse: NDArray[np.float32]) -> torch.Tensor:
+def bent(
+    shape: Sequence[int], coarse: NDArray[np.float32], device: torch.device | str = "cpu"
+) -> torch.Tensor:
     """A smooth displacement through knots ``(1, 3, slice, row, column)``: ``(*shape, 3)``."""
-    fine = F.interpolate(
-        torch.from_numpy(coarse), size=tuple(shape), mode="trilinear", align_corners=True
-    )
+    knots = torch.from_numpy(coarse).to(device)
+    fine = F.interpolate(knots, size=tuple(shape), mode="trilinear", align_corners=True)
     return fine[0].permute(1, 2, 3, 0)
 
 
@@ -64,7 +65,7 @@ def sampled(values: torch.Tensor, points: torch.Tensor, mode: str) -> torch.Tens
     Tensor
         ``(channel, slice, row, column)`` of the points.
     """
-    size = torch.tensor(values.shape[1:], dtype=torch.float32)
+    size = torch.tensor(values.shape[1:], dtype=torch.float32).to(points.device)
     places = (points * 2 / (size - 1).clamp_min(1) - 1).flip(-1)
     return F.grid_sample(
         values[None], places[None], mode=mode, padding_mode="border", align_corners=True
@@ -75,7 +76,7 @@ def smoothed(values: torch.Tensor, taps: NDArray[np.float64], axis: int) -> torc
     """Values convolved with five taps along one axis; beyond the ends those of the ends."""
     length = values.shape[axis]
     total = torch.zeros_like(values)
-    place = torch.arange(length)
+    place = torch.arange(length, device=values.device)
     for shift, weight in zip(range(-2, 3), taps.tolist(), strict=True):
         total += values.index_select(axis, (place + shift).clamp_(0, length - 1)) * weight
     return total

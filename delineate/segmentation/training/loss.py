@@ -15,7 +15,8 @@ def marginal_log_probabilities(logits: torch.Tensor, known: torch.Tensor) -> tor
     logits
         Shape (batch, class, slice, row, column).
     known
-        bool, shape (batch, class); background is always known.
+        bool, shape (batch, class); background is always known. On the CPU nothing has to be
+        waited for.
 
     Returns
     -------
@@ -28,7 +29,7 @@ def marginal_log_probabilities(logits: torch.Tensor, known: torch.Tensor) -> tor
     logp = torch.log_softmax(logits.float(), dim=1)
     if bool(known.all()):
         return logp
-    unseen = ~known[:, :, None, None, None]
+    unseen = ~known.to(logits.device)[:, :, None, None, None]
     merged = torch.cat([logp[:, :1], logp.masked_fill(~unseen, -1e4)[:, 1:]], dim=1)
     background = torch.logsumexp(merged, dim=1, keepdim=True)
     return torch.cat([background, logp.masked_fill(unseen, -1e4)[:, 1:]], dim=1)
@@ -56,10 +57,9 @@ def segmentation_loss(
     weight = seen.to(logp.dtype)
     picked = logp.gather(1, target[:, None])[:, 0]
     cross_entropy = -(picked * weight).sum() / weight.sum().clamp_min(1)
-    zeros = logp.new_zeros(classes)
     flat, shown = target.flatten(), weight.flatten()
-    overlap = zeros.index_add(0, flat, (picked.exp() * weight).flatten())
-    count = zeros.index_add(0, flat, shown)
+    overlap = _by_class((picked.exp() * weight).flatten(), flat, classes)
+    count = _by_class(shown, flat, classes)
     # Samples on the first axis: one matrix product sums the probabilities that are seen.
     by_sample = logp.exp().movedim(1, -1).reshape(-1, classes)
     total = shown @ by_sample + count
@@ -68,3 +68,10 @@ def segmentation_loss(
     dice = 1 - (2 * overlap + 1) / (total + 1)
     mean_dice = (dice * present).sum() / present.sum().clamp_min(1)
     return cross_entropy + mean_dice
+
+
+def _by_class(values: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """Sums of values by label; on a card without its slow additions to few addresses."""
+    if not values.is_cuda:
+        return values.new_zeros(classes).index_add(0, labels, values)
+    return torch.stack([(values * (labels == each)).sum() for each in range(classes)])

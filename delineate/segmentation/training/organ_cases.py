@@ -1,25 +1,22 @@
-"""Cases to learn from: painted phantoms and labelled CTs."""
+"""Cases to learn from: painted phantoms and labelled CTs, as tensors on the device that learns."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from delineate.errors import InputError
 from delineate.imaging import Grid
-from delineate.phantom import STRUCTURES, paint_torso
+from delineate.phantom import STRUCTURES
 
 IGNORED = 255
 """Label of samples that say nothing."""
-
-POOL_SPACING_MM = (4.0, 4.0, 4.0)
-POOL_EXTENT_MM = (-700.0, 550.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +33,17 @@ class PhantomCase:
         How thin its bones are, 0 to 1.
     """
 
-    tissue: NDArray[np.uint8]
+    tissue: torch.Tensor
     grid: Grid
     osteopenia: float
+
+    @classmethod
+    def read(cls, path: Path, device: torch.device | str = "cpu") -> PhantomCase:
+        """Read a file that `phantom.store_torso` wrote."""
+        with np.load(path) as stored:
+            tissue = stored["tissue"]
+            grid = Grid(tissue.shape, stored["affine"])
+            return cls(torch.from_numpy(tissue).to(device), grid, float(stored["osteopenia"]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,45 +65,34 @@ class LabelledCase:
         For logs.
     """
 
-    hu: NDArray[np.int16]
-    labels: NDArray[np.uint8]
+    hu: torch.Tensor
+    labels: torch.Tensor
     known: NDArray[np.bool_]
     grid: Grid
     name: str
 
+    def to(self, device: torch.device | str) -> LabelledCase:
+        """The same on another device."""
+        return replace(self, hu=self.hu.to(device), labels=self.labels.to(device))
 
-def phantom_pool(
-    folder: Path,
-    count: int,
-    *,
-    spacing_mm: tuple[float, float, float] = POOL_SPACING_MM,
-    extent_mm: tuple[float, float] = POOL_EXTENT_MM,
-    progress: Callable[[int], None] = lambda _: None,
-) -> list[PhantomCase]:
-    """Load phantoms of seeds 0 to `count` from a folder, painting those that are missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    cases = []
-    for seed in range(count):
-        path = folder / f"phantom_{seed:05d}.npz"
-        if not path.exists():
-            body = paint_torso(seed, spacing_mm, extent_mm)
-            partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
-            np.savez_compressed(
-                partial,
-                tissue=body.tissue,
-                affine=body.grid.affine,
-                osteopenia=body.anatomy.osteopenia,
-            )
-            partial.replace(path)
+    def write(self, path: Path) -> None:
+        """Store as NPZ, which `read` reads without any library of images."""
+        np.savez_compressed(
+            path,
+            hu=self.hu.cpu().numpy(),
+            labels=self.labels.cpu().numpy(),
+            known=self.known,
+            affine=self.grid.affine,
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> LabelledCase:
+        """Read what `write` stored."""
         with np.load(path) as stored:
-            tissue = stored["tissue"]
-            cases.append(
-                PhantomCase(
-                    tissue, Grid(tissue.shape, stored["affine"]), float(stored["osteopenia"])
-                )
-            )
-        progress(seed)
-    return cases
+            hu, labels = stored["hu"], stored["labels"]
+            grid = Grid(hu.shape, stored["affine"])
+            samples = torch.from_numpy(hu), torch.from_numpy(labels)
+            return cls(*samples, stored["known"], grid, path.stem)
 
 
 _TOTALSEGMENTATOR: dict[str, tuple[str, ...]] = {
@@ -122,6 +116,8 @@ _TOTALSEGMENTATOR: dict[str, tuple[str, ...]] = {
     ),
     "vena_cava": ("inferior_vena_cava",),
     "bowel": ("small_bowel", "duodenum", "colon"),
+    "pancreas": ("pancreas",),
+    "gallbladder": ("gallbladder",),
 }
 _BONES = (
     "vertebrae",
@@ -147,14 +143,16 @@ def _structure_of(name: str) -> int:
 
 
 def labelled_cases(folder: Path) -> list[LabelledCase]:
-    """Read the labelled CTs below a folder: `abdomen_3mm` and `chest_cip`, those that are there.
+    """Read the labelled CTs in a folder: NPZ files of cases, else `abdomen_3mm` and `chest_cip`.
 
     Raises
     ------
     InputError
-        If neither is there.
+        If none is there.
     """
-    cases = []
+    cases = [LabelledCase.read(path) for path in sorted(folder.glob("*.npz"))]
+    if cases:
+        return cases
     abdomen = folder / "abdomen_3mm"
     if abdomen.is_dir():
         cases.append(_abdomen(abdomen))
@@ -162,7 +160,7 @@ def labelled_cases(folder: Path) -> list[LabelledCase]:
     if chest.is_dir():
         cases.append(_chest(chest))
     if not cases:
-        raise InputError(f"expected abdomen_3mm or chest_cip in {folder}, found neither")
+        raise InputError(f"expected NPZ files, abdomen_3mm or chest_cip in {folder}, found none")
     return cases
 
 
@@ -174,9 +172,7 @@ def _abdomen(folder: Path) -> LabelledCase:
     for number, name in table.items():
         lookup[int(number)] = _structure_of(name)
     known = np.ones(len(STRUCTURES), bool)
-    return LabelledCase(
-        hu.astype(np.int16), lookup[predicted.astype(np.uint8)], known, grid, "abdomen_3mm"
-    )
+    return _case(hu, lookup[predicted.astype(np.uint8)], known, grid, "abdomen_3mm")
 
 
 def _chest(folder: Path) -> LabelledCase:
@@ -189,7 +185,18 @@ def _chest(folder: Path) -> LabelledCase:
     labels[np.isin(region, (1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 17, 18))] = IGNORED
     known = np.zeros(len(STRUCTURES), bool)
     known[[0, STRUCTURES.index("lung_left"), STRUCTURES.index("lung_right")]] = True
-    return LabelledCase(hu.astype(np.int16), labels, known, grid, "chest_cip")
+    return _case(hu, labels, known, grid, "chest_cip")
+
+
+def _case(
+    hu: NDArray[np.generic],
+    labels: NDArray[np.uint8],
+    known: NDArray[np.bool_],
+    grid: Grid,
+    name: str,
+) -> LabelledCase:
+    samples = torch.from_numpy(hu.astype(np.int16))
+    return LabelledCase(samples, torch.from_numpy(labels), known, grid, name)
 
 
 def _read(path: Path) -> tuple[NDArray[np.generic], Grid]:
