@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from delineate import Category, DetectorSpec, Options
+from delineate import Category, DetectorSpec, Options, Wants
 
 SPOT = Category("bright spot")
 
@@ -19,6 +19,8 @@ spec = DetectorSpec(
     title="Bright spots",
     factory="bright_spots.finder:BrightSpots",
     categories=(SPOT,),
+    wants=Wants(channels=0),
     options=SpotOptions,
+    memory_bytes_per_sample=24,
     intended_use="An example.",
 )

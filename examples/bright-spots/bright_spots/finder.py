@@ -12,8 +12,8 @@ class BrightSpots:
     """Connected samples above a threshold between the darkest and the brightest."""
 
     def detect(self, image: Image, options: SpotOptions) -> Detection:
-        """Find the spots; on a picture with channels in their mean."""
-        grey = image.array.mean(axis=-1) if image.channels else image.array.astype(float)
+        """Find the spots; photographs come as grey ones, whatever they were."""
+        grey = image.array.astype(float)
         low, high = grey.min(), grey.max()
         pieces, _ = ndimage.label(grey > low + options.threshold * (high - low))
         large = np.bincount(pieces.ravel()) >= options.min_size
