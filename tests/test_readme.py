@@ -59,12 +59,13 @@ def test_the_python_lines_run(folder: Path) -> None:
 def test_the_command_lines_run(folder: Path) -> None:
     (code,) = blocks("sh")
     verbs = [line.split()[1] for line in code.splitlines()]
-    assert verbs == ["phantom", "detectors", "inspect", "run", "convert", "models"]
+    assert verbs == ["phantom", "detectors", "inspect", "run", "convert", "models", "plugin"]
     output = shell(code.replace("phantom ct ", "phantom fresh "), folder)
     assert "organs.ct" in output
     assert (folder / "fresh").is_dir()
     assert (folder / "results" / "sheet.png").stat().st_size > 1000
     assert (folder / "converted" / "seg.dcm").stat().st_size > 1000
+    assert (folder / "leaf-spots" / "pyproject.toml").is_file()
 
 
 def test_the_curl_lines_run_against_a_service(folder: Path) -> None:
