@@ -1,98 +1,42 @@
-"""Healthy detectors, and for every law at least one that is ill in just that way."""
+"""For every law at least one detector that is ill in just that way."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from healthy import (
+    ORIENTED,
+    SPOT,
+    TILES,
+    Attentive,
+    Finer,
+    Labels,
+    Points,
+    bright,
+    labelled,
+    spec,
+)
 from pydantic import Field as Described
 from pydantic import field_validator
 from scipy import ndimage
 
 from delineate.imaging import Category, Grid, Image, LabelMap
 from delineate.plugins import (
-    Classes,
     Detection,
     DetectorSpec,
-    Field,
     Instance,
     Instances,
-    Masks,
     Monitor,
     Options,
     Wants,
 )
 
-SPOT, RIM = Category("spot"), Category("rim")
 CALLS = count(1)
 SET_UP: list[str] = []  # what a script did before the detector ran
-
-
-def bright(image: Image) -> NDArray[np.bool_]:
-    return np.asarray(image.array > 100)
-
-
-def labelled(mask: NDArray[Any], image: Image) -> LabelMap:
-    return LabelMap(mask.astype(np.uint8), image.grid, {1: SPOT})
-
-
-# Healthy, one of each kind.
-
-
-class Labels:
-    def detect(self, image: Image, options: Options) -> LabelMap | Detection:
-        return labelled(bright(image), image)
-
-
-class Layers:
-    def detect(self, image: Image, options: Options) -> Masks:
-        spots = bright(image)
-        return Masks(np.stack([spots, ndimage.binary_dilation(spots)]), image.grid, (SPOT, RIM))
-
-
-class Points:
-    """The middles of bright things, at most four samples wide."""
-
-    def detect(self, image: Image, options: Options) -> Instances:
-        pieces, number = ndimage.label(bright(image))
-        middles = ndimage.center_of_mass(pieces > 0, pieces, range(1, number + 1))
-        items = (Instance(SPOT, 0.9, point=tuple(place)) for place in middles)
-        return Instances(tuple(items), image.grid)
-
-
-class Whole:
-    def detect(self, image: Image, options: Options) -> Classes:
-        return Classes({SPOT: float(image.array.max()) / 255})
-
-
-class Scores:
-    def detect(self, image: Image, options: Options) -> Field:
-        smooth = ndimage.gaussian_filter(image.array.astype(np.float32), 1.0)
-        return Field(smooth / 255, image.grid, SPOT, "brightness", 0.3)
-
-
-class Finer:
-    def detect(self, image: Image, options: Options) -> Image:
-        grid = image.grid.with_spacing(tuple(step / 2 for step in image.grid.spacing))  # type: ignore[arg-type]
-        array = image.array.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-        return Image(array, grid, image.modality)
-
-
-class Attentive:
-    """Works for a while on what is large, and listens."""
-
-    def detect_monitored(self, image: Image, options: Options, monitor: Monitor) -> LabelMap:
-        rounds = 200 if image.array.size > 100_000 else 4
-        for number in range(rounds):
-            monitor.checkpoint()
-            monitor.progress(number / rounds, "looking")
-            time.sleep(0.02)
-        return labelled(bright(image), image)
 
 
 # Ill in what they declare.
@@ -301,85 +245,53 @@ class Glutton(Labels):
         return labelled(bright(image) & (squares.sum(axis=0) > 0), image)
 
 
-def spec(factory: str, **declared: Any) -> DetectorSpec:
+def ill(factory: str, **declared: Any) -> DetectorSpec:
     """A detector of this module."""
-    categories = declared.pop("categories", (SPOT, RIM))
-    return DetectorSpec(
-        id=declared.pop("id", factory.lower()),
-        title=factory,
-        factory=f"mutants:{factory}",
-        categories=categories,
-        **declared,
-    )
+    return spec(factory, "mutants", **declared)
 
-
-TILES = Wants(tile=(8, 16, 16), overlap=6)
-ORIENTED = Wants(orientation="SPL")
-
-HEALTHY = {
-    one.id: one
-    for one in (
-        spec("Labels"),
-        spec("Labels", id="labels.oriented", wants=ORIENTED),
-        spec("Labels", id="labels.tiled", wants=TILES),
-        spec("Layers", gives="masks"),
-        spec("Layers", id="layers.tiled", gives="masks", wants=TILES),
-        spec("Points", gives="instances"),
-        spec("Points", id="points.tiled", gives="instances", wants=TILES),
-        spec("Whole", gives="classes"),
-        spec("Scores", gives="field", memory_bytes_per_sample=8),
-        spec("Finer", gives="image", memory_bytes_per_sample=16),
-        spec("Attentive"),
-    )
-}
 
 # Which law catches which, and what that law's suite states.
 ILL: tuple[tuple[DetectorSpec, str, dict[str, Any]], ...] = (
     (spec("Labels", options=Undescribed), "every_option_has_a_default_and_a_description", {}),
     (spec("Labels", options=Demanding), "every_option_has_a_default_and_a_description", {}),
     (spec("Labels", options=Drifting), "its_options_survive_json", {}),
-    (spec("Blind"), "it_finds_something_in_the_sample", {}),
-    (spec("Inventive"), "it_finds_only_what_it_declares", {}),
-    (spec("Misplaced", gives="image"), "it_answers_on_the_grid_of_the_image", {}),
-    (spec("Fickle"), "it_finds_the_same_twice", {}),
-    (spec("Remembering"), "it_finds_the_same_twice", {}),
-    (spec("SetUpElsewhere"), "it_finds_the_same_in_a_process_of_its_own", {}),
-    (spec("Meddler"), "it_leaves_the_image_alone", {}),
-    (spec("Talkative"), "its_result_is_json", {}),
-    (spec("Shifted"), "it_finds_the_same_when_axes_run_backwards", {}),
+    (ill("Blind"), "it_finds_something_in_the_sample", {}),
+    (ill("Inventive"), "it_finds_only_what_it_declares", {}),
+    (ill("Misplaced", gives="image"), "it_answers_on_the_grid_of_the_image", {}),
+    (ill("Fickle"), "it_finds_the_same_twice", {}),
+    (ill("Remembering"), "it_finds_the_same_twice", {}),
+    (ill("SetUpElsewhere"), "it_finds_the_same_in_a_process_of_its_own", {}),
+    (ill("Meddler"), "it_leaves_the_image_alone", {}),
+    (ill("Talkative"), "its_result_is_json", {}),
+    (ill("Shifted"), "it_finds_the_same_when_axes_run_backwards", {}),
     (
-        spec("ShiftedPoints", gives="instances"),
+        ill("ShiftedPoints", gives="instances"),
         "it_finds_the_same_when_axes_run_backwards",
         {"equivariant": {"flips": 0.5}},
     ),
-    (spec("Transposed"), "it_finds_the_same_when_axes_run_backwards", {}),
-    (spec("ColumnsOnly"), "it_finds_the_same_when_axes_change_places", {}),
+    (ill("Transposed"), "it_finds_the_same_when_axes_run_backwards", {}),
+    (ill("ColumnsOnly"), "it_finds_the_same_when_axes_change_places", {}),
     (
-        spec("Shifted", wants=ORIENTED),
+        ill("Shifted", wants=ORIENTED),
         "it_finds_mirrored_things_where_they_are",
         {"equivariant": {"flips": 0.02}},
     ),
-    (spec("Flipped"), "it_finds_the_same_when_a_border_is_added", {}),
-    (spec("Presuming"), "it_finds_the_same_when_a_border_is_added", {}),
-    (spec("Worldly"), "positions_move_along_with_the_origin", {}),
-    (spec("Rounding"), "it_works_on_samples_that_are_no_cubes", {}),
-    (spec("OwnGrid"), "it_works_on_slices_that_are_tilted", {}),
+    (ill("Flipped"), "it_finds_the_same_when_a_border_is_added", {}),
+    (ill("Presuming"), "it_finds_the_same_when_a_border_is_added", {}),
+    (ill("Worldly"), "positions_move_along_with_the_origin", {}),
+    (ill("Rounding"), "it_works_on_samples_that_are_no_cubes", {}),
+    (ill("OwnGrid"), "it_works_on_slices_that_are_tilted", {}),
     (
         spec("Points", gives="instances", wants=Wants(tile=(8, 16, 16), overlap=1)),
         "no_seam_shows",
         {},
     ),
-    (spec("Wary", wants=TILES), "no_seam_shows", {}),
-    (spec("Fragile"), "it_survives_a_blank_image", {}),
-    (spec("Wide"), "it_survives_an_image_of_one_sample", {}),
-    (spec("Falling"), "its_progress_stays_between_0_and_1_and_never_falls", {}),
-    (spec("PerCent"), "its_progress_stays_between_0_and_1_and_never_falls", {}),
-    (spec("Deaf"), "it_stops_when_it_is_asked_to", {}),
-    (spec("Stubborn"), "it_stops_when_it_is_asked_to", {}),
-    (spec("Glutton", memory_mb=300), "its_memory_stays_within_its_estimate", {}),
+    (ill("Wary", wants=TILES), "no_seam_shows", {}),
+    (ill("Fragile"), "it_survives_a_blank_image", {}),
+    (ill("Wide"), "it_survives_an_image_of_one_sample", {}),
+    (ill("Falling"), "its_progress_stays_between_0_and_1_and_never_falls", {}),
+    (ill("PerCent"), "its_progress_stays_between_0_and_1_and_never_falls", {}),
+    (ill("Deaf"), "it_stops_when_it_is_asked_to", {}),
+    (ill("Stubborn"), "it_stops_when_it_is_asked_to", {}),
+    (ill("Glutton", memory_mb=300), "its_memory_stays_within_its_estimate", {}),
 )
-
-
-def installed() -> Iterator[DetectorSpec]:
-    """For the entry point."""
-    return iter(HEALTHY.values())

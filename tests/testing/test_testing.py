@@ -9,14 +9,15 @@ from typing import Any
 import mutants
 import numpy as np
 import pytest
-from mutants import HEALTHY, ILL
+from healthy import HEALTHY
+from mutants import ILL
 
 from delineate.imaging import Grid, Image
 from delineate.plugins import DetectorSpec
 from delineate.testing import DetectorTests
 from delineate.testing.check import check, laws
 
-POINTS = "mutants = mutants:installed\n", "heavy = heavy_mutant:spec\n"
+POINTS = "healthy = healthy:installed\n", "heavy = heavy_mutant:spec\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
