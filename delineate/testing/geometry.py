@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from delineate.delineation import Delineation, Finding, delineate
 from delineate.imaging import Image
-from delineate.plugins import Output, Wants
+from delineate.plugins import Instances, Output, Wants
 from delineate.testing.difference import compare
 from delineate.testing.moves import Move, enlarged, with_affine
 from delineate.testing.subject import TOLERANCE, Subject, hold
@@ -133,11 +133,12 @@ class GeometryLaws(Subject):
         image = _with_a_seam(self.found, spec.wants, 4 * self.large_samples)
         whole = replace(spec, wants=replace(spec.wants, tile=None, overlap=0))
         expected = delineate(image, whole, self.options, runner=self.runner(whole)).output
-        difference = compare(self.find(image).output, expected)
+        came = self.find(image).output
+        difference = compare(came, expected)
         hold(
             difference.share <= allowed and difference.samples <= _APART,
             f"{difference.share:.1%} of what is found in tiles differs from what is found at once "
-            f"({allowed:.1%} may), {difference.samples:.2f} samples apart",
+            f"({allowed:.1%} may), {difference.samples:.2f} samples apart{_counts(came, expected)}",
         )
 
     def _stored(self, name: str) -> float:
@@ -186,6 +187,13 @@ def _middle(finding: Finding) -> NDArray[np.float64] | None:
         middles = [contour.points.mean(axis=0) for contour in finding.contours]
         return np.asarray(np.mean(middles, axis=0))
     return None
+
+
+def _counts(came: Output, expected: Output) -> str:
+    """How many instances there are, in words; nothing for other outputs."""
+    if not (isinstance(came, Instances) and isinstance(expected, Instances)):
+        return ""
+    return f"; it counts {len(came.items)} in tiles and {len(expected.items)} at once"
 
 
 def _largest(finding: Finding) -> Finding:
