@@ -20,6 +20,7 @@ from delineate.segmentation.backends import builders, choose, trial
 from delineate.segmentation.backends.builders import NAMES, available
 from delineate.segmentation.backends.cache import Cache
 from delineate.segmentation.backends.choose import Chosen, pick_device
+from delineate.segmentation.backends.eager import channels_last
 from delineate.segmentation.backends.openvino import OpenVino
 from delineate.segmentation.backends.protocol import Backend
 from delineate.segmentation.backends.quick_norms import with_quick_norms
@@ -459,3 +460,29 @@ def test_a_backend_records_its_threads() -> None:
             made: Backend = _made(name, "UNet").backend
             assert made.threads == 1
             assert made.device.type == "cpu"
+
+
+@pytest.mark.parametrize(("dimensions", "tile"), [(2, (1, 2, 16, 16)), (3, (1, 2, 16, 16, 16))])
+def test_weights_of_two_and_three_dimensions_are_ordered_for_cards(
+    dimensions: int, tile: tuple[int, ...]
+) -> None:
+    network = _seeded(
+        "UNet",
+        spatial_dims=dimensions,
+        in_channels=2,
+        out_channels=2,
+        channels=[4, 8],
+        strides=[2],
+    ).eval()
+    example = torch.randn(tile, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = network(example)
+
+    ordered = channels_last(network)
+
+    layout = torch.channels_last if dimensions == 2 else torch.channels_last_3d
+    kernels = [weight for weight in ordered.parameters() if weight.dim() == dimensions + 2]
+    assert kernels
+    assert all(kernel.is_contiguous(memory_format=layout) for kernel in kernels)
+    with torch.inference_mode():
+        torch.testing.assert_close(ordered(example), before)

@@ -66,7 +66,7 @@ def _merged(
             held = max(held, len(slab.code))
             assert slab.last == (slab.stop == shape[0])
         if number < len(corners):
-            merger.add(answers[number], corner)
+            merger.add(answers[number].to(CARD if on_card else "cpu"), corner)
     return np.concatenate(logits), np.concatenate(codes), held
 
 
@@ -121,7 +121,7 @@ def test_regions_hold_one_by_one(kind: Any) -> None:
     logits = torch.tensor([[-1.0, 2.0, -3.0, 4.0], [-1.0, -2.0, 3.0, 4.0]]).reshape(2, 1, 1, 4)
     last = 1 if kind is Merger else CARD
     merger = kind(((0, 2), (0, 1), (0, 4)), np.ones((1, 1, 4), np.float32), 2, 2, True, last)
-    merger.add(logits, (0, 0, 0))
+    merger.add(logits.to(CARD if kind is CardMerger else "cpu"), (0, 0, 0))
 
     slab = next(merger.take(2))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from delineate.segmentation.backends.eager import Staging, autocast_types
+from delineate.segmentation.backends.eager import Staging, autocast_types, channels_last
 
 __all__ = ["Compiled", "compiler_found"]
 
@@ -57,7 +57,7 @@ class Compiled:
         mode = "reduce-overhead" if device.type == "cuda" else None
         own = deepcopy(network).to(device)
         if device.type == "cuda":
-            own = own.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            own = channels_last(own)
         self._staging = Staging(device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, about itself
