@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from example_packages import install
 from looking import Looking
 
 DETECTORS = ("cube", "blobs", "overlap", "many", "unusual", "whole", "double", "compare")
@@ -33,7 +34,8 @@ def page_detectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: page-detectors\nVersion: 1.0\n")
     points = "".join(f"page-{name} = page_detectors:{name}\n" for name in DETECTORS)
     (info / "entry_points.txt").write_text(f"[delineate.detectors]\n{points}")
-    places = [str(site), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    examples = [place for name in ("classify", "restore") for place in install(name, site / name)]
+    places = [str(site), str(Path(__file__).parent), *examples, os.environ.get("PYTHONPATH", "")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(place for place in places if place))
         yield

@@ -77,6 +77,22 @@ class Looking:
         self.start(detector, **options)
         assert self.state("shown", "error", seconds=280) == "shown", self.page.inner_text("#app")
 
+    def formats(self) -> set[str]:
+        """The formats that are offered for download."""
+        links = self.page.locator("[data-testid=downloads] a")
+        return set(links.evaluate_all("links => links.map(link => link.dataset.format)"))
+
+    def slide(self, test_id: str, value: int) -> None:
+        """Move a slider."""
+        self.one(test_id).fill(str(value))
+        self.settle()
+
+    def point_at(self, plane: str, across: float = 0.5, down: float = 0.5) -> None:
+        """Hold the mouse over a place of a plane's canvas, as parts of its size."""
+        box = self.page.locator(f'[data-plane="{plane}"] canvas').bounding_box()
+        self.page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        self.settle()
+
     def row(self, name: str) -> Any:
         return self.page.locator(f'[data-testid=finding][data-name="{name}"]')
 

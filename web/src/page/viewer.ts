@@ -203,7 +203,10 @@ export class Viewer {
 
   #key(event: KeyboardEvent): void {
     const { target } = event;
-    const entering = target instanceof HTMLInputElement && target.type !== "checkbox";
+    const input = target instanceof HTMLInputElement ? target.type : "";
+    // A slider takes the keys that move it, and no letters.
+    const moving = input === "range" && /^(Arrow|Page|Home|End)/.test(event.key);
+    const entering = moving || !["", "checkbox", "range"].includes(input);
     const elsewhere = entering || document.querySelector("dialog[open]") !== null;
     if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
     const { at, main } = this.store.value;
