@@ -42,8 +42,8 @@ spec = DetectorSpec(
             licence=_SHIPPED["licence"],
         ),
     ),
-    memory_mb=700,
-    memory_bytes_per_sample=500.0,
+    memory_mb=600,
+    memory_bytes_per_sample=480.0,
     count_error=CountError(**_SHIPPED["settings"]["count_error"]),
     intended_use=_SHIPPED["intended_use"],
 )

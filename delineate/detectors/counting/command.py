@@ -41,7 +41,7 @@ def train_points(
     patch: Annotated[int, typer.Option(min=32, help="Rows and columns of a patch.")] = 160,
     channels: Annotated[
         str, typer.Option(help="Width of each level of the network.")
-    ] = "24,32,64,96,128",
+    ] = "12,24,48,64,96,128",
     learning_rate: Annotated[float, typer.Option(min=0)] = 2e-3,
     seed: Annotated[int, typer.Option(min=0, help="Decides all that is drawn.")] = 1,
     name: Annotated[str | None, typer.Option(help="Of the model. [that of OUT]")] = None,

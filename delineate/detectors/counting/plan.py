@@ -27,7 +27,8 @@ class Options:
     side
         Rows and columns of a patch.
     channels
-        Width of the network at each level.
+        Width of the network at each level: the first two at full size, each other at half of the
+        one before.
     zoom
         Patches are enlarged and shrunk by up to this factor.
     levels
@@ -51,7 +52,7 @@ class Options:
     learning_rate: float = 2e-3
     seed: int = 1
     side: int = 160
-    channels: tuple[int, ...] = (24, 32, 64, 96, 128)
+    channels: tuple[int, ...] = (12, 24, 48, 64, 96, 128)
     zoom: float = 1.5
     levels: int = 1
     size_px: float | None = None
@@ -70,10 +71,11 @@ class Options:
                 "expected a zoom of 1 or more, 1 to 4 levels and two channels or more, got "
                 f"{self.zoom}, {self.levels}, {self.channels}"
             )
-        if self.side % 2 ** len(self.channels[1:]) or self.side < 32:
+        halvings = len(self.channels) - 2
+        if self.side % 2**halvings or self.side < 32:
             raise OptionError(
-                f"expected a patch of 32 or more that can be halved {len(self.channels) - 1} "
-                f"times, got {self.side}"
+                f"expected a patch of 32 or more that can be halved {halvings} times, got "
+                f"{self.side}"
             )
         if self.folds == 1 or self.folds < 0:
             raise OptionError(f"expected two folds or more, or none, got {self.folds}")

@@ -215,7 +215,7 @@ def _model(folder: Path, options: Options, names: Sequence[str], size: float) ->
             "in_channels": 3,
             "out_channels": len(names),
             "channels": list(options.channels),
-            "strides": [2] * (len(options.channels) - 1),
+            "strides": [1, *[2] * (len(options.channels) - 2)],
             "num_res_units": 2,
             "norm": "batch",
         },
