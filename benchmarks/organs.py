@@ -1,4 +1,4 @@
-"""Dice of an organ model: on its own training CTs, on a CT it never saw, on new phantoms.
+"""Dice of an organ model on labelled CTs, stacks of slices and new phantoms; what it invents.
 
 ``python benchmarks/organs.py [--model FOLDER]``; the real CTs lie in ``../shared/data``.
 """
@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import report
+from measure import compare, report
 from numpy.typing import NDArray
 
 from delineate import formats
 from delineate.formats import nrrd
-from delineate.imaging import Image, resample_labels
+from delineate.imaging import Image, LabelMap, resample_labels
 from delineate.phantom import STRUCTURES, torso
 from delineate.segmentation.options import NAMES, OrganOptions
 from delineate.segmentation.organs import MODEL, OrganDetector
 from delineate.segmentation.training.organ_cases import IGNORED, labelled_cases
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "ct_labelled"
-NEW_PHANTOMS = (9001, 9002)  # training takes seeds from 0 on
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+NEW_PHANTOMS = (9_000_001, 9_000_002, 9_000_003)  # training takes seeds from 0 on
+STACKS = (5, 10, 20, 40)
+ON_CPU = OrganOptions(device="cpu")
 
 
 @dataclass(frozen=True)
@@ -38,37 +40,86 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Every case that is there."""
-    if DATA.is_dir():
-        for case in labelled_cases(DATA):
+    """Every labelled case that is there."""
+    folder = DATA / "ct_labelled"
+    if folder.is_dir():
+        for case in labelled_cases(folder):
             known = frozenset(np.array(STRUCTURES)[case.known].tolist())
-            image = Image(case.hu, case.grid, "CT")
-            yield Case(f"{case.name} (training data)", image, case.labels, known)
-        folder = DATA / "dcmqi_liver_spine"
-        image = formats.read(folder / "ct-3slice")
-        drawn = resample_labels(nrrd.read_labels(folder / "liver_seg.nrrd"), image.grid)
+            image = Image(case.hu.numpy(), case.grid, "CT")
+            yield Case(case.name, image, case.labels.numpy(), known)
+        chest = folder / "chest_cip"
+        image = formats.read(chest / "crop_ct_2slices.nrrd")
+        image = Image(image.array, image.grid, "CT")
+        drawn = nrrd.read_labels(chest / "crop_ct_2slices_dcnnLungSegmentationLabelmap.nrrd")
+        lungs = np.zeros(drawn.array.shape, np.uint8)
+        for value, name in ((2, "lung_right"), (3, "lung_left")):
+            lungs[drawn.array == value] = STRUCTURES.index(name)
+        yield Case("chest, 2 slices", image, lungs, frozenset({"lung_left", "lung_right"}))
+        slices = folder / "dcmqi_liver_spine"
+        image = formats.read(slices / "ct-3slice")
+        drawn = resample_labels(nrrd.read_labels(slices / "liver_seg.nrrd"), image.grid)
         liver = (drawn.array > 0) * np.uint8(STRUCTURES.index("liver"))
-        yield Case("dcmqi, 3 slices (never seen)", image, liver, frozenset({"liver"}))
+        yield Case("dcmqi, 3 slices", image, liver, frozenset({"liver"}))
     for seed in NEW_PHANTOMS:
         image, truth = torso(seed, spacing_mm=(4.0, 3.0, 3.0))
-        yield Case(f"phantom {seed} (never seen)", image, truth.array, frozenset(STRUCTURES))
+        yield Case(f"phantom {seed}", image, truth.array, frozenset(STRUCTURES))
 
 
-def dice(case: Case, detector: OrganDetector) -> dict[str, float]:
+def found(image: Image, detector: OrganDetector) -> LabelMap:
+    """What the detector draws in an image."""
+    output: Any = detector.detect(image, ON_CPU).output
+    return output
+
+
+def numbers(labels: LabelMap) -> dict[str, int]:
+    return {category.name: label for label, category in labels.categories.items()}
+
+
+def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float | None:
+    """Dice; ``None`` where both are empty."""
+    total = int(a.sum()) + int(b.sum())
+    return round(2 * int((a & b).sum()) / total, 3) if total else None
+
+
+def dice(case: Case, labels: LabelMap) -> dict[str, float]:
     """Dice by structure; one that is neither in the reference nor found is left out."""
-    found: Any = detector.detect(case.image, OrganOptions(device="cpu")).output
-    numbers = {category.name: label for label, category in found.categories.items()}
-    counted = case.reference != IGNORED
+    counted, number = case.reference != IGNORED, numbers(labels)
     scores = {}
     for name in NAMES:
-        if name not in case.known:
-            continue
-        drawn = case.reference == STRUCTURES.index(name)
-        there = (found.array == numbers[name]) & counted
-        total = int(drawn.sum()) + int(there.sum())
-        if total:
-            scores[name] = round(2 * int((drawn & there).sum()) / total, 3)
+        if name in case.known:
+            drawn = case.reference == STRUCTURES.index(name)
+            score = overlap(drawn, (labels.array == number[name]) & counted)
+            if score is not None:
+                scores[name] = score
     return scores
+
+
+def stacks(image: Image, whole: LabelMap, detector: OrganDetector) -> dict[str, float]:
+    """Mean Dice of middle stacks of some slices against the whole scan's result."""
+    number, figures = numbers(whole), {}
+    for depth in STACKS:
+        first = (image.grid.shape[0] - depth) // 2
+        grid = image.grid.crop((first, 0, 0), (depth, *image.grid.shape[1:]))
+        part = found(Image(image.array[first : first + depth], grid, "CT"), detector)
+        there = whole.array[first : first + depth]
+        scores = [
+            overlap(part.array == number[name], there == number[name])
+            for name in NAMES
+            if (there == number[name]).any()
+        ]
+        figures[f"{depth} slices against the whole"] = round(float(np.mean(scores)), 3)
+    return figures
+
+
+def invented(detector: OrganDetector) -> dict[str, float]:
+    """Millilitres of organs that are drawn in a head."""
+    folder = DATA / "ct_series" / "head_tilted_ge"
+    if not folder.is_dir():
+        return {}
+    labels = found(formats.read(folder, uneven="resample"), detector)
+    ml = labels.grid.voxel_size / 1000
+    volumes = {name: float((labels.array == n).sum()) * ml for name, n in numbers(labels).items()}
+    return {name: round(volume, 1) for name, volume in volumes.items() if name != "bones"}
 
 
 def main() -> None:
@@ -76,10 +127,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL)
     detector = OrganDetector(parser.parse_args().model)
+    seen = detector.model.training.get("labelled_cts", ())
     figures: dict[str, Any] = {"weights": detector.model.weights[0].sha256[:12]}
     for case in cases():
-        for name, score in dice(case, detector).items():
-            figures[f"{case.name}: {name}"] = score
+        labels = found(case.image, detector)
+        name = f"{case.name} ({'training data' if case.name in seen else 'never seen'})"
+        figures |= {f"{name}: {each}": score for each, score in dice(case, labels).items()}
+        if case.name == "abdomen_3mm":
+            for each, score in stacks(case.image, labels, detector).items():
+                figures[f"{case.name}: {each}"] = score
+    figures |= {f"head, ml of {name}": volume for name, volume in invented(detector).items()}
+    series = DATA / "ct_series" / "abdomen_crlm_1004"
+    if series.is_dir():
+        image = formats.read(series)
+        seconds = compare({"warm": lambda: found(image, detector)}, repeats=3)
+        figures["abdomen of 41 slices, s"] = seconds["warm"]
     report("organs", figures, {})
 
 
