@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import Field as OptionField
 
 from delineate.imaging import Category, Image, LabelMap
-from delineate.plugins import Classes, DetectorSpec, Field, Options
+from delineate.plugins import Classes, DetectorSpec, Field, Options, Reference
 
 WARM = Category("warm")
-NAMES = ("field", "double", "classes", "labels")
+NAMES = ("field", "double", "classes", "labels", "compare")
 
 
 class Ramp:
@@ -62,4 +63,27 @@ classes = DetectorSpec(
 )
 labels = DetectorSpec(
     id="sampled.labels", title="Bright", factory="sampled_detectors:Bright", categories=(WARM,)
+)
+
+
+class CompareOptions(Options):
+    other: Reference | None = OptionField(None, description="Image to compare with.")
+
+
+class Compare:
+    """How far each sample is from that of another image."""
+
+    def detect(self, image: Image, options: CompareOptions) -> Field:
+        other = image if options.other is None else options.other.image
+        away = np.abs(image.array.astype(np.float32) - other.array)
+        return Field(away, image.grid, WARM, "difference", 1.0)
+
+
+compare = DetectorSpec(
+    id="sampled.compare",
+    title="Compare",
+    factory="sampled_detectors:Compare",
+    gives="field",
+    categories=(WARM,),
+    options=CompareOptions,
 )

@@ -1,4 +1,4 @@
-"""The samples of a field and of a restored image come over REST on their own grid."""
+"""Samples of fields and restored images over REST, and options that name another image."""
 
 from __future__ import annotations
 
@@ -129,3 +129,21 @@ def test_the_samples_of_one_job_are_asked_for_twice_and_made_once(
 
     assert first.content == second.content
     assert made.stat().st_mtime_ns == written
+
+
+def test_the_schema_says_which_options_name_an_image(sampling: Service) -> None:
+    listed = {one["id"]: one for one in sampling.client.get("/v1/detectors").json()}
+    other = listed["sampled.compare"]["options_schema"]["properties"]["other"]
+
+    assert {"type": "string", "format": "image"} in other["anyOf"]
+
+
+def test_an_option_that_names_an_image_of_several_series_is_refused(
+    sampling: Service, scan_id: str, tmp_path: Path
+) -> None:
+    files = series(tmp_path / "a", seed="one") + series(tmp_path / "b", ct(size=30), seed="two")
+    both = sampling.upload(files).json()["id"]
+    asked = {"image_id": scan_id, "detector": "sampled.compare", "options": {"other": both}}
+    answer = sampling.client.post("/v1/jobs", json=asked)
+
+    assert (answer.status_code, answer.json()["title"]) == (422, "SeriesChoiceError")

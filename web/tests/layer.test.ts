@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { countOn, layersOf, middleOf, slicesOf, summaryOf } from "../src/imaging/layer";
+import { countOn, itemAt, layersOf, middleOf, slicesOf, summaryOf } from "../src/imaging/layer";
 import type { Vec3 } from "../src/imaging/affine";
 import type { Finding } from "../src/service/documents";
 
@@ -72,4 +72,42 @@ test("layers that share a colour differ in their dashes; a colour that is none i
   );
   expect(layers[0]!.dash).not.toEqual(layers[1]!.dash);
   expect(layers[2]!.colour).toBe("#ffffff");
+});
+
+test("each of many has a place: its point, or the middle of its box or outline", () => {
+  const [layer] = layersOf(
+    [
+      finding("bee", { id: 4, point: [0, 5, 6], score: 0.8 }),
+      finding("bee", { id: 5, box: [[0, 9, 9], [0, 3, 2]] }),
+      finding("bee", { id: 6, contours: [square(0)] }),
+      finding("bee", { id: 7 }),
+    ],
+    IDENTITY,
+  );
+  expect(layer!.items.map(({ id, place }) => [id, place])).toEqual([
+    [4, [0, 5, 6]],
+    [5, [0, 6, 5.5]],
+    [6, [0, 2, 4]],
+  ]);
+});
+
+test("under the cursor is the smallest of those that are there, on its slice only", () => {
+  const [layer] = layersOf(
+    [
+      finding("bee", { id: 1, box: [[0, 0, 0], [0, 20, 20]] }),
+      finding("bee", { id: 2, box: [[0, 4, 4], [0, 8, 8]] }),
+      finding("bee", { id: 3, point: [0, 12, 12] }),
+    ],
+    IDENTITY,
+  );
+  const at = (slice: number, row: number, column: number) => itemAt(layer!, [slice, row, column], 2)?.id;
+  expect([at(0, 5, 5), at(0, 15, 3), at(0, 12, 13.5), at(0, 30, 30), at(1, 5, 5)]).toEqual([2, 1, 3, undefined, undefined]);
+});
+
+test("areas add up where there are no volumes", () => {
+  const [layer] = layersOf(
+    [finding("pit", { measurements: { area_mm2: 1.5 } }), finding("pit", { measurements: { area_mm2: 2 } })],
+    IDENTITY,
+  );
+  expect(summaryOf(layer!)).toMatchObject({ area_mm2: 3.5, volume_ml: undefined, area_px: undefined });
 });

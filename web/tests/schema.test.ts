@@ -44,3 +44,16 @@ test("a detector without options has no fields", () => {
   expect(fieldsOf({ type: "object", properties: {} })).toEqual([]);
   expect(fieldsOf(null)).toEqual([]);
 });
+
+test("an option that names an image is chosen among images, and may be left out", () => {
+  const schema = {
+    properties: {
+      template: { anyOf: [{ type: "string", format: "image" }, { type: "null" }], default: null, title: "Template" },
+      name: { type: "string", title: "Name" },
+    },
+  };
+  expect(fieldsOf(schema).map(({ kind, optional }) => [kind, optional])).toEqual([
+    ["image", true],
+    ["text", false],
+  ]);
+});

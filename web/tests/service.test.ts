@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readAddress, writeAddress } from "../src/page/store";
 import { problem } from "../src/service/client";
-import { type Detector, mismatch, type Series, suited } from "../src/service/documents";
+import { calledBy, type Detector, mismatch, type Series, sizeOf, suited, type UploadedImage } from "../src/service/documents";
 import { children } from "../src/upload/gather";
 
 const detector = (id: string, modalities: string[], extra = {}): Detector =>
@@ -41,4 +41,27 @@ test("a folder is read until it hands out nothing more", async () => {
     createReader: () => ({ readEntries: (done: (some: FileSystemEntry[]) => void) => done(batches.shift()!) }),
   } as unknown as FileSystemDirectoryEntry;
   expect(await children(folder)).toHaveLength(102);
+});
+
+test("a picture is as wide and as high as people say it", () => {
+  expect(sizeOf([1, 1024, 768])).toBe("768 × 1024 pixels");
+  expect(sizeOf([41, 512, 500])).toBe("41 × 512 × 500");
+});
+
+test("a picture of another size than a detector reads is told, a volume may be turned", () => {
+  const exact = detector("exact", [], { min_size: [1, 128, 128], max_size: [1, 128, 256] });
+  const picture = (rows: number, columns: number) =>
+    mismatch(exact, { modality: "photo", unit: "px", slices: 1, shape: [1, rows, columns] } as unknown as Series);
+  expect(picture(128, 256)).toBeUndefined();
+  expect(picture(100, 200)).toBe("needs at least 128 × 128 pixels");
+  expect(picture(128, 300)).toBe("reads at most 256 × 128 pixels");
+  expect(mismatch(exact, { ...CT, shape: [41, 4, 4] } as unknown as Series)).toBeUndefined();
+});
+
+test("an image is called by its description, else by its file", () => {
+  const image = (series: object) =>
+    ({ id: "0123456789", report: { series: [{ verdict: "usable", modality: "photo", slices: 1, shape: [1, 4, 5], description: "", ...series }] } }) as unknown as UploadedImage;
+  expect(calledBy(image({ files: ["trap.jpg"] }))).toBe("trap.jpg, 5 × 4 pixels");
+  expect(calledBy(image({ description: "Thorax", files: ["a", "b"] }))).toBe("Thorax, 5 × 4 pixels");
+  expect(calledBy(image({ files: ["a", "b"] }))).toBe("photo series, 5 × 4 pixels");
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { planeOf } from "../src/imaging/orientation";
-import { FITTED, indexToCanvas, inverseMatrix, rulerLength, transform, zoomAt } from "../src/imaging/viewport";
+import { centredOn, FITTED, indexToCanvas, inverseMatrix, rulerLength, transform, zoomAt } from "../src/imaging/viewport";
 import type { Header } from "../src/imaging/volume";
 
 const AFFINE = [0, 0, 0.5, 0, 0, 2, 0, 0, 5, 0, 0, 0, 0, 0, 0, 1];
@@ -40,4 +40,11 @@ test("a ruler has a round length that fits", () => {
   expect(rulerLength(1.5, 100)).toBe(50);
   expect(rulerLength(10, 100)).toBe(10);
   expect(rulerLength(300, 100)).toBeCloseTo(0.2);
+});
+
+test("a place is brought to the middle where only a part is seen", () => {
+  const canvas = { width: 200, height: 100 };
+  const moved = centredOn({ zoom: 4, x: 5, y: -7 }, 150, 20, canvas);
+  expect(moved).toEqual({ zoom: 4, x: 5 - 50, y: -7 + 30 });
+  expect(centredOn({ zoom: 1, x: 0, y: 0 }, 150, 20, canvas)).toEqual({ zoom: 1, x: 0, y: 0 });
 });

@@ -24,3 +24,8 @@ test("dragging widens, shifts and never turns a window inside out", () => {
   expect(draggedWindow(start, 30, -10)).toEqual({ centre: 30, width: 330 });
   expect(draggedWindow(start, -5000, 0).width).toBeGreaterThan(0);
 });
+
+test("a picture that uses all its levels has one window, not two alike", () => {
+  expect(presetsFor("photo", "uint8", Uint8Array.of(0, 255)).map(({ name }) => name)).toEqual(["As it is"]);
+  expect(presetsFor("photo", "uint8", Uint8Array.of(3, 90)).map(({ name }) => name)).toEqual(["As it is", "Full"]);
+});
