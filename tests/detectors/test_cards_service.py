@@ -349,6 +349,22 @@ def test_another_version_is_refused(there: Service, tmp_path: Path) -> None:
         store.check(name)
 
 
+def test_a_service_that_runs_takes_up_new_cards(
+    there: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setenv(store.VARIABLE, str(there.settings.data.parent / "cards"))
+        folder = tmp_path / "late"
+        folder.mkdir()
+        pointwise(folder / "net.onnx", (10.0,), (-15.0,), axes=3)
+        part = {**VOLUME, "output": {"form": "masks"}}
+        _install(folder, "late", part, gives="masks", categories=names("two"))
+
+    found = delineate(scan(), added(tmp_path, there, "there.late"))
+
+    assert found.findings[0].measurements["voxels"] == 5
+
+
 def test_a_card_as_added_is_still_as_the_service_tells(there: Service, tmp_path: Path) -> None:
     assert store.check(added(tmp_path, there, "test.bright")) > 0
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Optional, Union
 
 from pydantic import Field, create_model
 
 from delineate.errors import ModelError
 from delineate.plugins import Options
 
-__all__ = ["options_of"]
+__all__ = ["options_of", "told_options"]
 
 _PREFIX = "of_"
 _TYPES: Mapping[str, Any] = {
@@ -36,7 +36,8 @@ _BOUNDS = {
     "minItems": "min_length",
     "maxItems": "max_length",
 }
-_SAID = {"title", "description", "default", "type", "enum", "const", "anyOf", "items", "format"}
+_SAID = {"title", "description", "default", "type", "enum", "const", "anyOf", "items"}
+_SAID |= {"prefixItems", "examples"}
 
 
 def __getattr__(name: str) -> Any:
@@ -62,7 +63,16 @@ def options_of(identifier: str, schema: Mapping[str, Any]) -> type[Options]:
     ModelError
         If an option that must be given cannot be offered.
     """
-    return _made(identifier, json.dumps(schema, sort_keys=False))
+    return _made(identifier, json.dumps(schema))
+
+
+def told_options(options: Options, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Values to tell the service: all but those that only it has a default for."""
+    silent = {name for name, one in schema.get("properties", {}).items() if "default" not in one}
+    values = options.model_dump(mode="json")
+    return {
+        name: value for name, value in values.items() if value is not None or name not in silent
+    }
 
 
 @lru_cache(maxsize=256)
@@ -72,33 +82,53 @@ def _made(identifier: str, text: str) -> type[Options]:
     fields: dict[str, Any] = {}
     for name, entry in schema.get("properties", {}).items():
         try:
-            kind = _kind(entry)
-        except (KeyError, TypeError) as error:
+            fields[name] = _field(entry, name in required)
+        except (KeyError, TypeError, AttributeError) as error:
             if name in required:
                 raise ModelError(
                     f"the detector of the card {identifier} must be given the option {name!r}, "
                     f"whose kind cannot be offered here ({entry}); use its service itself"
                 ) from error
-            continue
-        default = ... if name in required else entry.get("default")
-        fields[name] = (
-            kind,
-            Field(default, description=entry.get("description"), **_bounds(entry)),
-        )
     called = _PREFIX + identifier.replace(".", "__").replace("-", "_")
-    made = create_model(called, __base__=Options, __module__=__name__, **fields)
+    try:
+        made = create_model(called, __base__=Options, __module__=__name__, **fields)
+        made.model_json_schema()
+        if not required:
+            made()  # defaults have to fit
+    except Exception as error:  # pydantic has many kinds for names and types that it refuses
+        raise ModelError(
+            f"the options of the detector of the card {identifier} cannot be offered: {error}"
+        ) from error
     made.__doc__ = schema.get("description") or "Options of a detector elsewhere."
     return made
 
 
+def _field(entry: Mapping[str, Any], required: bool) -> tuple[Any, Any]:
+    """Type and default of an option; errors as of `_kind`."""
+    kind = _kind(entry)
+    told: dict[str, Any] = {"description": entry.get("description"), "validate_default": True}
+    if required:
+        return kind, Field(**told, **_bounds(entry))
+    if "default" in entry:
+        return kind, Field(entry["default"], **told, **_bounds(entry))
+    # The service has a default of its own, and is not told any.
+    return Optional[_bounded(entry)], Field(None, **told)  # noqa: UP045
+
+
 def _kind(entry: Mapping[str, Any]) -> Any:
     """The type that an entry of a schema means; KeyError or TypeError for what is not known."""
-    if entry.get("format") == "image" or set(entry) - _SAID - set(_BOUNDS):
+    if set(entry) - _SAID - set(_BOUNDS):
         raise KeyError(str(entry))
     if "enum" in entry or "const" in entry:
-        return Literal[tuple(entry.get("enum", [entry.get("const")]))]
+        choices = entry.get("enum", [entry.get("const")])
+        if not all(isinstance(one, str | int | None) for one in choices):
+            raise TypeError(f"choices {choices}")
+        return Literal[tuple(choices)]
     if "anyOf" in entry:
         return Union[tuple(_bounded(one) for one in entry["anyOf"])]  # noqa: UP007
+    if "prefixItems" in entry:
+        places: Any = tuple(_bounded(one) for one in entry["prefixItems"])
+        return tuple[places]
     if entry["type"] == "array":
         item: Any = _bounded(entry["items"])
         return tuple[item, ...]
@@ -106,11 +136,11 @@ def _kind(entry: Mapping[str, Any]) -> Any:
 
 
 def _bounded(entry: Mapping[str, Any]) -> Any:
-    from typing import Annotated
-
     kind, bounds = _kind(entry), _bounds(entry)
     return Annotated[kind, Field(**bounds)] if bounds else kind
 
 
 def _bounds(entry: Mapping[str, Any]) -> dict[str, Any]:
+    if "prefixItems" in entry:  # as many as there are
+        return {}
     return {keyword: entry[name] for name, keyword in _BOUNDS.items() if name in entry}

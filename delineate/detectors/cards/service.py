@@ -12,6 +12,7 @@ from delineate.detectors.cards.card import (
     DelineatePart,
     read_card,
 )
+from delineate.detectors.cards.remote_options import told_options
 from delineate.detectors.cards.sending import as_nifti, as_png
 from delineate.detectors.cards.server import SMALL, Server, Session
 from delineate.detectors.cards.service_results import fetched
@@ -24,7 +25,7 @@ from delineate.errors import (
     UnsuitableImageError,
 )
 from delineate.imaging import Image
-from delineate.plugins import Detection, Monitor, Wants
+from delineate.plugins import Detection, Monitor, Options, Wants
 
 __all__ = ["ServiceDetector", "filled_in"]
 
@@ -51,7 +52,7 @@ class ServiceDetector:
         monitor.progress(0.0, "sending the image")
         with self._server.session(monitor) as session:
             uploaded = self._upload(session, image)
-            job = self._start(session, uploaded, image, options.model_dump(mode="json"))
+            job = self._start(session, uploaded, image, options)
             try:
                 self._follow(session, job, monitor.part(0.1, 0.9))
             except Cancelled:
@@ -79,13 +80,13 @@ class ServiceDetector:
         session: Session,
         stored: Mapping[str, Any],
         image: Image,
-        options: Mapping[str, Any],
+        options: Options,
     ) -> str:
         stated = None if image.modality == "unknown" else image.modality
         asked = {
             "image_id": stored["id"],
             "detector": self._part.detector,
-            "options": dict(options),
+            "options": told_options(options, self._part.options_schema or {}),
             "modality": stated,
         }
         return str(session.json("POST", "/v1/jobs", json=asked)["id"])
