@@ -103,6 +103,18 @@ def test_a_field_is_a_heat_map_with_a_threshold_of_its_own(look: Looking, screw:
     assert {"json", "masks", "png"} <= look.formats()
 
 
+def test_a_field_whose_scores_do_not_come_is_shown_by_its_outline(
+    look: Looking, screw: Path
+) -> None:
+    look.page.route("**/samples", lambda route: route.abort())
+    look.find([screw], "page.unusual")
+
+    assert "could not be fetched" in look.one("unshown").inner_text()
+    assert look.page.get_by_test_id("heat").count() == 0
+    assert look.coloured(PICTURE, MAGENTA) > 100
+    look.complaints.clear()  # the browser tells that the request was cut off
+
+
 def test_masks_that_overlap_are_both_drawn_and_both_told(look: Looking, bees: Path) -> None:
     look.find([bees], "page.overlap")
     for name, colour in (("pale", BLUE), ("dark", ORANGE)):

@@ -239,7 +239,7 @@ export class App {
   ): Promise<void> {
     const [result, offers] = await Promise.all([client.getResult(job.id), client.getOffers(job.id), volume]);
     const sampled = result.detector.gives === "field" || result.detector.gives === "image";
-    const samples = sampled ? await client.fetchVolume(client.samplesAddress(job.id), leave) : undefined;
+    const samples = sampled ? await client.fetchVolume(client.samplesAddress(job.id), leave).catch(asError) : undefined;
     if (leave.aborted) return;
     this.#about(undefined, result.detector.intended_use);
     viewer().show(result, samples, remarks(result), downloads(job, offers), provenance(result));
@@ -271,6 +271,8 @@ export class App {
     this.report(image);
   }
 }
+
+const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
 function subjectOf(series: Series | undefined): string {
   if (!series) return "";

@@ -18,6 +18,8 @@ import { INITIAL, replaced, Store, type ViewState } from "./store";
 import { Toolbar } from "./toolbar";
 import { classesView, countView, overallView } from "./whole";
 
+const ASKEW = "The restored image lies askew to its source and is not shown over it; download it below.";
+
 /** Drawing slices as they come should not hold up their coming. */
 const TELL_EVERY_MS = 150;
 
@@ -108,25 +110,27 @@ export class Viewer {
   /**
    * Show what was found.
    *
-   * `samples` are those of a field or a restored image, if they could be had; `footer` goes below.
+   * `samples` are those of a field or a restored image, or why there are none; `footer` goes below.
    */
-  show(result: Delineation, samples: Volume | undefined, ...footer: (Node | undefined)[]): void {
+  show(result: Delineation, samples: Volume | Error | undefined, ...footer: (Node | undefined)[]): void {
     const { gives } = result.detector;
     const layers: readonly Layer[] = layersOf(result.findings, this.volume.inverse);
     const drawn = layers.filter((layer) => layer.items.length > 0);
     for (const pane of this.#panes) pane.layers = layers;
-    this.#samples = samples;
+    const failed = samples instanceof Error ? samples : undefined;
+    this.#samples = samples instanceof Error ? undefined : samples;
     this.#toolbar.outlined = gives !== "classes" && gives !== "image";
     const listed = gives !== "classes" && gives !== "image" && (gives !== "instances" || drawn.length > 0);
     if (listed) this.#list = new FindingList(layers, this.volume, this.store, this.#reveal);
-    if (samples && gives === "field") this.#controls = this.#warm(samples, result);
-    if (samples && gives === "image") this.#controls = this.#beside(samples);
+    if (this.#samples && gives === "field") this.#controls = this.#warm(this.#samples, result);
+    if (this.#samples && gives === "image") this.#controls = this.#beside(this.#samples);
     const parts = [
       gives === "instances" && countView(result),
       gives === "classes" && classesView(result),
       overallView(result),
       this.#controls?.element,
-      gives === "image" && !this.#controls && unshown(),
+      failed ? unshown(`The samples of this result could not be fetched. ${failed.message}`) : undefined,
+      !failed && gives === "image" && !this.#controls && unshown(ASKEW),
       this.#list?.element,
     ];
     fill(this.aside, ...parts, ...footer);
@@ -251,10 +255,6 @@ export class Viewer {
   }
 }
 
-function unshown(): HTMLElement {
-  return h(
-    "p",
-    { class: "note", "data-testid": "unshown" },
-    "The restored image cannot be laid over its source on this page; download it below.",
-  );
+function unshown(why: string): HTMLElement {
+  return h("p", { class: "note", "data-testid": "unshown" }, why);
 }

@@ -11,15 +11,11 @@ export function countView({ findings, overall = {} }: Delineation): HTMLElement 
     low !== undefined && high !== undefined
       ? `95 % interval ${figure(low)} to ${figure(high)}`
       : "How far this may be off is not known for this detector.";
-  const none = Object.entries(overall)
-    .filter(([name, value]) => name.startsWith("count_") && name !== "count_low" && value === 0)
-    .map(([name]) => spoken(name.slice("count_".length)).toLowerCase());
   return h(
     "section",
     { class: "count", "data-testid": "count" },
     h("strong", {}, figure(count)),
     h("span", { class: "muted" }, told),
-    count > 0 && none.length > 0 && h("span", { class: "muted" }, `None of these: ${none.join(", ")}`),
   );
 }
 
