@@ -13,6 +13,8 @@ from delineate.phantom.wall import Frame
 def paint_bowel(canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.Generator) -> None:
     """Paint the colon as a frame, and small bowel into what it leaves free."""
     _paint_colon(canvas, anatomy, frame, rng)
+    if rng.random() < 0.7:
+        _paint_mesentery(canvas, frame, rng)
     free = frame.grown_cavity(-anatomy.visceral_fat_mm * 0.7) & (canvas.tissue == Tissue.FAT)
     free &= (canvas.y < frame.spine_y - 26) | (np.abs(canvas.x) > 62)
     if rng.random() < 0.65:
@@ -67,6 +69,19 @@ def _paint_colon(canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.
     canvas.paint(gas, Tissue.BOWEL_GAS)
 
 
+def _paint_mesentery(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
+    """Thin vessels through the fat of the belly, from its root before the spine outwards."""
+    root = np.array([8.0, float(frame.cavity_half_depth_mm) * 0.1, -120.0])
+    for _ in range(int(rng.integers(12, 36))):
+        fork = root + rng.normal(0, (30, 18, 45))
+        tip = fork + rng.normal(0, (32, 26, 42))
+        kind = Tissue.OTHER_VEIN if rng.random() < 0.6 else Tissue.OTHER_ARTERY
+        for start, stop, radius in ((root, fork, 3.2), (fork, tip, float(rng.uniform(1.2, 2.4)))):
+            box, field = canvas.capsule(tuple(start), tuple(stop), radius)
+            fat = (canvas.tissue[box] == Tissue.FAT) & frame.cavity[box]
+            canvas.paint((field < 1) & fat, kind, box)
+
+
 def _paint_packed_loops(
     canvas: Canvas, frame: Frame, free: Bools, rng: np.random.Generator
 ) -> None:
@@ -76,9 +91,10 @@ def _paint_packed_loops(
     that surface divides space into two interwoven tubes.
     """
     top, low = float(rng.uniform(-130, -35)), float(rng.uniform(-345, -300))
-    where = free & (canvas.z < top) & (canvas.z > low)
-    where &= np.abs(canvas.x) < float(rng.uniform(85, 150))
-    where &= canvas.y < float(rng.uniform(0, 35))
+    edge = np.float32(16) * canvas.waves(rng, 50, 110)
+    where = free & (canvas.z + edge < top) & (canvas.z > low)
+    where &= np.abs(canvas.x) + edge < float(rng.uniform(85, 150))
+    where &= canvas.y - edge < float(rng.uniform(0, 35))
     pitch = float(rng.uniform(58, 96)) / (2 * np.pi)
     turns = np.linalg.qr(rng.normal(size=(3, 3)))[0].astype(np.float32) / np.float32(pitch)
     wobble = canvas.waves(rng, 90, 200)

@@ -146,15 +146,15 @@ class Canvas:
         return whole
 
     def waves(self, rng: np.random.Generator, shortest_mm: float, longest_mm: float) -> Floats:
-        """Noise of about unit variance, made of five waves, that is the same on every grid."""
+        """Noise of about unit variance, made of seven waves, that is the same on every grid."""
         total = np.zeros(self.tissue.shape, np.float32)
-        for _ in range(5):
+        for _ in range(7):
             wave = rng.normal(0, 1, 3)
             wave *= 2 * np.pi / (float(rng.uniform(shortest_mm, longest_mm)) * np.linalg.norm(wave))
             a, b, c = wave.astype(np.float32)
             shift = np.float32(rng.uniform(0, 2 * np.pi))
             total += np.sin(a * self.x + b * self.y + c * self.z + shift)
-        return total / np.float32(np.sqrt(2.5))
+        return total / np.float32(np.sqrt(3.5))
 
     @staticmethod
     def rounded(mask: Bools, axes: Sequence[NDArray[np.float64]], sigma_mm: float) -> Bools:

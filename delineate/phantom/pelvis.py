@@ -13,26 +13,27 @@ from delineate.phantom.wall import Frame
 _CREST_MM, _SOCKET_MM = -192.0, -338.0
 _WING = np.array(
     [  # height, then x and y (from the middle of the spine) of the hind and of the front edge
-        (_SOCKET_MM, 76, -32, 90, -62),
-        (-316, 66, -24, 98, -74),
-        (-290, 46, 12, 108, -86),
-        (-260, 42, 24, 121, -88),
-        (-225, 52, 25, 124, -72),
-        (_CREST_MM, 76, 12, 112, -34),
+        (_SOCKET_MM, 76, -32, 90, -56),
+        (-316, 66, -24, 98, -64),
+        (-290, 46, 12, 106, -72),
+        (-260, 42, 24, 117, -72),
+        (-225, 52, 25, 121, -58),
+        (_CREST_MM, 76, 12, 112, -26),
     ]
 )
 
 
-def paint_pelvis(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) -> None:
+def paint_pelvis(canvas: Canvas, anatomy: Anatomy, frame: Frame, rng: np.random.Generator) -> None:
     """Paint sacrum, hip bones and thigh bones."""
     _paint_sacrum(canvas, anatomy)
-    wide = anatomy.half_width_mm / 165 * float(rng.uniform(0.92, 1.05))
+    wide = anatomy.half_width_mm / 165 * float(rng.uniform(0.9, 1.04))
     thick, bow = float(rng.uniform(4.5, 7.5)), float(rng.uniform(2, 11))
+    muscle = anatomy.muscle_scale * float(rng.uniform(10, 24))
     for side in (-1.0, 1.0):
-        _paint_wing(canvas, anatomy, side, wide, thick, bow)
+        _paint_wing(canvas, anatomy, frame, side, wide, (thick, bow, muscle))
         hip = side * 90 * wide
-        box, muscle = canvas.ellipsoid((side * 58 * wide, 8, -352), (10, 36, 34))
-        canvas.paint((muscle < 1) & (canvas.tissue[box] == Tissue.FAT), Tissue.MUSCLE, box)
+        box, inner = canvas.ellipsoid((side * 58 * wide, 8, -352), (10, 36, 34))
+        canvas.paint((inner < 1) & (canvas.tissue[box] == Tissue.FAT), Tissue.MUSCLE, box)
         paint_ball(canvas, (hip - side * 3, -2, -343), 34)
         box, gap = canvas.ellipsoid((hip, -4, -348), (27, 27, 27))
         canvas.paint(gap < 1, Tissue.CARTILAGE, box)
@@ -46,9 +47,19 @@ def paint_pelvis(canvas: Canvas, anatomy: Anatomy, rng: np.random.Generator) -> 
 
 
 def _paint_wing(
-    canvas: Canvas, anatomy: Anatomy, side: float, wide: float, thick: float, bow: float
+    canvas: Canvas,
+    anatomy: Anatomy,
+    frame: Frame,
+    side: float,
+    wide: float,
+    sizes: tuple[float, float, float],
 ) -> None:
-    """A curved plate, narrow at the crest and above the socket, from the sacrum to the flank."""
+    """A curved plate from the sacrum to the flank, narrow at the crest and above the socket.
+
+    ``sizes`` are half its thickness, how far it bows outwards, and how thick the iliacus muscle
+    inside it is, mm. Outside lie the muscles of the seat.
+    """
+    thick, bow, muscle = sizes
     reach = 140 * wide
     low, high = sorted((side * 25, side * reach))
     box = canvas.box((low, -130, _SOCKET_MM), (high, anatomy.back_mm + 60, _CREST_MM))
@@ -66,8 +77,14 @@ def _paint_wing(
     x -= along_x * place + bow * 4 * place * (1 - place)
     y -= along_y * place
     wall = thick * (1 + 0.8 * np.clip((-300 - z) / 30, 0, 1))
-    field = (np.square(x * wide) + np.square(y)) / np.square(wall)
-    plate = (field < 1) & (z > _SOCKET_MM) & (z < _CREST_MM)
+    away = np.square(x * wide) + np.square(y)
+    field = away / np.square(wall)
+    level = (z > _SOCKET_MM) & (z < _CREST_MM)
+    outside = x > 0  # of the plate, seen from the middle of the body
+    fat = (canvas.tissue[box] == Tissue.FAT) & level & frame.flesh[box]
+    near = away < np.where(outside, 45.0, muscle) ** 2
+    canvas.paint(fat & near, Tissue.MUSCLE, box)
+    plate = (field < 1) & level
     canvas.paint(plate, Tissue.SPONGY_BONE, box)
     canvas.paint(plate & (field > 0.45), Tissue.CORTICAL_BONE, box)
 
@@ -95,7 +112,7 @@ def paint_pelvic_organs(
     centre = (float(rng.uniform(-6, 6)), float(rng.uniform(-34, -12)), low + size * 0.85 * flat)
     box, field = canvas.ellipsoid(centre, (size * 1.1, size * 0.9, size * flat))
     tissue = canvas.tissue[box]
-    wall = (field < 1 + 6 / size) & (tissue != Tissue.CORTICAL_BONE)
+    wall = (field < 1 + 6 / size) & ~np.isin(tissue, (Tissue.CORTICAL_BONE, Tissue.SPONGY_BONE))
     wall &= frame.cavity[box] & (np.abs(canvas.x[box]) < 68)
     canvas.paint(wall, Tissue.SOFT_ORGAN, box)
     canvas.paint(wall & (field < 1), Tissue.URINARY_BLADDER, box)

@@ -79,9 +79,9 @@ def paint_torso(
     paint_ribs(canvas, anatomy, frame, rng)
     diaphragm = Diaphragm.draw(canvas, anatomy, frame, rng)
     heart = paint_chest(canvas, anatomy, frame, diaphragm, rng)
+    paint_pelvis(canvas, anatomy, frame, rng)
     paint_abdomen(canvas, anatomy, frame, diaphragm, heart, rng)
     paint_spine(canvas, anatomy, frame, rng)
-    paint_pelvis(canvas, anatomy, rng)
     paint_shoulders(canvas, anatomy, frame)
     if extent_mm[1] > 300:
         paint_head(canvas, np.random.default_rng(rng.integers(2**32)))

@@ -180,7 +180,7 @@ def _paint_muscles(
         floor = (field > 0.75) & (field < 1) & (z[box] < -340)
         canvas.paint(floor & (canvas.tissue[box] == Tissue.FAT), Tissue.MUSCLE, box)
     # Marbling: fat between the bundles of the back and the seat.
-    lean = float(rng.uniform(0.9, 2.4))
+    lean = float(rng.uniform(1.3, 2.6))
     marbled = (canvas.waves(rng, 14, 45) > lean) & (canvas.tissue == Tissue.MUSCLE)
     marbled &= ~frame.cavity & ((y > frame.spine_y) | (z < -300))
     canvas.paint(marbled, Tissue.FAT)
