@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,34 @@ def test_a_table_that_is_wrong_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(InputError, match=words):
         read_folder(folder_of(tmp_path, table))
+
+
+def labelme(folder: Path, name: str, *shapes: dict[str, object]) -> None:
+    content = {"imagePath": f"..\\pictures\\{name}.png", "shapes": list(shapes)}
+    (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def test_points_of_labelme_are_read(tmp_path: Path) -> None:
+    """labelme counts from the corner of the first pixel: half a pixel before its centre."""
+    folder = folder_of(tmp_path, "", "a.png", "b.png")
+    (folder / "points.csv").unlink()
+    labelme(folder, "a", {"label": "ant", "shape_type": "point", "points": [[4.5, 7.5]]})
+    labelme(folder, "b")  # looked at, and empty
+
+    (first, second), names = read_folder(folder)
+
+    assert names == ("ant",)
+    np.testing.assert_array_equal(first.points, [[7, 4]])
+    assert len(second.points) == 0
+
+
+def test_outlines_of_labelme_are_no_points(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "", "a.png")
+    (folder / "points.csv").unlink()
+    labelme(folder, "a", {"label": "ant", "shape_type": "circle", "points": [[4, 7], [5, 7]]})
+
+    with pytest.raises(InputError, match=r"'circle', expected points"):
+        read_folder(folder)
 
 
 def test_a_folder_without_a_table_is_refused(tmp_path: Path) -> None:

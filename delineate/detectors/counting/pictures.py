@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from delineate.detectors.counting.labelme_points import labelme_rows
 from delineate.errors import InputError
 from delineate.formats import photo
 from delineate.imaging import Image
@@ -75,7 +76,7 @@ def read_folder(
     ----------
     folder
         Pictures (JPEG, PNG, TIFF) beside `points.csv` with the columns ``image, x_px, y_px`` and
-        perhaps ``category`` and ``size_px``.
+        perhaps ``category`` and ``size_px``; or beside files of labelme with points.
     empty
         Whether pictures without a point are empty.
     size
@@ -92,17 +93,21 @@ def read_folder(
         If a row names no picture or no place on it, or a picture has no point and ``empty`` was
         not said.
     """
-    rows = _rows(folder / POINTS)
+    rows, drawn = labelme_rows(folder) if not (folder / POINTS).is_file() else ([], set())
+    source = "the files of labelme" if drawn else POINTS
+    rows = rows if drawn else _rows(folder / POINTS)
     files = {path.name: path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES}
+    if not rows:
+        raise InputError(f"{source} of {folder} holds no point; expected some to learn from")
     if strange := sorted({row["image"] for row in rows} - set(files)):
         raise InputError(
-            f"{folder / POINTS} names {strange[0]} ({len(strange)} such in all), which is not "
-            f"beside it; expected one of the {len(files)} pictures there"
+            f"{source} of {folder} name {strange[0]} ({len(strange)} such in all), which is not "
+            f"there; expected one of the {len(files)} pictures beside"
         )
-    bare = sorted(set(files) - {row["image"] for row in rows})
+    bare = sorted(set(files) - drawn - {row["image"] for row in rows})
     if bare and not empty:
         raise InputError(
-            f"{len(bare)} pictures have no point in {POINTS}, such as {bare[0]}; if there is "
+            f"{len(bare)} pictures have no point in {source}, such as {bare[0]}; if there is "
             "nothing on them say --empty, else take them out of the folder"
         )
     names = tuple(sorted({row["category"] for row in rows}))
@@ -127,7 +132,10 @@ def usual_size(pictures: Sequence[Picture]) -> float:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
-        raise InputError(f"expected {path}: a table with the columns image, x_px, y_px")
+        raise InputError(
+            f"expected {path}, a table with the columns image, x_px, y_px, or files of labelme "
+            "with points"
+        )
     with path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
         rows = list(reader)
@@ -137,8 +145,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
             f"{path} has no column {', '.join(missing)}; expected image, x_px, y_px and perhaps "
             f"category and size_px, got {', '.join(columns)}"
         )
-    if not rows:
-        raise InputError(f"{path} holds no point; expected some to learn from")
     return [row | {"category": (row.get("category") or "object").strip()} for row in rows]
 
 
