@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import labelmaps
 
-from delineate import delineate
+from delineate import delineate, read
 from delineate.detectors.cards import sending, store
 from delineate.errors import BadDetectionError, DetectorError, ModelError, UnsuitableImageError
 from delineate.imaging import Grid, Image, LabelMap
@@ -229,3 +229,18 @@ def test_pictures_in_pixels_are_not_sent(server: MonaiLabel, url: str, tmp_path:
     with pytest.raises(UnsuitableImageError, match="known scale"):
         delineate(picture, name)
     assert server.asked == []
+
+
+def test_labels_on_a_real_oblique_head_come_back_where_they_are(
+    server: MonaiLabel, url: str, tmp_path: Path, shared_data: Path
+) -> None:
+    (path,) = (shared_data / "ct_series" / "head_oblique_nifti").glob("*.nii*")
+    image = read(path)
+    server.spoil = lambda array: array > 150
+    name = added(tmp_path, url)
+
+    found = delineate(image, name).output
+
+    assert isinstance(found, LabelMap)
+    assert found.array.any()
+    np.testing.assert_array_equal(found.array, image.array > 150)

@@ -15,10 +15,10 @@ from card_files import names, picture, pointwise, save
 from card_servers import card_file
 from hypothesis import HealthCheck, given, settings
 from onnx import helper
-from service import Service, odd_detectors, service, until
+from service import Service, ct, odd_detectors, series, service, until
 from strategies import labelmaps
 
-from delineate import delineate
+from delineate import delineate, read
 from delineate.detectors.cards import store
 from delineate.detectors.cards.service import ServiceDetector
 from delineate.errors import (
@@ -94,7 +94,8 @@ def _install_all(scratch: Path) -> None:
     pointwise(peaks / "net.onnx", (0.25,), (0.0,), axes=3)
     output = {"form": "peaks", "activation": "none", "distance": 1, "threshold": 0.2}
     part = {**VOLUME, "output": output}
-    _install(peaks, "peaks", part, gives="instances", categories=names("spot"))
+    counted = {"task": "counting", "count_error": {"per_item": 4.0, "relative": 0.0}}
+    _install(peaks, "peaks", part, gives="instances", categories=names("spot"), **counted)
 
     finer = folder("finer")
     node = helper.make_node("Resize", ["x", "", "s"], ["y"], mode="nearest")
@@ -236,9 +237,13 @@ def test_a_field_comes_back_with_what_it_means(there: Service, tmp_path: Path) -
 
 
 def test_points_come_back_where_they_are(there: Service, tmp_path: Path) -> None:
-    found = delineate(scan(), added(tmp_path, there, "there.peaks")).output
+    result = delineate(scan(), added(tmp_path, there, "there.peaks"))
+    found = result.output
 
     assert isinstance(found, Instances)
+    count = len(found.items)
+    assert result.overall["count"] == count
+    assert result.overall["count_high"] == round(count + 1.96 * (4.0 * count) ** 0.5)
     points = {tuple(np.round(item.point or (), 3)): item.score for item in found.items}
     assert points[(1.0, 2.0, 3.0)] == pytest.approx(0.25)
     assert points[(5.0, 6.0, 7.0)] == pytest.approx(0.75)
@@ -273,6 +278,17 @@ def test_pictures_with_colours_are_sent_and_keep_their_place(
         assert found.findings[0].measurements["area_px"] == 8
         points = np.concatenate([ring.points for ring in found.findings[0].contours])
         assert (points.min(axis=0)[:2] == (4.5, 1.5)).all()
+
+
+def test_grey_pictures_in_pixels_come_back_in_pixels(there: Service, tmp_path: Path) -> None:
+    array = np.zeros((9, 12), np.uint8)
+    array[2:4, 5:9] = 1
+
+    found = delineate(picture(array), added(tmp_path, there, "there.labels"))
+
+    assert found.findings[0].measurements["area_px"] == 8
+    points = np.concatenate([ring.points for ring in found.findings[0].contours])
+    assert (points.min(axis=0)[:2] == (4.5, 1.5)).all()
 
 
 def test_classes_come_back(there: Service, tmp_path: Path) -> None:
@@ -393,10 +409,6 @@ def test_what_cannot_be_sent_is_refused(there: Service, tmp_path: Path) -> None:
 
 
 def test_no_name_leaves_the_machine(there: Service, tmp_path: Path) -> None:
-    from service import ct, series
-
-    from delineate import read
-
     folder = tmp_path / "scan"
     series(folder, ct())
     image = read(folder)
@@ -409,3 +421,16 @@ def test_no_name_leaves_the_machine(there: Service, tmp_path: Path) -> None:
     (kept,) = {path.name for path in (there.settings.data / "images").iterdir()} - before
     document = there.client.get(f"/v1/images/{kept}").json()
     assert document["report"]["series"][0]["format"] == "nifti"
+
+
+@pytest.mark.parametrize("name", ["abdomen_crlm_1004/image", "head_tilted_ge"])
+def test_dense_samples_of_a_real_series_come_back_where_they_are(
+    there: Service, tmp_path: Path, shared_data: Path, name: str
+) -> None:
+    image = read(shared_data / "ct_series" / name, uneven="resample")
+
+    found = delineate(image, added(tmp_path, there, "test.bright"), {"threshold": 200}).output
+
+    assert isinstance(found, LabelMap)
+    assert found.array.any()
+    np.testing.assert_array_equal(found.array, image.array >= 200)

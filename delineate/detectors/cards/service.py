@@ -25,7 +25,7 @@ from delineate.errors import (
     UnsuitableImageError,
 )
 from delineate.imaging import Image
-from delineate.plugins import Detection, Monitor, Options, Wants
+from delineate.plugins import CountError, Detection, Monitor, Options, Wants
 
 __all__ = ["ServiceDetector", "filled_in"]
 
@@ -159,7 +159,8 @@ def _completed(card: Card, part: DelineatePart, told: Mapping[str, Any], server:
         "options_schema": told["options_schema"],
         "weights": tuple(dict(one) for one in told["weights"]),
     }
-    stated = card.model_fields_set
+    stated, error = card.model_fields_set, told.get("count_error")
+    counted = None if error is None else CountError(**error)
     update = {
         "task": told["task"],
         "gives": told["gives"],
@@ -167,6 +168,7 @@ def _completed(card: Card, part: DelineatePart, told: Mapping[str, Any], server:
         "wants": card.wants if "wants" in stated else _wants(told["wants"]),
         "version": card.version if "version" in stated else str(told["version"]),
         "intended_use": card.intended_use if "intended_use" in stated else told["intended_use"],
+        "count_error": card.count_error or counted,
         "delineate": part.model_copy(update=learned),
     }
     return card.model_copy(update=update)
@@ -178,11 +180,20 @@ def _wants(told: Mapping[str, Any]) -> Wants:
     Turning, resampling and cutting are left to the service, which has the same framework.
     """
     turned = told["orientation"] is not None
+
+    def size(name: str) -> tuple[int, int, int] | None:
+        if turned or told.get(name) is None:
+            return None
+        slices, rows, columns = told[name]
+        return slices, rows, columns
+
     return Wants(
         modalities=tuple(told["modalities"]),
         unit="mm" if turned or told.get("spacing_mm") else told["unit"],
         dimensions=None if turned else told["dimensions"],
         min_slices=1 if turned else told["min_slices"],
+        min_size=size("min_size"),
+        max_size=size("max_size"),
         channels=told["channels"],
         refuses=tuple(told.get("refuses", ())),
     )
