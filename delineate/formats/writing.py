@@ -80,10 +80,12 @@ def _moved(drawing: Drawing, entry: Format) -> float:
 
 def possible(drawing: Drawing) -> tuple[str, ...]:
     """Names of the formats that can hold this drawing."""
+    # A photograph has no depth, also where its scale is known.
+    solid = drawing.image.grid.unit == "mm" and drawing.image.modality != "photo"
     held = {
         "one layer": len(drawing.layers) == 1,
         "layers": bool(drawing.layers),
-        "surfaces": bool(drawing.layers) and drawing.image.grid.unit == "mm",
+        "surfaces": bool(drawing.layers) and solid,
         "layers or marks": bool(drawing.layers or drawing.marks),
         "outlines": bool(drawing.outlined),
         "outlines or marks": bool(drawing.structures or drawing.marks),

@@ -271,6 +271,7 @@ def test_the_scale_of_a_photograph_is_stated(look: Looking, bees: Path) -> None:
     look.point_at(PICTURE)
     assert look.one("readout").inner_text().splitlines()[1] == "19.2, 25.6 mm"
     assert "stated" in look.one("remarks").inner_text()
+    assert not look.formats() & DICOM_OR_MESH  # a photograph has no depth
 
 
 def test_the_example_that_classifies_is_seen(look: Looking, tmp_path: Path) -> None:
