@@ -104,11 +104,16 @@ def laws(suite: DetectorTests) -> dict[str, Callable[[], None]]:
 
 
 def check(suite: DetectorTests) -> Iterator[Verdict]:
-    """Try one law after the other."""
+    """Try one law after the other; one error that breaks many of them is said once."""
+    errors: set[str] = set()
     for name, law in laws(suite).items():
         sentence = name.removeprefix("test_").replace("_", " ")
         began = time.monotonic()
         outcome, reason = _tried(law)
+        if outcome == "failed" and reason in errors:
+            outcome, reason = "not applicable", "it fails as it did for a law above"
+        elif outcome == "failed":
+            errors.add(reason)
         took = round(time.monotonic() - began, 2)
         advice = _advice(law) if outcome == "failed" else ""
         yield Verdict(sentence, outcome, reason, advice, took)

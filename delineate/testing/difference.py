@@ -16,7 +16,7 @@ from delineate.testing.moves import centre
 
 __all__ = ["Difference", "compare"]
 
-_NEAR = 5.0  # samples within which two instances may be one
+_NEAR, _FAR = 5.0, 20.0  # samples within which two instances may be one
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Difference:
         Images: the mean difference by the range.
     samples
         How far things lie from where they were in the mean, in samples along the axis where it is
-        most: centroids of categories, weighted by their samples, or paired instances.
+        most: centroids of categories, weighted by their samples; or paired instances, less two
+        standard errors, for what scatters is not elsewhere.
     """
 
     share: float
@@ -95,20 +96,31 @@ def _of_masks(
 def _of_points(
     came: Mapping[str, NDArray[np.float64]], expected: Mapping[str, NDArray[np.float64]]
 ) -> Difference:
-    paired, total, apart = 0, 0, np.zeros(3)
+    total, moves = 0, [np.empty((0, 3))]
     for name in {*came, *expected}:
         a, b = came.get(name), expected.get(name)
         total += sum(0 if one is None else len(one) for one in (a, b))
         if a is None or b is None:
             continue
-        far, nearest = cKDTree(b).query(a, distance_upper_bound=_NEAR)
+        far, nearest = cKDTree(b).query(a, distance_upper_bound=_reach(b))
         _, back = cKDTree(a).query(b)
         mine = np.flatnonzero(np.isfinite(far))
         mine = mine[back[nearest[mine]] == mine]  # each is the other's nearest
-        paired += len(mine)
-        apart += (a[mine] - b[nearest[mine]]).sum(axis=0)
-    samples = float(np.abs(apart).max()) / max(1, paired)
-    return Difference(1 - 2 * paired / total if total else 0.0, samples)
+        moves.append(a[mine] - b[nearest[mine]])
+    apart = np.concatenate(moves)
+    number = max(1, len(apart))
+    scatter = apart.std(axis=0) / np.sqrt(number) if len(apart) else np.zeros(3)
+    elsewhere = np.abs(apart.sum(axis=0) / number) - 2 * scatter
+    share = 1 - 2 * len(apart) / total if total else 0.0
+    return Difference(share, max(0.0, float(elsewhere.max())))
+
+
+def _reach(places: NDArray[np.float64]) -> float:
+    """How far one of these may have moved: half of the way to another, within bounds."""
+    if len(places) < 2:
+        return _FAR
+    away, _ = cKDTree(places).query(places, k=2)
+    return float(np.clip(np.median(away[:, 1]) / 2, _NEAR, _FAR))
 
 
 def _mean_difference(came: NDArray[np.generic], expected: NDArray[np.generic]) -> float:

@@ -10,7 +10,7 @@ import mutants
 import numpy as np
 import pytest
 from healthy import HEALTHY
-from mutants import ILL
+from mutants import ILL, ill
 
 from delineate.imaging import Grid, Image
 from delineate.plugins import DetectorSpec
@@ -63,10 +63,10 @@ def test_a_good_guest_passes_every_law(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ill", "law", "stated"), ILL, ids=[f"{ill.title}: {law}" for ill, law, _ in ILL]
+    ("guest", "law", "stated"), ILL, ids=[f"{guest.title}: {law}" for guest, law, _ in ILL]
 )
-def test_a_bad_guest_is_caught(ill: DetectorSpec, law: str, stated: dict[str, Any]) -> None:
-    tried = laws(suite(ill, **stated))[f"test_{law}"]
+def test_a_bad_guest_is_caught(guest: DetectorSpec, law: str, stated: dict[str, Any]) -> None:
+    tried = laws(suite(guest, **stated))[f"test_{law}"]
 
     with pytest.raises(Exception) as caught:  # each its own
         tried()
@@ -104,6 +104,18 @@ def test_every_law_has_one_that_it_catches_and_says_how_to_mend_it() -> None:
     for name, law in names.items():
         assert law.__doc__ is not None, name
         assert law.__doc__.startswith("To mend: "), name
+
+
+def test_an_error_that_breaks_every_law_is_said_once() -> None:
+    verdicts = list(check(suite(ill("Inventive"))))
+    failed = [one for one in verdicts if one.outcome == "failed"]
+
+    assert [one.law for one in failed] == [
+        "listing it imports no framework",  # for it is not installed
+        "it finds something in the sample",
+    ]
+    assert "returned ['unheard of']" in failed[1].reason
+    assert "it fails as it did for a law above" in [one.reason for one in verdicts]
 
 
 def test_laws_that_do_not_apply_say_why() -> None:
