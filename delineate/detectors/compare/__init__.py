@@ -48,11 +48,9 @@ class CompareOptions(Options):
         "less is more sensitive.",
     )
     tolerance: int = Field(
-        4, ge=0, le=50, description="How far, in samples, an edge may wander without being a fault."
+        2, ge=0, le=50, description="How far, in samples, an edge may wander without being a fault."
     )
-    min_area: int = Field(
-        8, ge=1, description="Fewest changed samples beyond the tolerance that make a fault."
-    )
+    min_area: int = Field(12, ge=1, description="Fewest changed samples that make a fault.")
     margin: float = Field(
         10.0, ge=0, le=1000, description="Samples left around a fault on each side of its box."
     )
@@ -73,8 +71,8 @@ spec = DetectorSpec(
     wants=Wants(dimensions=2),
     gives="instances",
     options=CompareOptions,
-    memory_mb=150,
-    memory_bytes_per_sample=60.0,
+    memory_mb=200,
+    memory_bytes_per_sample=45.0,
     intended_use=(
         "Inspection of bare printed boards from above, by pictures in which copper and board are "
         "two levels of brightness. What it does not find may still be there."

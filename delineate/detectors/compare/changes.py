@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _EIGHT = np.ones((3, 3), bool)
+_SEEDS = 6  # samples beyond the tolerance that make a change
+_FLAT = 12  # times as long as wide
 _GAP = 3  # samples; pieces nearer than twice this are one fault
 
 
@@ -61,7 +63,7 @@ def changes(
     tolerance
         In samples.
     min_area
-        Fewest seeded samples of a change.
+        Fewest changed samples of a change.
     """
     unknown = np.isnan(template)
     size = 2 * tolerance + 1
@@ -84,9 +86,11 @@ def _grown(
     pieces[~grown] = 0
     seeded = np.bincount(pieces[seeds])
     for number, place in enumerate(ndimage.find_objects(pieces), 1):
-        if place is None or number >= len(seeded) or seeded[number] < min_area:
+        if place is None or number >= len(seeded) or seeded[number] < _SEEDS:
             continue
         own = pieces[place] == number
+        if own.sum() < min_area or _is_moved_edge(own, tolerance):
+            continue
         own_difference = difference[place][own]
         mask = ndimage.binary_closing(np.pad(own, _GAP + 1), _EIGHT, iterations=_GAP)
         mask = mask[_GAP + 1 : -_GAP - 1, _GAP + 1 : -_GAP - 1]
@@ -98,6 +102,17 @@ def _grown(
             int(own.sum()),
             float(np.clip(own_difference, 0, 1).mean()),
         )
+
+
+def _is_moved_edge(own: Mask, tolerance: int) -> bool:
+    """Whether a change is so long and flat that an edge has moved as a whole.
+
+    Length and width are those of the rectangle with the same second moments.
+    """
+    rows, columns = np.nonzero(own)
+    moments = np.cov(np.stack([rows, columns]), bias=True) + np.eye(2) / 12
+    width, length = np.sqrt(12 * np.linalg.eigvalsh(moments))
+    return bool(length > _FLAT * width and width < 2 * tolerance)
 
 
 def _widened(mask: Mask, by: int) -> Mask:

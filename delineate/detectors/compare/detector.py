@@ -21,7 +21,7 @@ __all__ = ["TemplateComparison"]
 
 Floats = NDArray[np.float32]
 
-_AGREE = 0.6  # correlation below which the pictures are not of the same board
+_AGREE = 0.75  # correlation below which the pictures are not of the same board
 _COVER = 0.5  # share of the picture that the template has to cover
 _STRETCH = 1.25  # by how much registration may scale one picture
 _SAME_ASPECT = 0.02  # relative

@@ -15,8 +15,8 @@ __all__ = ["fault"]
 Mask = NDArray[np.bool_]
 
 _EIGHT = np.ones((3, 3), bool)
-_AROUND = 8  # samples in which two edges that are touched may turn out to be one
-_LEAST = 3  # samples of an edge that count as touching it
+_AROUND = 4  # samples in which two edges that are touched may turn out to be one
+_LEAST = 2  # samples of an edge that count as touching it
 
 
 def fault(change: Change, copper: Mask, tolerance: int) -> Category:

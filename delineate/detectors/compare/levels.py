@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.filters import threshold_otsu
 from skimage.measure import label, regionprops
+from skimage.segmentation import watershed
 from skimage.transform import resize
 
 from delineate.errors import UnsuitableImageError
@@ -21,7 +23,10 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _THIN = 1024  # samples of the longer side on which levels are measured
 _PRIOR = 0.02  # of a window: how much the level of the whole picture counts
 _SEPARATE = 0.7  # of the variance between two levels; a single bell-shaped one has 0.64
-_ROUNDS = 3
+_STRONG = 0.25  # of the steepest slopes: what is an edge
+_ROUNDS = 2
+_SAMPLED = 50_000
+_DARKEST = 0.1  # light, as a share of the usual
 _SPECK = 5  # samples; narrower things are not counted as conductors or holes
 _CONDUCTOR = 0.005  # of the picture
 _HOLE, _HOLE_LEAST = 0.1, 30  # of the longer side across, at most; samples, at least
@@ -33,6 +38,11 @@ def greys(picture: Image, template: Image) -> tuple[Floats, Floats]:
 
     Two colour pictures are laid onto the colour axis along which the template varies most, so that
     green board and brown copper of one brightness are told apart; otherwise by luminance.
+
+    Raises
+    ------
+    UnsuitableImageError
+        If one is blank or not finite.
     """
     one, other = _samples(picture), _samples(template)
     if one.ndim == other.ndim == 3:
@@ -42,7 +52,7 @@ def greys(picture: Image, template: Image) -> tuple[Floats, Floats]:
         axis = axis * (1.0 if axis @ _LUMINANCE >= 0 else -1.0)
     else:
         axis = _LUMINANCE
-    return _along(one, axis), _along(other, axis)
+    return _along(one, axis, "picture"), _along(other, axis, "template")
 
 
 def levelled(picture: Floats, bright: Mask | None, name: str) -> Floats:
@@ -66,9 +76,10 @@ def levelled(picture: Floats, bright: Mask | None, name: str) -> Floats:
     thin = picture[::step, ::step]
     known = np.isfinite(thin)
     if bright is not None:
-        low, high = _fields(thin, bright[::step, ::step], known, name)
+        mask = bright[::step, ::step]
+        low, high = _fields(thin, mask, known, name)
     else:
-        mask = thin > _otsu(thin[known], name)
+        mask = _sides_of_edges(thin, name)
         for _ in range(_ROUNDS):
             low, high = _fields(thin, mask, known, name)
             mask = thin > (low + high) / 2
@@ -116,49 +127,92 @@ def _pieces_and_holes(level: Mask) -> tuple[int, int]:
     return pieces, holes
 
 
-def _samples(image: Image) -> Floats:
+def _samples(image: Image) -> NDArray[Any]:
+    """``(row, column)``, or with three colours ``(row, column, 3)``, in their own type."""
     array = image.array[0]
     if array.ndim == 3:
         array = array[..., :3] if array.shape[-1] >= 3 else array[..., 0]
-    array = array.astype(np.float32)
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UnsuitableImageError("a picture holds NaN or infinity; expected finite samples")
     return np.asarray(array)
 
 
-def _along(array: Floats, axis: NDArray[np.float64]) -> Floats:
-    return array if array.ndim == 2 else np.asarray(array @ axis.astype(np.float32))
-
-
-def _otsu(values: Floats, name: str) -> float:
-    if values.size == 0 or values.min() == values.max():
+def _along(array: NDArray[Any], axis: NDArray[np.float64], name: str) -> Floats:
+    if array.ndim == 2:
+        grey = array.astype(np.float32)
+    else:
+        grey = np.zeros(array.shape[:2], np.float32)
+        for channel, share in enumerate(axis):
+            grey += np.float32(share) * array[..., channel]
+    if grey.min() == grey.max():
         raise UnsuitableImageError(
             f"the {name} is blank: all its samples are alike; expected copper and board"
         )
-    return float(threshold_otsu(values))
+    return grey
+
+
+def _sides_of_edges(thin: Floats, name: str) -> Mask:
+    """Bright and dark sides of the edges, and what lies beyond up to the next edge.
+
+    So a large bright part in the shade is bright, though darker than a dark one in the light.
+    """
+    smooth = ndimage.gaussian_filter(thin, 1.5)
+    slope = np.hypot(*np.gradient(smooth))
+    side = smooth - ndimage.gaussian_filter(thin, 5.0)
+    strong = slope > _STRONG * np.quantile(slope, 0.995)
+    markers = np.where(side > 0, 2, 1) * strong
+    if not ((markers == 1).any() and (markers == 2).any()):
+        raise UnsuitableImageError(f"the {name} shows no edges; expected copper and board")
+    return np.asarray(watershed(slope, markers) == 2)
 
 
 def _fields(thin: Floats, bright: Mask, known: Mask, name: str) -> tuple[Floats, Floats]:
-    """Levels of the dark and of the bright around each sample."""
+    """Levels of the dark and of the bright around each sample.
+
+    First the light, by which both levels are multiplied, then each level by itself; where there
+    is no copper near, or no board, its level is that of the whole picture in this light.
+    """
     size = max(9, max(thin.shape) // 4)
+    dark, bright = ~bright & known, bright & known
+    if not (dark.any() and bright.any()):
+        raise UnsuitableImageError(f"the {name} shows copper or board alone; expected both")
     filled = np.where(known, thin, 0)
-    fields = []
-    for mask in (~bright & known, bright & known):
-        if not mask.any():
-            raise UnsuitableImageError(
-                f"the {name} shows either copper or board alone; expected both"
-            )
-        share, total = mask.astype(np.float32), np.where(mask, filled, 0)
-        for _ in range(2):
-            share, total = (ndimage.uniform_filter(a, size) for a in (share, total))
-        fields.append((total + _PRIOR * thin[mask].mean()) / (share + _PRIOR))
-    low, high = fields
+    light = np.ones_like(filled)
+    for _ in range(_ROUNDS):
+        level = np.zeros_like(filled)
+        for mask in (dark, bright):
+            level[mask] = (filled[mask] * light[mask]).sum() / (light[mask] ** 2).sum()
+        light = _light(filled, level)
+    low, high = (light * _local(filled / light, mask, size) for mask in (dark, bright))
     step = float(np.mean(high - low))
     if step <= 0:
         raise UnsuitableImageError(
             f"what is bright on the template is dark on the {name}; expected both of one polarity"
         )
     return low, np.maximum(high, low + 0.2 * step)
+
+
+def _light(values: Floats, level: Floats) -> Floats:
+    """The cubic surface which, multiplied by the levels, comes closest to the values."""
+    rows, columns = (np.linspace(-1, 1, n, dtype=np.float32) for n in values.shape)
+    powers = [(i, j) for i in range(4) for j in range(4 - i)]
+    terms = [np.outer(rows**i, columns**j) for i, j in powers]
+    chosen = np.flatnonzero(level)[:: max(1, level.size // _SAMPLED)]
+    system = np.stack([(term * level).ravel()[chosen] for term in terms], axis=1)
+    weights = np.linalg.lstsq(system, values.ravel()[chosen], rcond=None)[0]
+    surface = sum(weight * term for weight, term in zip(weights, terms, strict=True))
+    return np.asarray(np.maximum(surface, _DARKEST * np.median(surface)), np.float32)
+
+
+def _local(values: NDArray[Any], mask: Mask, size: int) -> Floats:
+    """Mean over the mask around each sample, drawn a little to that of the whole picture."""
+    share, total = _smooth(mask.astype(np.float32), size), _smooth(np.where(mask, values, 0), size)
+    return np.asarray((total + _PRIOR * values[mask].mean()) / (share + _PRIOR))
+
+
+def _smooth(a: Floats, size: int) -> Floats:
+    """Mean over a window, twice."""
+    return np.asarray(ndimage.uniform_filter(ndimage.uniform_filter(a, size), size))
 
 
 def _demand_two_levels(levels: Floats, bright: Mask, known: Mask, name: str) -> None:
