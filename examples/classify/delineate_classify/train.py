@@ -91,6 +91,13 @@ def _band(probability: Scores, truth: NDArray[np.float32]) -> tuple[float, float
     raise RuntimeError(f"no band leaves {_RIGHT:.0%} right; train longer")
 
 
+def _widened(values: list[float]) -> tuple[float, float]:
+    """From the lowest to the highest, and a quarter of that beyond both."""
+    low, high = min(values), max(values)
+    margin = (high - low) / 4
+    return round(low - margin, 3), round(high + margin, 3)
+
+
 def reliability(probability: Scores, truth: NDArray[np.float32]) -> list[dict[str, float]]:
     """Ten bins of equal width: how many, their mean probability, their share of malignant."""
     place = np.minimum((probability * _BINS).astype(int), _BINS - 1)
@@ -121,7 +128,7 @@ def train(folder: Path, count: int = 6000, epochs: int = 10) -> dict[str, Any]:
     logits = _logits(model, pictures)
     slope, offset = _platt(logits, truth)
     low, high = _band(calibrated(logits, slope, offset), truth)
-    grain = np.quantile([speckle(picture) for picture in pictures], (0.0, 1.0))
+    grains = [speckle(picture) for picture in pictures]
     content = save({name: value.contiguous() for name, value in model.state_dict().items()})
 
     pictures, truth = phantoms(4000, _TEST)
@@ -136,7 +143,7 @@ def train(folder: Path, count: int = 6000, epochs: int = 10) -> dict[str, Any]:
         "slope": slope,
         "offset": offset,
         "abstains": [low, high],
-        "speckle": [round(0.9 * grain[0], 1), round(1.1 * grain[1], 1)],
+        "speckle": {name: _widened([one[name] for one in grains]) for name in grains[0]},
         "measured": {
             "phantoms": len(truth),
             "accuracy": round(float(right.mean()), 3),

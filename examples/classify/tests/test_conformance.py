@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from delineate_classify import BENIGN, CARD, MALIGNANT, UNCERTAIN
-from delineate_classify.classifier import Classifier, prepared
+from delineate_classify.classifier import Classifier, prepared, speckle
 from delineate_classify.phantom import phantom, phantoms
 from delineate_classify.train import calibrated, expected_calibration_error, fit, reliability
+from PIL import Image as Picture
 
 from delineate import Grid, Image, delineate
 from delineate.errors import ModelError, UnsuitableImageError
 from delineate.testing import DetectorTests
 
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
@@ -85,6 +87,21 @@ def test_other_pictures_are_refused(what: str) -> None:
     }
     with pytest.raises(UnsuitableImageError, match="speckle of a phantom"):
         delineate(picture(pictures[what].astype(np.uint8)), "speckle.classify")
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real images of ../shared/data are not here")
+def test_pieces_of_real_photographs_are_refused_and_new_phantoms_are_not() -> None:
+    def taken(array: np.ndarray) -> bool:
+        found = speckle(array)
+        return all(low <= found[name] <= high for name, (low, high) in CARD["speckle"].items())
+
+    rng = np.random.default_rng(0)
+    for path in sorted((DATA / "counting" / "bees").glob("*.jpg")):
+        grey = np.asarray(Picture.open(path).convert("L"))
+        for _ in range(10):
+            row, column = rng.integers(grey.shape[0] - 127), rng.integers(grey.shape[1] - 127)
+            assert not taken(grey[row : row + 128, column : column + 128])
+    assert all(taken(one) for one in phantoms(100, seed=7)[0])
 
 
 def test_another_size_is_refused_before_anything_is_computed() -> None:
