@@ -101,5 +101,26 @@ def test_it_runs_over_rest_where_the_page_finds_it_too(service: httpx.Client, pl
     assert result["findings"][0]["measurements"]["area_px"] == 10 * 20
 
 
+def test_all_laws_hold_where_only_the_declaration_is_and_the_class_is_over_there(
+    python: str, place: Path
+) -> None:
+    declared = (place / NAME / "leaf_spots" / "__init__.py").read_text()
+    own = declared.replace('id="leaf-spots",', f'id="leaf-spots",\n    interpreter={python!r},')
+    assert own != declared
+    here = place / "here"
+    (here / "leaf_spots").mkdir(parents=True)
+    (here / "leaf_spots" / "__init__.py").write_text(own)
+    info = here / "leaf_spots-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: leaf-spots\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(f"[delineate.detectors]\n{NAME} = leaf_spots:spec\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(here)!r})\n"
+        f"from delineate.cli import main; main(['plugin', 'check', '{NAME}'])"
+    )
+
+    assert "21 passed, 0 failed" in run(sys.executable, "-c", code, folder=place)
+
+
 def test_nothing_of_it_reached_this_environment() -> None:
     assert importlib.util.find_spec(NAME.replace("-", "_")) is None
