@@ -78,8 +78,10 @@ def train_one(arguments: argparse.Namespace) -> None:
     known = cases(arguments.data)
     parts = folds(sorted(known))
     kept = parts[arguments.fold] if arguments.fold < FOLDS else ()
-    data = Data(find(arguments.data, NAMES), known, kept)
+    learned = {name: case for name, case in known.items() if name not in kept}
+    data = Data(find(arguments.data, NAMES), learned, ())
     folder = arguments.out / (f"fold_{arguments.fold}" if kept else "all")
+    begun = (folder / "plan.json").exists()  # a run that goes on keeps its number of steps
     options = Options(
         patch=(arguments.patch, arguments.patch),
         batch=arguments.batch,
@@ -87,7 +89,7 @@ def train_one(arguments: argparse.Namespace) -> None:
         modality="photo",
         name="defects-surface",
         licence="CC BY-SA 4.0",
-        steps=arguments.steps or PROBE,
+        steps=arguments.steps or (None if begun else PROBE),
     )
     run = {"workers": arguments.workers, "device": arguments.device}
     train_model(data, folder, options, **run)
@@ -98,16 +100,17 @@ def train_one(arguments: argparse.Namespace) -> None:
         more = int(max(0.0, end - RESERVE_S - time.time()) / pace)
         if more > 0:
             train_model(data, folder, replace(options, steps=len(times) + more), **run)
-    score_fold(folder, known, kept, arguments)
+    if kept:
+        score_fold(folder, kept, arguments)
 
 
-def score_fold(
-    folder: Path, known: dict[str, CaseFiles], kept: tuple[str, ...], arguments: argparse.Namespace
-) -> None:
+def score_fold(folder: Path, kept: tuple[str, ...], arguments: argparse.Namespace) -> None:
+    """Outline the pictures that were kept back and write their scores."""
     from delineate.detectors.surface.detector import outlined
     from delineate.segmentation.segmenter import Segmenter
 
-    dataset, segmenter = find(arguments.data, NAMES), Segmenter(read_model(folder / "model"))
+    known, dataset = cases(arguments.data), find(arguments.data, NAMES)
+    segmenter = Segmenter(read_model(folder / "model"))
     rows = []
     for name in kept:
         image, drawn = read_pair(known[name], dataset)
@@ -197,7 +200,10 @@ def cross_validated(out: Path) -> dict[str, Any]:
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """Print and write the tables."""
+    """Print and write the tables; folds that were not scored yet are."""
+    for number, kept in enumerate(folds(sorted(cases(arguments.data)))):
+        if not (arguments.out / f"fold_{number}" / "scores.json").exists():
+            score_fold(arguments.out / f"fold_{number}", kept, arguments)
     tables = cross_validated(arguments.out)
     tables["black-hat and threshold"] = {
         part: table(some) for part, some in strata(peer_rows(arguments.data)) if some

@@ -23,6 +23,9 @@ from delineate.segmentation.training.pairs import read_pair
 BSDATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "defects" / "bsdata"
 needs_bsdata = pytest.mark.skipif(not BSDATA.is_dir(), reason=f"BSData is not there: {BSDATA}")
 
+TOUCHING = np.zeros((3, 3, 3), bool)
+TOUCHING[1] = True
+
 
 def logits_of(drawing: str, sure: float = 0.9) -> NDArray[np.float32]:
     """``#`` is the defect with probability ``sure``, ``+`` with 0.6, ``.`` is none."""
@@ -71,7 +74,7 @@ def test_what_is_left_is_large_and_sure_and_was_there_before(
         assert region.probability >= sure - 1e-5
     for label in (1, 2):
         mine = [region.samples for region in kept if region.label == label]
-        was, count = ndimage.label(before == label, np.ones((1, 3, 3)))
+        was, count = ndimage.label(before == label, TOUCHING)
         good = [
             number
             for number in range(1, count + 1)
@@ -113,7 +116,7 @@ def test_the_pits_it_learned_from_are_found_and_measured() -> None:
         large += overlap > 0.5
         if mask.any():
             (finding,) = found.findings
-            pieces, count = ndimage.label(mask, np.ones((1, 3, 3)))
+            pieces, count = ndimage.label(mask, TOUCHING)
             assert finding.measurements["regions"] == count
             assert finding.measurements["largest_region_px"] == np.bincount(pieces.flat)[1:].max()
             assert finding.score is not None

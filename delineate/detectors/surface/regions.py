@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 __all__ = ["Region", "believed_regions"]
 
 _NEVER = np.float32(-1e4)
-_TOUCHING = np.ones((1, 3, 3), bool)  # also by a corner; slices are pictures of their own
+_TOUCHING = np.zeros((3, 3, 3), bool)  # also by a corner; slices are pictures of their own
+_TOUCHING[1] = True
 
 
 @dataclass(frozen=True, slots=True)
