@@ -7,7 +7,9 @@ import pytest
 
 from delineate.phantom.anatomy import draw_anatomy, ranges
 from delineate.phantom.canvas import Bend, Canvas
+from delineate.phantom.diaphragm import Diaphragm
 from delineate.phantom.scanner import Scanner
+from delineate.phantom.wall import paint_body
 
 
 def _straight(step: float = 2.0) -> Canvas:
@@ -52,6 +54,45 @@ def test_a_bend_is_the_same_on_every_grid() -> None:
     few, many = bend.at((fine[::2], fine[::2], fine[::2])), bend.at((fine, fine, fine))
 
     np.testing.assert_allclose(few, many[:, ::2, ::2, ::2], atol=1e-4)
+
+
+def test_waves_are_the_same_on_every_grid_and_of_about_unit_variance() -> None:
+    fine, coarse = (
+        _straight(step).waves(np.random.default_rng(5), 8.0, 20.0) for step in (2.0, 4.0)
+    )
+
+    np.testing.assert_allclose(fine[::2, ::2, ::2], coarse, atol=1e-4)
+    assert float(fine.std()) == pytest.approx(1, abs=0.25)
+
+
+def test_rounding_keeps_planes_and_takes_corners() -> None:
+    canvas = _straight()
+    half = np.asarray(canvas.x < 1)
+    corner = half & (canvas.y < 1) & (canvas.z < 1)
+
+    np.testing.assert_array_equal(canvas.rounded(half, canvas.axes, 6.0), half)
+    rounded = canvas.rounded(corner, canvas.axes, 6.0)
+    assert (corner & ~rounded)[20, 20, 20]
+    assert rounded[5, 5, 5]
+
+
+def test_the_diaphragm_is_one_surface_highest_over_the_middle_of_each_side() -> None:
+    axes = (np.array([0.0]), np.arange(-140.0, 141.0, 4.0), np.arange(-200.0, 201.0, 4.0))
+    canvas = Canvas(axes, Bend(np.zeros((3, 24, 11, 11))))
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        anatomy = draw_anatomy(rng)
+        frame = paint_body(canvas, anatomy, rng)
+        diaphragm = Diaphragm.draw(canvas, anatomy, frame, rng)
+
+        assert diaphragm.at(axes[2][40], axes[1][30]) == pytest.approx(
+            float(diaphragm.height[0, 30, 40]), abs=0.01
+        )
+        wall = 0.97 * frame.cavity_half_width_mm
+        for side in (-1, 1):
+            crown = diaphragm.at(side * 0.5 * frame.cavity_half_width_mm, 0.0)
+            assert crown > diaphragm.at(side * wall, 0.0) + 25
+        assert diaphragm.at(-60, 0) > diaphragm.at(60, 0) - 20
 
 
 def test_drawn_measures_lie_in_their_ranges() -> None:
