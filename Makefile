@@ -25,7 +25,7 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev system-packages
 	$(BIN)/python -m pytest $(TEST_ARGS)
-	$(BIN)/python -m pytest -q examples/bright-spots/tests
+	for example in examples/*/tests; do $(BIN)/python -m pytest -q $$example || exit 1; done
 
 check: lint types imports web-check
 
@@ -61,7 +61,7 @@ $(VENV)/.runtime: $(VENV)/.python pyproject.toml requirements.lock hatch_build.p
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime tests/nnunet-requirements.txt
-	$(BIN)/python -m pip install -q $(LOCKED) -e '.[dev]' -e examples/bright-spots
+	$(BIN)/python -m pip install -q $(LOCKED) -e '.[dev]' -e examples/bright-spots -e examples/classify -e examples/restore
 	$(BIN)/python -m pip install -q --no-deps -r tests/nnunet-requirements.txt
 	@touch $@
 
