@@ -113,16 +113,19 @@ def train_organs(
         Path | None, typer.Option(help="Folder with labelled CTs: NPZ, abdomen_3mm, chest_cip.")
     ] = None,
     painters: Annotated[int, typer.Option(min=0, help="Processes that paint bodies.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 4,
+    batch: Annotated[int | None, typer.Option(min=1, help="Patches a step.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train the organ model by the clock; started again with the same folder, a run goes on."""
+    import torch
+
     from delineate.segmentation.training.organ_run import train_organs as run
     from delineate.segmentation.training.organs import Plan
 
+    card = device != "cpu" and torch.cuda.is_available()
     run(
         out,
-        Plan.of(seconds, with_real=data is not None, batch=batch),
+        Plan.of(seconds, with_real=data is not None, on_a_card=card, batch=batch),
         pool=pool or out / "pool",
         phantoms=phantoms,
         data=data,
