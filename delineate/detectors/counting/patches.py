@@ -41,7 +41,7 @@ class Recipe:
     zoom
         Patches are enlarged and shrunk by up to this factor.
     sigma
-        Of the Gaussians, as a share of a thing's length; from 1.5 to 4 pixels.
+        Of the Gaussians, as a share of a thing's length; from 1.5 to 6 pixels.
     smallest, largest
         Lengths in pixels that are to be found. Of things up to a third smaller and up to a half
         larger nothing is said; others count as background.
@@ -56,7 +56,7 @@ class Recipe:
     side: int = 160
     kinds: int = 1
     zoom: float = 1.5
-    sigma: float = 0.12
+    sigma: float = 0.2
     smallest: float = 0.0
     largest: float = inf
     pointed: float = 0.7
@@ -94,7 +94,7 @@ def target_of(
         if length < recipe.smallest / 1.5 or length > recipe.largest * 1.5:
             continue
         if recipe.smallest <= length <= recipe.largest:
-            sigma = float(np.clip(recipe.sigma * length, 1.5, 4.0))
+            sigma = float(np.clip(recipe.sigma * length, 1.5, 6.0))
             box, squares = _around(row, column, 3 * sigma, recipe.side)
             high = np.exp(-squares / (2 * sigma**2)).astype(np.float32)
             np.maximum(target[(int(kind), *box)], high, out=target[(int(kind), *box)])
