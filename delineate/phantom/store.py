@@ -70,6 +70,8 @@ def main() -> None:
     """Paint every STEP-th body from FIRST to below COUNT, as long as the parent process lives."""
     folder, first, step, count = Path(sys.argv[1]), *map(int, sys.argv[2:5])
     parent = os.getppid()
+    if hasattr(os, "nice"):
+        os.nice(10)  # whatever learns from the bodies goes first
     for seed in range(first, count, step):
         if os.getppid() != parent:
             return
