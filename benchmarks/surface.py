@@ -2,7 +2,8 @@
 
 ``python benchmarks/surface.py train --out RUNS`` trains a model for each fold and one on all
 pictures, as many at once as ``--parallel`` says, and for as long as ``--seconds`` (or ``--steps``)
-allows. ``score --out RUNS`` adds the peer and writes ``benchmarks/results/surface.json``.
+allows. ``score --out RUNS`` adds the peer, writes ``benchmarks/results/surface.json`` and the table
+of ``docs/models/defects-surface.md``.
 ``adopt --out RUNS`` makes the model of all pictures the one that ships. A run goes on where it was.
 
 Pictures of one spot (the same position and angle of the spindle, or a neighbouring one) are one
@@ -39,6 +40,8 @@ from delineate.segmentation.training.plan import Options
 from delineate.segmentation.training.run import Data, train_model
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "defects" / "bsdata"
+CARD = Path(__file__).resolve().parents[1] / "docs" / "models" / "defects-surface.md"
+BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
 NAMES = {1: "Pitting"}
 FOLDS = 5
 MIN_AREA, MIN_PROBABILITY = 30, 0.7  # as the detector has them
@@ -208,10 +211,24 @@ def score(arguments: argparse.Namespace) -> None:
     tables["black-hat and threshold"] = {
         part: table(some) for part, some in strata(peer_rows(arguments.data)) if some
     }
+    text = CARD.read_text()
+    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
+    CARD.write_text(text[:before] + "\n\n" + "\n".join(written(tables)) + "\n\n" + text[after:])
+    report("surface", tables, {})
+
+
+def written(tables: dict[str, Any]) -> Iterator[str]:
+    """The tables as Markdown: each score with its interval."""
+    yield "| | pictures | groups | Dice | F1 | recall | precision |"
+    yield "|---|---|---|---|---|---|---|"
     for name, parts in tables.items():
         for part, scores in parts.items():
-            print(f"{name:<26} {part:<28} {scores}")
-    report("surface", tables, {})
+            cells = (
+                "{:.2f} ({:.2f} to {:.2f})".format(*scores[key])
+                for key in ("dice", "f1", "recall", "precision")
+            )
+            counts = f"{scores['pictures']} | {scores['groups']}"
+            yield f"| {name}: {part} | {counts} | {' | '.join(cells)} |"
 
 
 def adopt(arguments: argparse.Namespace) -> None:

@@ -13,13 +13,18 @@ from delineate.imaging import Category, Grid, Image, LabelMap
 
 __all__ = ["FLAWS", "Flaw", "metal"]
 
-Flaw = Literal["scratch", "stain", "dent"]
-FLAWS: tuple[Flaw, ...] = ("scratch", "stain", "dent")
+Flaw = Literal["scratch", "stain", "dent", "pitting"]
+FLAWS: tuple[Flaw, ...] = ("scratch", "stain", "dent", "pitting")
 """In label order; the first has label 1."""
 
 Floats = NDArray[np.float64]
 
-_COLOURS = {"scratch": (240, 60, 60), "stain": (200, 140, 40), "dent": (60, 120, 240)}
+_COLOURS = {
+    "scratch": (240, 60, 60),
+    "stain": (200, 140, 40),
+    "dent": (60, 120, 240),
+    "pitting": (213, 94, 0),
+}
 _VISIBLE = 0.25  # share of its greatest effect from which on a sample belongs to a flaw
 
 
@@ -42,7 +47,7 @@ def metal(
     image
         uint8 RGB, one slice, in px.
     labels
-        Where the flaws are: 1 scratch, 2 stain, 3 dent.
+        Where the flaws are: 1 scratch, 2 stain, 3 dent, 4 pitting.
     """
     rng = np.random.default_rng([seed, 11])
     bright = _light(rng, shape) + _grain(rng, shape)
@@ -55,6 +60,9 @@ def metal(
         elif flaw == "dent":
             effect, change = _dent(rng, shape)
             bright = bright + change
+        elif flaw == "pitting":
+            effect, glint = _pitting(rng, shape)
+            bright = bright * (1 - 0.62 * effect) + glint
         else:
             effect = _blob(rng, shape, rng.uniform(9, 22))
             darker = rng.uniform(0.10, 0.22) * np.array((0.7, 1.0, 1.5))
@@ -105,6 +113,17 @@ def _dent(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Floats, Flo
     slope = np.gradient(hollow)[0]
     slope = slope / np.abs(slope).max()
     return np.asarray(hollow), rng.uniform(0.12, 0.25) * slope
+
+
+def _pitting(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Broken out in an uneven patch: dark, with glints on its ground."""
+    centre, reach = rng.uniform(0.25, 0.75, 2) * shape, rng.uniform((14, 24), (28, 44))
+    rows, columns = ((np.arange(n) - c) / r for n, c, r in zip(shape, centre, reach, strict=True))
+    near = np.exp(-(rows[:, None] ** 2) - columns**2)
+    coarse, fine = (ndimage.gaussian_filter(rng.normal(0, 1, shape), width) for width in (4, 1.5))
+    broken = 0.5 * coarse / coarse.std() + 3 * near > 1.6
+    effect = ndimage.gaussian_filter((broken & (near > 0.1)).astype(np.float64), 0.8)
+    return effect, effect * np.clip(fine / fine.std(), 0, 3) * 0.1
 
 
 def _blob(rng: np.random.Generator, shape: tuple[int, int], radius: float) -> Floats:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from delineate.imaging import Image, LabelMap
 from delineate.phantom.surfaces import metal
 from delineate.segmentation.training.layouts import find
 from delineate.segmentation.training.pairs import read_pair
+from delineate.testing import DetectorTests
 
 BSDATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "defects" / "bsdata"
 needs_bsdata = pytest.mark.skipif(not BSDATA.is_dir(), reason=f"BSData is not there: {BSDATA}")
@@ -92,6 +95,37 @@ def test_samples_beyond_the_picture_do_not_count() -> None:
 
     assert believed_regions(logits.copy(), covered, 4, 0.5) == []
     assert [each.samples for each in believed_regions(logits, covered, 3, 0.5)] == [3]
+
+
+def painted(seed: int) -> tuple[Image, NDArray[np.bool_]]:
+    image, labels = metal(seed, (192, 256), flaws=("pitting",))
+    return image, labels.array == 4
+
+
+class TestSurface(DetectorTests):
+    detector_id = "defects.surface"
+    options: ClassVar[Mapping[str, object]] = {
+        "mirror": True,
+        "device": "cpu",
+        "backend": "torch",
+    }
+    equivariant: ClassVar[Mapping[str, float | None]] = {"shift": 0.15}
+    large_samples = 1_000_000
+
+    def sample(self) -> Image:
+        return painted(1)[0]
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_painted_pitting_is_outlined(seed: int) -> None:
+    image, drawn = painted(seed)
+
+    found = delineate(image, spec, {"device": "cpu"})
+
+    assert isinstance(found.output, LabelMap)
+    mask = found.output.array == 1
+    assert 2 * (mask & drawn).sum() / (mask.sum() + drawn.sum()) > 0.7
+    assert found.findings[0].measurements["regions"] >= 1
 
 
 def test_painted_metal_without_a_flaw_has_no_pitting() -> None:

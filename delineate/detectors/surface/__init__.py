@@ -44,6 +44,10 @@ class SurfaceOptions(Options):
         default="auto",
         description="Where to compute; auto takes a CUDA device if there is one.",
     )
+    backend: Literal["auto", "torch"] = Field(
+        default="auto",
+        description="What runs the network; auto takes the fastest that agrees with torch.",
+    )
 
 
 spec = DetectorSpec(

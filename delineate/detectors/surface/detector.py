@@ -50,7 +50,7 @@ class SurfaceDetector:
             A label map; score: the mean probability; measured: the number of ``regions`` and the
             samples of the ``largest_region_px``.
         """
-        asked = ModelOptions(device=options.device, mirror=options.mirror)
+        asked = ModelOptions(device=options.device, backend=options.backend, mirror=options.mirror)
         found, kept = outlined(
             self._segmenter, image, asked, monitor, options.min_area_px, options.min_probability
         )
