@@ -66,22 +66,19 @@ def changes(
         Fewest changed samples of a change.
     """
     unknown = np.isnan(template)
-    size = 2 * tolerance + 1
     for extra in (False, True):
         one, other = (picture, template) if extra else (1 - picture, 1 - template)
         known = np.where(unknown, np.float32(np.inf), other)
-        differs = one - known > contrast
-        seeds = differs & (
-            one - ndimage.maximum_filter(known, size, mode="constant", cval=np.inf) > contrast
-        )
-        yield from _grown(differs, seeds, one - known, tolerance, min_area, extra)
+        yield from _changes(one, known, contrast, tolerance, min_area, extra)
 
 
-def _grown(
-    differs: Mask, seeds: Mask, difference: Floats, tolerance: int, min_area: int, extra: bool
+def _changes(
+    one: Floats, known: Floats, contrast: float, tolerance: int, min_area: int, extra: bool
 ) -> Iterator[Change]:
-    reach = _widened(seeds, tolerance + 1)
-    grown = differs & reach
+    """Where ``one`` is above what is ``known``, infinite where nothing is."""
+    differs = one - known > contrast
+    seeds = differs & _above(one, known, contrast, tolerance)
+    grown = differs & _widened(seeds, tolerance + 1)
     pieces, _ = ndimage.label(_widened(grown, _GAP), _EIGHT)
     pieces[~grown] = 0
     seeded = np.bincount(pieces[seeds])
@@ -89,30 +86,45 @@ def _grown(
         if place is None or number >= len(seeded) or seeded[number] < _SEEDS:
             continue
         own = pieces[place] == number
-        if own.sum() < min_area or _is_moved_edge(own, tolerance):
+        if own.sum() < min_area:
             continue
-        own_difference = difference[place][own]
+        if _is_long(own) and not _is_deep(place, own, one, known, contrast, 2 * tolerance):
+            continue  # an edge has moved as a whole
         mask = ndimage.binary_closing(np.pad(own, _GAP + 1), _EIGHT, iterations=_GAP)
-        mask = mask[_GAP + 1 : -_GAP - 1, _GAP + 1 : -_GAP - 1]
         yield Change(
             place[0].start,
             place[1].start,
-            mask,
+            mask[_GAP + 1 : -_GAP - 1, _GAP + 1 : -_GAP - 1],
             extra,
             int(own.sum()),
-            float(np.clip(own_difference, 0, 1).mean()),
+            float(np.clip((one - known)[place][own], 0, 1).mean()),
         )
 
 
-def _is_moved_edge(own: Mask, tolerance: int) -> bool:
-    """Whether a change is so long and flat that an edge has moved as a whole.
+def _above(one: Floats, known: Floats, contrast: float, reach: int) -> Mask:
+    """Where it is above all that is known within ``reach`` samples."""
+    around = ndimage.maximum_filter(known, 2 * reach + 1, mode="constant", cval=np.inf)
+    return np.asarray(one - around > contrast)
 
-    Length and width are those of the rectangle with the same second moments.
-    """
+
+def _is_long(own: Mask) -> bool:
+    """Whether the rectangle with the same second moments is long and flat."""
     rows, columns = np.nonzero(own)
     moments = np.cov(np.stack([rows, columns]), bias=True) + np.eye(2) / 12
-    width, length = np.sqrt(12 * np.linalg.eigvalsh(moments))
-    return bool(length > _FLAT * width and width < 2 * tolerance)
+    width, length = np.sqrt(np.linalg.eigvalsh(moments))
+    return bool(length > _FLAT * width)
+
+
+def _is_deep(
+    place: tuple[slice, slice], own: Mask, one: Floats, known: Floats, contrast: float, reach: int
+) -> bool:
+    """Whether a change goes farther than ``reach`` samples from what is known to be there."""
+    wide = tuple(slice(max(each.start - reach, 0), each.stop + reach) for each in place)
+    inner = tuple(
+        slice(each.start - other.start, each.stop - other.start)
+        for each, other in zip(place, wide, strict=True)
+    )
+    return bool((_above(one[wide], known[wide], contrast, reach)[inner] & own).any())
 
 
 def _widened(mask: Mask, by: int) -> Mask:

@@ -16,6 +16,7 @@ Mask = NDArray[np.bool_]
 
 _EIGHT = np.ones((3, 3), bool)
 _AROUND = 4  # samples in which two edges that are touched may turn out to be one
+_ISLAND = 20  # samples of a piece that was cut off
 _LEAST = 2  # samples of an edge that count as touching it
 
 
@@ -42,8 +43,12 @@ def fault(change: Change, copper: Mask, tolerance: int) -> Category:
 
 
 def _edges_touched(change: Change, beyond: Mask, tolerance: int) -> int:
-    """How many separate pieces of ``beyond`` the change touches; two stands for more."""
-    pad = tolerance + _AROUND
+    """How many separate pieces of ``beyond`` the change touches; two stands for more.
+
+    Two as well if it cuts a corner off, so that its edges are one around that corner.
+    """
+    reach = max(tolerance, 1)
+    pad = reach + _AROUND
     rows, columns = change.mask.shape
     top, left = max(change.row - pad, 0), max(change.column - pad, 0)
     around = beyond[top : change.row + rows + pad, left : change.column + columns + pad]
@@ -53,10 +58,18 @@ def _edges_touched(change: Change, beyond: Mask, tolerance: int) -> int:
         slice(change.column - left, change.column - left + columns),
     )
     own[inside] = change.mask
-    near = _widened(own, pad) & around
-    pieces, _ = ndimage.label(near, _EIGHT)
-    touched = np.bincount(pieces[_widened(own, max(tolerance, 1))])
-    return min(2, int((touched[1:] >= _LEAST).sum()))
+    near, touching = _widened(own, pad), _widened(own, reach)
+    pieces, _ = ndimage.label(near & around, _EIGHT)
+    edges = int((np.bincount(pieces[touching])[1:] >= _LEAST).sum())
+    if edges == 1 and _pieces(~around & ~touching) > _pieces(~around):
+        return 2
+    return min(2, edges)
+
+
+def _pieces(mask: Mask) -> int:
+    """How many pieces there are, not counting specks."""
+    pieces, _ = ndimage.label(mask)
+    return int((np.bincount(pieces.ravel())[1:] >= _ISLAND).sum())
 
 
 def _widened(mask: Mask, by: int) -> Mask:

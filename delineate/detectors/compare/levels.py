@@ -28,8 +28,8 @@ _ROUNDS = 2
 _SAMPLED = 50_000
 _DARKEST = 0.1  # light, as a share of the usual
 _SPECK = 5  # samples; narrower things are not counted as conductors or holes
-_CONDUCTOR = 0.005  # of the picture
-_HOLE, _HOLE_LEAST = 0.1, 30  # of the longer side across, at most; samples, at least
+_CONDUCTOR = 0.001  # of the picture
+_HOLE, _SMALL = 0.1, 30  # of the longer side across, at most; samples, at least
 _ROUND = 0.75  # of the circle around it
 
 
@@ -113,7 +113,9 @@ def copper_is_bright(levels: Floats) -> bool | None:
 
 
 def _pieces_and_holes(level: Mask) -> tuple[int, int]:
-    """How many large pieces a level has, and how many small round ones inside the picture."""
+    """How many pieces a level has, and how many small round ones within a piece of the other."""
+    others = label(~level, connectivity=1)
+    area = np.bincount(others.ravel())
     pieces = holes = 0
     for each in regionprops(label(level, connectivity=2)):
         top, left, bottom, right = each.bbox
@@ -121,7 +123,9 @@ def _pieces_and_holes(level: Mask) -> tuple[int, int]:
         inside = top > 0 and left > 0 and bottom < level.shape[0] and right < level.shape[1]
         is_round = each.area > _ROUND * np.pi / 4 * across**2
         if inside and is_round and across < _HOLE * max(level.shape):
-            holes += int(each.area >= _HOLE_LEAST)
+            row, column = each.coords[0]
+            around = area[others[row - 1, column]]
+            holes += int(each.area >= _SMALL and around < level.size / 2)
         elif each.area > _CONDUCTOR * level.size:
             pieces += 1
     return pieces, holes
