@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from delineate.cli import application
+from delineate.detectors.counting import training
 from delineate.detectors.counting.plan import Options, splits
 from delineate.detectors.counting.training import train_points
 from delineate.errors import InputError, OptionError
@@ -114,7 +115,10 @@ def test_a_run_that_goes_on_otherwise_is_refused(data: Path, tmp_path: Path) -> 
         train_points(data, tmp_path, replace(SMALL, steps=5), workers=0)
 
 
-def test_with_folds_each_picture_is_kept_back_once(data: Path, tmp_path: Path) -> None:
+def test_with_folds_each_picture_is_kept_back_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_HELD_TRAPS", 4)
     options = replace(SMALL, folds=2, traps=3, levels=2)
     names = [f"p{number}" for number in range(5)]
 
@@ -125,7 +129,7 @@ def test_with_folds_each_picture_is_kept_back_once(data: Path, tmp_path: Path) -
 
     model = train_points(data, tmp_path, options, workers=0)
     assert model.metrics["validation"]["pictures"] == 5
-    assert model.metrics["generated"]["pictures"] == 32
+    assert model.metrics["generated"]["pictures"] == 4
     assert set(model.settings["count_error"]) == {"per_item", "relative"}
 
 
@@ -139,7 +143,14 @@ def test_without_a_picture_kept_back_nothing_is_said_to_be_measured(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"side": 33, "channels": (4, 8, 8)}, {"folds": 1}, {"zoom": 0.5}, {"levels": 0}, {"channels": (8,)}]
+    "wrong",
+    [
+        {"side": 33, "channels": (4, 8, 8)},
+        {"folds": 1},
+        {"zoom": 0.5},
+        {"levels": 0},
+        {"channels": (8,)},
+    ],
 )
 def test_what_makes_no_plan_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(OptionError, match="expected"):
