@@ -17,23 +17,20 @@ Row = dict[str, Any]
 _TOUCHING = np.ones((3, 3), bool)
 
 
-def pieces(mask: Mask) -> list[Mask]:
-    """Connected regions, corners included, of ``(row, column)``."""
-    numbered, count = ndimage.label(mask, _TOUCHING)
-    return [numbered == number for number in range(1, count + 1)]
-
-
 def compare(drawn: Mask, found: Mask) -> Row:
     """Dice, and how many regions are found, made up and missed (one to one, best overlap first)."""
-    true, claimed = pieces(drawn), pieces(found)
-    overlap = [
-        (float((a & b).sum() / (a | b).sum()), i, j)
-        for i, a in enumerate(true)
-        for j, b in enumerate(claimed)
-    ]
+    true, trues = ndimage.label(drawn, _TOUCHING)
+    claim, claims = ndimage.label(found, _TOUCHING)
+    shared = np.bincount(
+        (true * (claims + 1) + claim).ravel(), minlength=(trues + 1) * (claims + 1)
+    )
+    shared = shared.reshape(trues + 1, claims + 1)
+    either = shared.sum(axis=1)[:, None] + shared.sum(axis=0)[None] - shared
+    ious = (shared / np.maximum(either, 1))[1:, 1:]
+    overlap = [(float(ious[i, j]), int(i), int(j)) for i, j in np.argwhere(ious > IOU)]
     taken: tuple[set[int], set[int]] = (set(), set())
-    for iou, i, j in sorted(overlap, reverse=True):
-        if iou > IOU and i not in taken[0] and j not in taken[1]:
+    for _, i, j in sorted(overlap, reverse=True):
+        if i not in taken[0] and j not in taken[1]:
             taken[0].add(i)
             taken[1].add(j)
     total = int(drawn.sum()) + int(found.sum())
@@ -41,8 +38,8 @@ def compare(drawn: Mask, found: Mask) -> Row:
     return {
         "dice": 2 * int((drawn & found).sum()) / total if total else 1.0,
         "found": hits,
-        "missed": len(true) - hits,
-        "wrong": len(claimed) - hits,
+        "missed": trues - hits,
+        "wrong": claims - hits,
         "drawn_px": int(drawn.sum()),
     }
 
