@@ -9,6 +9,7 @@ from delineate.delineation.exports import (
     export,
     exportable,
     layers,
+    offers,
 )
 from delineate.delineation.result import (
     Delineation,
@@ -36,6 +37,7 @@ __all__ = [
     "exportable",
     "layers",
     "load",
+    "offers",
     "save",
     "structures",
     "to_json",

@@ -6,7 +6,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 
 from delineate.contour import fill_layers
 from delineate.delineation.document import dumps, from_json, to_json
+from delineate.delineation.own_exports import OWN, Export, Own
 from delineate.delineation.result import Delineation, structures
 from delineate.errors import ExportError
-from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
-from delineate.formats.format import DEFAULT, Choices
+from delineate.formats.drawing import EXACT, Drawing, Heat, Outlines, outlines
+from delineate.formats.format import DEFAULT, Choices, Takes
 from delineate.formats.marks import Mark
 from delineate.formats.round_trip import RoundTrip, round_trip
 from delineate.formats.sidecar import NAME as SIDECAR
@@ -28,40 +28,32 @@ from delineate.formats.sidecar import Written, sidecar
 from delineate.formats.table import FORMATS
 from delineate.formats.writing import demand_series, possible, write
 from delineate.imaging import Image, LabelMap
-from delineate.plugins import Field, Instances, Masks
+from delineate.plugins import Classes, Field, Instances, Masks
 
-__all__ = ["EXPORTS", "SIDECAR", "Export", "drawing", "export", "exportable", "layers"]
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """One format that results are written in.
-
-    Parameters
-    ----------
-    name
-        What people ask for.
-    file
-        Name of the file, the same for every result.
-    media_type
-        For HTTP.
-    title
-        One line for people.
-    """
-
-    name: str
-    file: str
-    media_type: str
-    title: str
+__all__ = ["EXPORTS", "SIDECAR", "Export", "drawing", "export", "exportable", "layers", "offers"]
 
 
 _DOCUMENT = Export("json", "delineation.json", "application/json", "everything found")
-_SAMPLES = Export("nifti", "image.nii.gz", "application/gzip", "the restored image as NIfTI")
 EXPORTS: Mapping[str, Export] = MappingProxyType(
     {_DOCUMENT.name: _DOCUMENT}
     | {
         name: Export(name, entry.file, entry.media_type, entry.title)
         for name, entry in FORMATS.items()
+    }
+    | {one.export.name: one.export for one in OWN if one.export.name not in FORMATS}
+)
+
+_HELD: Mapping[Takes, str] = MappingProxyType(
+    {
+        "one layer": "labels that do not overlap",
+        "layers": "labels",
+        "layers or marks": "labels, points, boxes and polygons",
+        "outlines": "outlines",
+        "outlines or marks": "outlines, points and boxes",
+        "surfaces": "surfaces of labels of an image in mm",
+        "rows": "at least one finding",
+        "rows or none": "findings",
+        "anything": "what can be drawn",
     }
 )
 
@@ -110,13 +102,14 @@ def export(
         overlap = "; its structures overlap" if len(drawn.layers) > 1 else ""
         raise ExportError(
             f"what {delineation.detector.id} gives ({delineation.detector.gives}{overlap}) cannot "
-            f"be written as {', '.join(refused)}; it can as {', '.join(known)}"
+            f"be written as {', '.join(_refused(delineation, name) for name in refused)}; it can "
+            f"as {', '.join(known)}"
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
-        written = {name: scratch / _file(delineation, name) for name in wanted}
+        written = {name: scratch / _entry(delineation, name).file for name in wanted}
         files = {
             path.name: Written(
                 path,
@@ -136,7 +129,8 @@ def export(
 
 def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
     """The result as what the formats write."""
-    held, single = layers(delineation), isinstance(delineation.output, Instances)
+    held, output = layers(delineation), delineation.output
+    single = isinstance(output, Instances)
     marks = tuple(
         Mark(one.id, one.category, one.score, one.point, one.box, one.contours)
         for one in delineation.findings
@@ -153,6 +147,13 @@ def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
         title=delineation.detector.title,
         algorithm=f"{delineation.detector.id} {delineation.detector.version}"[:64],
         created=datetime.fromisoformat(delineation.provenance.created),
+        heat=Heat(output.array, output.meaning, float(output.threshold))
+        if isinstance(output, Field)
+        else None,
+        classes=tuple(output.probabilities.items()) if isinstance(output, Classes) else (),
+        restored=output if isinstance(output, Image) else None,
+        overall=delineation.overall,
+        counted=single,
     )
 
 
@@ -161,10 +162,35 @@ def exportable(delineation: Delineation) -> tuple[str, ...]:
     return _known(delineation, drawing(delineation))
 
 
+def offers(delineation: Delineation) -> tuple[Export, ...]:
+    """The same, with the file that each gives for this result."""
+    return tuple(_entry(delineation, name) for name in exportable(delineation))
+
+
 def _known(delineation: Delineation, drawn: Drawing) -> tuple[str, ...]:
-    if isinstance(delineation.output, Image):
-        return ("json",) if delineation.output.channels else ("json", "nifti")
-    return (_DOCUMENT.name, *possible(drawn))
+    own = {one.export.name for one in OWN if not one.refusal(delineation)}
+    names = {_DOCUMENT.name, *possible(drawn), *own}
+    return tuple(name for name in EXPORTS if name in names)
+
+
+def _own(delineation: Delineation, name: str) -> Own | None:
+    """The format of this name, unless the result is written in it as a drawing."""
+    found = next((one for one in OWN if one.export.name == name), None)
+    return None if found is None or (name in FORMATS and found.refusal(delineation)) else found
+
+
+def _entry(delineation: Delineation, name: str) -> Export:
+    own = _own(delineation, name)
+    return own.export if own else EXPORTS[name]
+
+
+def _refused(delineation: Delineation, name: str) -> str:
+    """The name of a format, and why this result has none."""
+    for one in OWN:
+        restored = isinstance(delineation.output, Image)
+        if one.export.name == name and (restored or name not in FORMATS):
+            return f"{name} ({one.refusal(delineation)})"
+    return f"{name} (which holds {_HELD[FORMATS[name].takes]})" if name in FORMATS else name
 
 
 def layers(delineation: Delineation) -> tuple[LabelMap, ...]:
@@ -200,18 +226,11 @@ def _packed(masks: Masks) -> tuple[LabelMap, ...]:
     )
 
 
-def _file(delineation: Delineation, name: str) -> str:
-    restored = isinstance(delineation.output, Image) and name != _DOCUMENT.name
-    return _SAMPLES.file if restored else EXPORTS[name].file
-
-
 def _write(
     delineation: Delineation, drawn: Drawing, name: str, path: Path, choices: Choices
 ) -> RoundTrip | None:
-    if isinstance(delineation.output, Image) and name != _DOCUMENT.name:
-        from delineate.formats import nifti
-
-        nifti.write_image(delineation.output, path)
+    if own := _own(delineation, name):
+        own.write(delineation, path)
         return None
     if name != _DOCUMENT.name:
         return write(drawn, name, path, choices)
@@ -228,5 +247,6 @@ def _clear_another(folder: Path, document: bytes) -> None:
     """Remove the known files of a result that is not the one of this document."""
     kept = folder / _DOCUMENT.file
     if kept.is_file() and kept.read_bytes() != document:
-        for name in (*(entry.file for entry in EXPORTS.values()), _SAMPLES.file, SIDECAR):
+        files = {entry.file for entry in EXPORTS.values()} | {one.export.file for one in OWN}
+        for name in (*files, SIDECAR):
             (folder / name).unlink(missing_ok=True)

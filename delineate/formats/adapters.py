@@ -179,33 +179,25 @@ def _filled(drawing: Drawing) -> Sequence[LabelMap]:
 
 
 def write_svg(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
-    """Write outlines, those of marks too, as SVG."""
+    """Write outlines and marks as SVG."""
     from delineate.formats import svg
 
-    svg.write(drawing.outlined, drawing.image.grid, path, accuracy=accuracy)
+    svg.write(drawing.structures, drawing.image.grid, path, drawing.marks, accuracy)
 
 
 def read_svg(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     """Outlines of SVG, filled."""
     from delineate.formats import svg
 
-    return fill_layers(svg.read(path), drawing.image.grid)
+    structures, marks = svg.read(path), svg.read_marks(path)
+    return _filled(replace(drawing, structures=structures, marks=marks))
 
 
 def write_png(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
     """Write the contact sheet."""
     from delineate.formats import sheet
 
-    sizes = {one.id: one.measurements for one in drawing.rows}
-    sheet.write(
-        drawing.image,
-        drawing.outlined,
-        path,
-        volumes_ml={
-            number: size["volume_ml"] for number, size in sizes.items() if size.get("volume_ml")
-        },
-        by_software=drawing.made == "automatic",
-    )
+    sheet.write(drawing, path)
 
 
 def write_coco(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
@@ -248,4 +240,4 @@ def write_csv(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> 
     """Write rows as CSV."""
     from delineate.formats import measurements
 
-    measurements.write_csv(drawing.rows, path)
+    measurements.write_csv(drawing.rows, path, drawing.image.grid.unit)

@@ -225,7 +225,7 @@ def _of_many(path: Path, grid: Grid | None, tolerance: float | None) -> Annotati
     with gathered(path) as (entries, _):
         files = [(one.path, one.name) for one in entries if not Path(one.name).name.startswith(".")]
         if not path.is_dir() and any(name == svg.TABLE for _, name in files):
-            return _outlines("svg", path, path.name, grid, tolerance, svg.read)
+            return _outlines("svg", path, path.name, grid, tolerance, svg.read, svg.read_marks)
         single = [one for one in files if _is_annotation(one[0])]
         if len(single) == 1:
             return _of_file(*single[0], grid, tolerance)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delineate.contour import (
     ContourStyle,
@@ -22,9 +24,9 @@ from delineate.contour import (
 from delineate.formats.derived import Made
 from delineate.formats.marks import Mark
 from delineate.formats.measurements import Row
-from delineate.imaging import Grid, Image, LabelMap
+from delineate.imaging import Category, Grid, Image, LabelMap
 
-__all__ = ["EXACT", "Drawing", "Outlines", "off_plane", "outlines"]
+__all__ = ["EXACT", "Drawing", "Heat", "Outlines", "off_plane", "outlines"]
 
 _IN_PLANE = 0.01  # mm or px: files round their numbers
 
@@ -89,6 +91,25 @@ def off_plane(structures: Sequence[Structure], grid: Grid) -> float:
     return far if far > _IN_PLANE else 0.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Heat:
+    """A score for every sample of the image.
+
+    Parameters
+    ----------
+    array
+        Float ``(slice, row, column)``.
+    meaning
+        What it tells, for people.
+    threshold
+        From where on it counts.
+    """
+
+    array: NDArray[Any]
+    meaning: str
+    threshold: float
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawing:
     """Structures on an image: what is written as a file.
@@ -117,6 +138,16 @@ class Drawing:
         When; ``None``: not said.
     notes
         What to know of the whole.
+    heat
+        The scores that the structures were cut from, where there are any.
+    classes
+        Probabilities of the image as a whole.
+    restored
+        The image as it is to be; on a grid of its own.
+    overall
+        Numbers about the image as a whole, by name.
+    counted
+        Whether things were looked for one by one, so that no mark at all is an answer as well.
     """
 
     image: Image
@@ -130,6 +161,11 @@ class Drawing:
     made: Made = "automatic"
     created: datetime | None = None
     notes: tuple[str, ...] = ()
+    heat: Heat | None = None
+    classes: tuple[tuple[Category, float], ...] = ()
+    restored: Image | None = None
+    overall: Mapping[str, float] = field(default_factory=dict)
+    counted: bool = False
 
     @cached_property
     def outlined(self) -> tuple[Structure, ...]:

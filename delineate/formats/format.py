@@ -10,7 +10,7 @@ from typing import Literal
 from delineate.formats.drawing import Drawing
 from delineate.imaging import LabelMap
 
-__all__ = ["DEFAULT", "Choices", "Format"]
+__all__ = ["DEFAULT", "Choices", "Format", "Takes"]
 
 Takes = Literal[
     "one layer",
@@ -20,6 +20,8 @@ Takes = Literal[
     "outlines or marks",
     "surfaces",
     "rows",
+    "rows or none",
+    "anything",
 ]
 
 

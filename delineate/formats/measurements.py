@@ -7,11 +7,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from delineate.imaging import Category
 
-__all__ = ["Measured", "Row", "flat", "text", "write_csv"]
+__all__ = ["Measured", "Row", "flat", "text", "write_csv", "write_overall"]
 
 Corner = Sequence[float]
 
@@ -59,7 +59,7 @@ class Row(Measured, Protocol):
         """World positions of two opposite corners, if it has a box."""
 
 
-def write_csv(rows: Iterable[Row], path: Path | str) -> None:
+def write_csv(rows: Iterable[Row], path: Path | str, unit: Literal["mm", "px"] = "mm") -> None:
     """Write a table: UTF-8, comma, CRLF, the decimal sign a point.
 
     Parameters
@@ -69,16 +69,20 @@ def write_csv(rows: Iterable[Row], path: Path | str) -> None:
         come: ``id``, ``category``, ``laterality``, ``code_scheme``, ``code_value``,
         ``code_meaning``, ``score``, measurements with the unit in the name (``volume_ml``,
         ``mean_hu``, ``centroid_x_mm``; the ends of a line as ``short_axis_from_x_mm`` and
-        ``short_axis_to_x_mm``), ``notes``. Cells without a value, NaN included, are empty.
+        ``short_axis_to_x_mm``), position (``point_x_mm``, or the corners of a box,
+        ``box_start_x_mm`` and ``box_stop_x_mm``), ``notes``. Cells without a value, NaN included,
+        are empty.
     path
         The file to write.
+    unit
+        Of the image's grid, and so of positions.
 
     Notes
     -----
     Text that a spreadsheet would take for a formula (beginning with ``=``, ``+``, ``-``, ``@``, a
     tab or a line break) gets an apostrophe in front.
     """
-    lines = [_cells(row) for row in rows]
+    lines = [_cells(row, unit) for row in rows]
     names = list(_identity(Category("any")))
     for line in lines:
         names += [name for name in line if name not in names and name != "notes"]
@@ -87,6 +91,17 @@ def write_csv(rows: Iterable[Row], path: Path | str) -> None:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows([text(line.get(name)) for name in names] for line in lines)
+
+
+def write_overall(numbers: Mapping[str, float], path: Path | str) -> None:
+    """Write numbers about the whole image as a table of one line, a column each.
+
+    Tables of many images go one under the other. Text and numbers are written as in `write_csv`.
+    """
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([text(name) for name in numbers])
+        writer.writerow([text(value) for value in numbers.values()])
 
 
 def _identity(category: Category) -> dict[str, Any]:
@@ -102,15 +117,15 @@ def _identity(category: Category) -> dict[str, Any]:
     }
 
 
-def _cells(row: Row) -> dict[str, Any]:
+def _cells(row: Row, unit: str) -> dict[str, Any]:
     cells = _identity(row.category) | {"id": row.id, "score": row.score}
     for name, value in row.measurements.items():
         cells |= flat(name, value)
     if row.point is not None:
-        cells |= _spread("point", "", _WORLD, row.point)
+        cells |= _spread("point", unit, _WORLD, row.point)
     if row.box is not None:
-        cells |= _spread("box_start", "", _WORLD, row.box[0])
-        cells |= _spread("box_stop", "", _WORLD, row.box[1])
+        cells |= _spread("box_start", unit, _WORLD, row.box[0])
+        cells |= _spread("box_stop", unit, _WORLD, row.box[1])
     return cells | {"notes": "; ".join(row.notes)}
 
 

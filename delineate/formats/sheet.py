@@ -1,109 +1,160 @@
-"""A contact sheet: some slices with the contours drawn on them, and a legend, as PNG."""
+"""A contact sheet: slices with what was found drawn on them, and a legend, as PNG."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delineate.contour import Structure
 from delineate.contour.plane import slice_rings
-from delineate.formats.sheet_view import View, grey_or_rgb, view_of
+from delineate.formats import sheet_heat, sheet_legend, sheet_marks
+from delineate.formats.drawing import Drawing
+from delineate.formats.sheet_legend import DIM, LINE, Legend
+from delineate.formats.sheet_tile import Line, Tiles, caption_of, label_tile, paint, write_text
+from delineate.formats.sheet_view import View, view_of
 from delineate.imaging import Grid, Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-    from PIL.ImageDraw import ImageDraw
 
 __all__ = ["write"]
 
-Legend = list[tuple[tuple[int, int, int] | None, str, bool]]
-Rings = dict[int, list[tuple[Structure, NDArray[np.float64]]]]
-
 _BACKGROUND = (16, 18, 20)
-_TEXT = (232, 234, 237)
-_DIM = (150, 156, 163)
 _GAP = 8
 _MARGIN = 16
-_FINE = 3  # contours are drawn this many times finer and then shrunk
-_LINE = 26  # height of a line of the legend
-_MOST_NAMES = 60
+_WIDTH = 1600  # of a sheet of several slices
+_LEAST, _MOST = 1400, 3000  # longest side of a single picture
+_LEAST_PAIR, _MOST_PAIR = 1000, 1600  # and of two side by side
 _SOFTWARE, _FOOTER = "Drawn by software. ", "For research, not for diagnosis."
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How tiles are laid out, in pixels; text and lines are ``scale`` times their usual size."""
+
+    columns: int
+    tile: tuple[int, int]
+    width: int
+    scale: float
+
+
 def write(
-    image: Image,
-    structures: Sequence[Structure],
+    drawing: Drawing,
     path: Path | str,
     *,
     most: int = 12,
     window: tuple[float, float] = (40.0, 400.0),
-    width: int = 1600,
-    volumes_ml: Mapping[int, float] | None = None,
-    by_software: bool = True,
+    width: int | None = None,
 ) -> None:
     """Draw slices as radiologists hang them, the patient's right on the left.
 
+    Outlines, marks and scores lie over the slices; a restored image stands beside the one that
+    it was made of; probabilities of the whole image are bars in the legend.
+
     Parameters
     ----------
-    image
-        CT, another grey image, or a photograph.
-    structures
-        Each contour in a slice of the image.
+    drawing
+        On CT, another grey image, or a photograph. Each contour and mark in a slice of it.
     path
-        The PNG to write; the same arguments give the same bytes.
+        The PNG to write; the same drawing gives the same bytes.
     most
-        How many slices to show: evenly chosen from those with contours, or from all if there are
-        none, from the head downwards (front to back, right to left for coronal and sagittal
-        slices). Numbered from 0, as in the image.
+        How many slices to show: evenly chosen from those with something in them, or from all if
+        there are none, from the head downwards (front to back, right to left for coronal and
+        sagittal slices). Numbered from 0, as in the image.
     window
         Centre and width of the grey values shown, HU; for CT only. Others are shown from their
         1st to their 99th percentile, 8-bit ones as they are.
     width
-        Of the sheet, pixels.
-    volumes_ml
-        By number, as measured; those of the contours where it is not given.
-    by_software
-        Whether to say that software drew them.
+        Of the sheet, pixels. By default 1600, and for a single picture so that its longest side
+        is that of the image, but between 1400 and 3000.
 
     Raises
     ------
     GeometryError
-        If a contour lies in no slice of the image.
+        If a contour or a mark lies in no slice of the image.
     """
-    view = view_of(image.grid)
-    rings = _rings(structures, image.grid)
-    chosen = _chosen(sorted(rings) or list(range(image.grid.shape[0])), most)
+    if drawing.restored is not None:
+        layout, pictures = _before_and_after(drawing, drawing.restored, most, window, width)
+    else:
+        layout, pictures = _slices(drawing, most, window, width)
+    _assembled(drawing, layout, pictures, window).save(Path(path), "PNG", compress_level=6)
+
+
+def _slices(
+    drawing: Drawing, most: int, window: tuple[float, float], width: int | None
+) -> tuple[_Layout, list[Picture]]:
+    image, view = drawing.image, view_of(drawing.image.grid)
+    outlines = _lines(drawing.structures, image.grid)
+    marks = sheet_marks.by_slice(drawing.marks, image.grid)
+    chosen = _chosen(sorted({*outlines, *marks}) or list(range(image.grid.shape[0])), most)
     if view.reverse:
         chosen = chosen[::-1]
-    columns = _columns(len(chosen), view, width)
-    tile = (width - 2 * _MARGIN - (columns - 1) * _GAP) // columns
-    height = view.height(tile)
-    if columns == 1 and height > 1400:
-        tile, height = round(tile * 1400 / height), 1400
-    lines = -(-len(chosen) // columns)
-    pictures = [
-        _tile(image, view, k, rings.get(k, []), (tile, height), window, len(chosen) > 1)
-        for k in chosen
-    ]
-    _assembled(
-        pictures,
-        columns,
-        lines,
-        _legend(structures, image.grid, volumes_ml or {}),
-        image,
-        window,
-        width,
-        by_software,
-    ).save(Path(path), "PNG", compress_level=6)
+    layout = _layout(len(chosen), view, width)
+    tiles = Tiles(image, view, layout.tile, window)
+    radius = sheet_marks.radius_of(marks, view, layout.tile)
+    limits = sheet_heat.limits_of_heat(drawing.heat) if drawing.heat else (0.0, 1.0)
+    pictures = []
+    for number in chosen:
+        picture = tiles.slice(number)
+        if drawing.heat:
+            picture = sheet_heat.blended(picture, drawing.heat, number, view, limits)
+        placed = marks.get(number, [])
+        lines, discs = sheet_marks.drawn_on(placed, view, layout.tile[0], radius, layout.scale)
+        for structure, ring in outlines.get(number, []):
+            points = view.points(ring, layout.tile[0])
+            lines.append(Line(points, structure.category.colour, 1.4 * layout.scale))
+        paint(picture, lines, discs)
+        if placed and len(drawing.marks) <= sheet_marks.MOST_LABELLED:
+            sheet_marks.write_labels(picture, placed, view, radius, layout.scale)
+        caption = caption_of(image.grid, number) if image.grid.shape[0] > 1 else ""
+        label_tile(picture, view.letters, caption, layout.scale)
+        pictures.append(picture)
+    return layout, pictures
 
 
-def _rings(structures: Sequence[Structure], grid: Grid) -> Rings:
+def _before_and_after(
+    drawing: Drawing,
+    restored: Image,
+    most: int,
+    window: tuple[float, float],
+    width: int | None,
+) -> tuple[_Layout, list[Picture]]:
+    """Slices of both, side by side; of the restored one that nearest to the other's middle."""
+    image, grid = drawing.image, drawing.image.grid
+    before, after = view_of(grid), view_of(restored.grid)
+    chosen = _chosen(list(range(grid.shape[0])), max(1, most // 2))
+    if before.reverse:
+        chosen = chosen[::-1]
+    layout = _layout(len(chosen), before, width, pairs=True)
+    one, other = (
+        Tiles(each, view, layout.tile, window)
+        for each, view in ((image, before), (restored, after))
+    )
+    if image.array.dtype == restored.array.dtype:
+        other.limits = one.limits
+    pictures = []
+    for number in chosen:
+        middle = grid.to_world((number, (grid.shape[1] - 1) / 2, (grid.shape[2] - 1) / 2))
+        nearest = int(np.rint(restored.grid.to_index(middle)[0]))
+        nearest = min(max(nearest, 0), restored.grid.shape[0] - 1)
+        where = f", slice {number}" if grid.shape[0] > 1 else ""
+        for tiles, place, told in ((one, number, f"before{where}"), (other, nearest, "after")):
+            picture = tiles.slice(place)
+            label_tile(picture, tiles.view.letters, told, layout.scale)
+            pictures.append(picture)
+    return layout, pictures
+
+
+def _lines(
+    structures: Sequence[Structure], grid: Grid
+) -> dict[int, list[tuple[Structure, NDArray[np.float64]]]]:
     """Rings ``(row, column)`` by slice."""
-    found: Rings = {}
+    found: dict[int, list[tuple[Structure, NDArray[np.float64]]]] = {}
     for structure in structures:
         placed = slice_rings(structure.contours, grid)
         for i, number in enumerate(placed.slices.tolist()):
@@ -119,164 +170,67 @@ def _chosen(slices: list[int], most: int) -> list[int]:
     return [slices[int(place)] for place in places]
 
 
-def _columns(count: int, view: View, width: int) -> int:
-    """As many columns as make the sheet about 4:3."""
-    aspect = view.height(1000) / 1000
-    best = min(range(1, count + 1), key=lambda n: abs(-(-count // n) * aspect / n - 0.75))
-    return max(1, min(best, width // 160))
-
-
-def _tile(
-    image: Image,
-    view: View,
-    number: int,
-    rings: list[tuple[Structure, NDArray[np.float64]]],
-    size: tuple[int, int],
-    window: tuple[float, float],
-    numbered: bool,
-) -> Picture:
-    from PIL import Image as Pillow
-    from PIL import ImageDraw
-
-    rgb, (low, high) = grey_or_rgb(image, window)
-    if rgb is not None:
-        plane: NDArray[Any] = rgb[number]
-    else:
-        grey = image.array[number, ..., 0] if image.channels else image.array[number]
-        scaled = (np.nan_to_num(grey.astype(np.float32)) - low) * (255 / (high - low))
-        plane = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    picture = Pillow.fromarray(np.ascontiguousarray(view.samples(plane))).convert("RGB")
-    picture = picture.resize(size, Pillow.Resampling.BICUBIC)
-    overlay = Pillow.new("RGBA", (size[0] * _FINE, size[1] * _FINE), (0, 0, 0, 0))
-    pen = ImageDraw.Draw(overlay)
-    lines = [
-        (structure.category.colour, view.points(points, size[0] * _FINE))
-        for structure, points in rings
-    ]
-    for _, points in lines:
-        _closed_line(pen, points, (0, 0, 0, 150), round(3.2 * _FINE))
-    for colour, points in lines:
-        _closed_line(pen, points, (*colour, 255), round(1.4 * _FINE))
-    overlay = overlay.resize(size, Pillow.Resampling.BOX)
-    picture.paste(overlay, (0, 0), overlay)
-    _label(ImageDraw.Draw(picture), view, size, _caption(image.grid, number) if numbered else "")
-    return picture
-
-
-def _closed_line(
-    pen: ImageDraw, points: NDArray[np.float64], colour: tuple[int, ...], thickness: int
-) -> None:
-    around = np.concatenate((points, points[:2]))  # one step further rounds the last corner too
-    pen.line([(x, y) for x, y in around.tolist()], fill=colour, width=thickness, joint="curve")
-
-
-def _caption(grid: Grid, number: int) -> str:
-    if grid.unit != "mm":
-        return f"slice {number}"
-    axis = {"S": 2, "I": 2, "A": 1, "P": 1, "L": 0, "R": 0}[grid.orientation[0]]
-    middle = (number, (grid.shape[1] - 1) / 2, (grid.shape[2] - 1) / 2)
-    place = float(grid.to_world(middle)[axis])
-    return f"slice {number}   {'xyz'[axis]} = {place:.0f} mm"
-
-
-def _label(pen: ImageDraw, view: View, size: tuple[int, int], caption: str) -> None:
-    width, height = size
-    places = (
-        (6.0, height / 2, "lm"),
-        (width - 6.0, height / 2, "rm"),
-        (width / 2, 4.0, "mt"),
-        (width / 2, height - 4.0, "mb"),
-    )
-    for letter, (x, y, anchor) in zip(view.letters, places, strict=False):
-        _write(pen, (x, y), letter, anchor, 17, _TEXT, halo=True)
-    if caption:
-        _write(pen, (6, 6), caption, "lt", 13, _TEXT, halo=True)
-
-
-def _write(
-    pen: ImageDraw,
-    place: tuple[float, float],
-    text: str,
-    anchor: str,
-    size: int,
-    colour: tuple[int, int, int],
-    halo: bool = False,
-) -> None:
-    from PIL import ImageFont
-
-    pen.text(
-        place,
-        text,
-        fill=colour,
-        font=ImageFont.load_default(size),
-        anchor=anchor,
-        stroke_width=2 if halo else 0,
-        stroke_fill=(0, 0, 0),
-    )
+def _layout(count: int, view: View, width: int | None, pairs: bool = False) -> _Layout:
+    """As many columns as make the sheet about 4:3; a single picture as large as is of use."""
+    side = 2 if pairs else 1
+    aspect = view.height(10_000) / 10_000
+    if count > 1 or width is not None:
+        width = width or _WIDTH
+        best = min(
+            range(1, count + 1), key=lambda n: abs(-(-count // n) * aspect / (n * side) - 0.75)
+        )
+        columns = side * max(1, min(best, width // (160 * side)))
+        tile = (width - 2 * _MARGIN - (columns - 1) * _GAP) // columns
+        if columns == 1 and view.height(tile) > _LEAST:
+            tile = round(_LEAST / aspect)
+        return _Layout(columns, (tile, view.height(tile)), width, max(1.0, width / _WIDTH))
+    least, most = (_LEAST_PAIR, _MOST_PAIR) if pairs else (_LEAST, _MOST)
+    longest = min(max(*view.size, least), most)
+    tile = longest if aspect <= 1 else max(1, round(longest / aspect))
+    width = max(side * tile + (side - 1) * _GAP + 2 * _MARGIN, 1000)
+    return _Layout(side, (tile, view.height(tile)), width, max(1.0, longest / _WIDTH))
 
 
 def _assembled(
-    pictures: list[Picture],
-    columns: int,
-    lines: int,
-    entries: Legend,
-    image: Image,
-    window: tuple[float, float],
-    width: int,
-    by_software: bool,
+    drawing: Drawing, layout: _Layout, pictures: list[Picture], window: tuple[float, float]
 ) -> Picture:
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    tile, height = pictures[0].size
-    across = max(1, (width - 2 * _MARGIN) // 380)
-    names = -(-len(entries) // across)
-    below = _MARGIN + lines * (height + _GAP)
-    whole = below + _GAP + names * _LINE + (_GAP if names else 0) + _LINE + _MARGIN // 2
-    sheet = Pillow.new("RGB", (width, whole), _BACKGROUND)
-    left = (width - columns * tile - (columns - 1) * _GAP) // 2
+    (tile, height), scale = layout.tile, layout.scale
+    legend = Legend(_entries(drawing), layout.width - 2 * _MARGIN, scale)
+    line = round(LINE * scale)
+    lines = -(-len(pictures) // layout.columns)
+    below = _MARGIN + lines * (height + _GAP) + _GAP
+    heat_at = below + legend.rows * line + (_GAP if legend.rows else 0)
+    whole = heat_at + (sheet_heat.SCALE_LINES if drawing.heat else 0) * line + line + _MARGIN // 2
+    sheet = Pillow.new("RGB", (layout.width, whole), _BACKGROUND)
+    left = (layout.width - layout.columns * tile - (layout.columns - 1) * _GAP) // 2
     for i, picture in enumerate(pictures):
-        place = (left + i % columns * (tile + _GAP), _MARGIN + i // columns * (height + _GAP))
-        sheet.paste(picture, place)
+        across, down = i % layout.columns, i // layout.columns
+        sheet.paste(picture, (left + across * (tile + _GAP), _MARGIN + down * (height + _GAP)))
     pen = ImageDraw.Draw(sheet)
-    for i, (colour, text, found) in enumerate(entries):
-        x, y = _MARGIN + i // names * 380, below + _GAP + i % names * _LINE
-        if colour:
-            pen.rectangle((x, y + 3, x + 16, y + 15), fill=colour)
-        _write(pen, (x + 26, y + 9), text, "lm", 17, _TEXT if found else _DIM)
-    foot = whole - _MARGIN // 2 - _LINE // 2
-    _write(pen, (_MARGIN, foot), _SOFTWARE * by_software + _FOOTER, "lm", 13, _DIM)
-    if image.modality == "CT":
+    legend.write(pen, _MARGIN, below)
+    if drawing.heat:
+        limits = sheet_heat.limits_of_heat(drawing.heat)
+        sheet_heat.write_scale(sheet, pen, (_MARGIN, heat_at), drawing.heat, limits, scale)
+    foot = whole - _MARGIN // 2 - line // 2
+    told = _SOFTWARE * (drawing.made == "automatic") + _FOOTER
+    write_text(pen, (_MARGIN, foot), told, "lm", 13 * scale, DIM)
+    if drawing.image.modality == "CT":
         shown = f"CT, window {window[0]:g} / {window[1]:g} HU"
-        _write(pen, (width - _MARGIN, foot), shown, "rm", 13, _DIM)
+        write_text(pen, (layout.width - _MARGIN, foot), shown, "rm", 13 * scale, DIM)
     return sheet
 
 
-def _legend(structures: Sequence[Structure], grid: Grid, volumes_ml: Mapping[int, float]) -> Legend:
-    """Colour, text and whether it was found, of each line."""
-    entries: Legend = []
-    for structure in structures[:_MOST_NAMES]:
-        category = structure.category
-        name = category.name
-        if category.laterality and category.laterality not in name.lower():
-            name = f"{name}, {category.laterality}"
-        name = name if len(name) <= 30 else f"{name[:29]}…"
-        found = bool(structure.contours)
-        text = (
-            f"{name}   {_amount(structure, grid, volumes_ml)}" if found else f"{name}   not found"
-        )
-        entries.append((category.colour, text, found))
-    if len(structures) > _MOST_NAMES:
-        entries.append((None, f"and {len(structures) - _MOST_NAMES} more", True))
-    return entries
-
-
-def _amount(structure: Structure, grid: Grid, volumes_ml: Mapping[int, float]) -> str:
-    """Volume, as measured if known, or area where there is one slice; holes taken off."""
-    area = sum(-one.area if one.is_hole else one.area for one in structure.contours)
-    if grid.unit != "mm":
-        return f"{area:,.0f} px"
-    if grid.shape[0] == 1:
-        return f"{area:,.1f} mm²"
-    volume = volumes_ml.get(structure.number, area * grid.slice_distance / 1000)
-    return f"{volume:,.1f} ml" if volume >= 0.1 else f"{volume:.2g} ml"
+def _entries(drawing: Drawing) -> list[sheet_legend.Entry]:
+    volumes = {
+        one.id: one.measurements["volume_ml"]
+        for one in drawing.rows
+        if one.measurements.get("volume_ml")
+    }
+    entries = sheet_legend.of_structures(drawing.structures, drawing.image.grid, volumes)
+    if drawing.marks or drawing.counted:
+        entries += sheet_legend.of_marks(drawing.marks, drawing.overall)
+    entries += sheet_legend.of_classes(drawing.classes)
+    return entries + sheet_legend.of_numbers(drawing.overall)

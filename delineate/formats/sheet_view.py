@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from delineate.imaging import Grid, Image, axis_order
 
-__all__ = ["View", "grey_or_rgb", "view_of"]
+__all__ = ["View", "limits_of", "view_of"]
 
 # By the axis that the slices are stacked along: the ends that the slices' order, the rows
 # downwards and the columns to the right grow towards.
@@ -99,27 +99,19 @@ def view_of(grid: Grid) -> View:
     )
 
 
-def grey_or_rgb(
-    image: Image, window: tuple[float, float]
-) -> tuple[NDArray[np.uint8] | None, tuple[float, float]]:
-    """Colours of a picture, or the range of grey values that is shown as black to white.
+def limits_of(image: Image, window: tuple[float, float]) -> tuple[float, float]:
+    """The range of values that is shown as black to white, of each colour alike.
 
-    Returns
-    -------
-    rgb
-        ``(slice, row, column, 3)``; ``None`` for a grey image.
-    limits
-        For CT those of ``window`` (centre and width), else from the 1st to the 99th percentile.
+    For CT that of ``window`` (centre and width), for 8 bits 0 to 255, else from the 1st to the
+    99th percentile.
     """
     centre, width = window
-    if image.modality == "CT" and not image.channels:
-        return None, (centre - width / 2, centre + width / 2)
     array = image.array
-    if len(image.channels) >= 3 and array.dtype == np.uint8:
-        return array[..., :3], (0.0, 255.0)
+    if image.modality == "CT" and not image.channels:
+        return centre - width / 2, centre + width / 2
+    if array.dtype == np.uint8:
+        return 0.0, 255.0
     some = array.reshape(-1)[:: max(1, array.size // 200_000)].astype(np.float64)
     some = some[np.isfinite(some)]
     low, high = np.percentile(some, (1, 99)).tolist() if some.size else (0.0, 1.0)
-    if array.dtype == np.uint8:
-        low, high = 0.0, 255.0
-    return None, (low, high if high > low else low + 1.0)
+    return low, high if high > low else low + 1.0

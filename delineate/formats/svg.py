@@ -3,46 +3,41 @@
 A picture is the slice as it is stored, rows downwards and columns to the right, in its physical
 size. Paths are in samples from the outer corner of the first one, and brought to mm by the matrix
 of the group that holds them; so they are short, and exact. ``structures.json`` beside the
-pictures says what :func:`read` needs to put them back into the patient.
+pictures says what :func:`read` and :func:`read_marks` need to put them back into the patient.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delineate.contour import Contour, Structure
-from delineate.contour.plane import SliceRings, slice_rings
-from delineate.errors import InputError, UnreadableFileError
-from delineate.formats.archive import extract, original_names
+from delineate.contour.plane import slice_rings
 from delineate.formats.bundle import write_zip
-from delineate.formats.labels import demand_unit
-from delineate.imaging import Category, Code, Grid
+from delineate.formats.marks import Mark, slice_box, slice_point
+from delineate.formats.svg_reading import SCHEMA, TABLE, read, read_marks
+from delineate.imaging import Category, Grid
 
-__all__ = ["TABLE", "read", "write"]
+__all__ = ["TABLE", "read", "read_marks", "write"]
 
-_SCHEMA = "delineate/svg/1"
-TABLE = "structures.json"
 _HERE = "\0"
 _DECIMALS = 6
-_BROKEN = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
-_PATH = "{http://www.w3.org/2000/svg}path"
-_MOVES = re.compile(r"([MLHV])([-\d. ]+)|(Z)")
+_RADIUS = 0.006  # of a point, as a share of the longer side of the picture
 
 
 def write(
-    structures: Sequence[Structure], grid: Grid, path: Path | str, accuracy: str = ""
+    structures: Sequence[Structure],
+    grid: Grid,
+    path: Path | str,
+    marks: Sequence[Mark] = (),
+    accuracy: str = "",
 ) -> None:
-    """Write structures; the same ones give the same bytes.
+    """Write structures and marks; the same ones give the same bytes.
 
     Parameters
     ----------
@@ -54,24 +49,32 @@ def write(
         The zip. Its pictures are ``slice-0012.svg`` and so on, counted from 0. Each structure is
         one path of the rule ``evenodd``, with its name as the title, its colour, and ``data-``
         attributes for number, name, code and side.
+    marks
+        Things found one by one. Each is a group ``mark-7`` with the score among its attributes: a
+        circle for its point, a rectangle for its box in its middle slice, a path for its outline.
+        Points and boxes in full are in ``structures.json``.
     accuracy
         Becomes the description of each picture.
 
     Raises
     ------
     GeometryError
-        If a contour lies in no slice of the grid.
+        If a contour, point or box lies in no slice of the grid.
     """
     drawn: dict[int, list[str]] = {}
     for structure in structures:
-        for number, d, holes in _paths(slice_rings(structure.contours, grid), structure):
+        for number, d, holes in _paths(structure.contours, grid):
             drawn.setdefault(number, []).append(_path(structure, d, holes))
-    opening = _opening(grid, accuracy)
+    for mark in marks:
+        for number, shapes in _shapes(mark, grid).items():
+            drawn.setdefault(number, []).append(_group(mark, shapes))
+    opening = _opening(grid, accuracy, bool(marks))
     table = {
-        "schema": _SCHEMA,
+        "schema": SCHEMA,
         **({"accuracy": accuracy} if accuracy else {}),
         "grid": {"shape": grid.shape, "affine": grid.affine.tolist(), "unit": grid.unit},
-        "structures": [_entry(structure) for structure in structures],
+        "structures": [_entry(one.number, one.category) for one in structures],
+        **({"marks": [_mark_entry(mark) for mark in marks]} if marks else {}),
     }
     files = [(TABLE, json.dumps(table, indent=1).encode())]
     for number, paths in sorted(drawn.items()):
@@ -80,60 +83,11 @@ def write(
     write_zip(path, files)
 
 
-def read(path: Path | str, unit: str | None = None) -> tuple[Structure, ...]:
-    """Read what :func:`write` has written.
-
-    Parameters
-    ----------
-    path
-        The file.
-    unit
-        ``"mm"`` or ``"px"``: what its coordinates are to be in; any if not given.
-
-    Returns
-    -------
-    tuple of Structure
-        In the order of the file; contours in the world, from the first slice to the last.
-
-    Raises
-    ------
-    UnreadableFileError
-        If it is no such file.
-    GeometryError
-        If it is in another unit.
-    UploadError
-        If the zip is hostile, damaged or too large.
-    """
-    name = Path(path).name
-    with tempfile.TemporaryDirectory(prefix="delineate-") as folder:
-        unpacked = extract(Path(path), Path(folder))
-        files = dict(zip(original_names(Path(path)), unpacked, strict=True))
-        try:
-            table = json.loads(files[TABLE].read_bytes())
-            if table["schema"] != _SCHEMA:
-                raise ValueError(f"schema {table['schema']!r}, expected {_SCHEMA!r}")
-            place = table["grid"]
-            demand_unit(place["unit"], unit, name)
-            grid = Grid(tuple(place["shape"]), np.array(place["affine"]), place["unit"])
-            rings: dict[int, list[Contour]] = {}
-            for file in sorted(set(files) - {TABLE}):
-                for number, contour in _contours(files[file].read_bytes(), grid):
-                    rings.setdefault(number, []).append(contour)
-            return tuple(
-                Structure(entry["number"], _category(entry), tuple(rings.get(entry["number"], ())))
-                for entry in table["structures"]
-            )
-        except InputError:
-            raise
-        except (*_BROKEN, ElementTree.ParseError) as error:
-            raise UnreadableFileError(
-                f"{name} is no zip of SVG as delineate writes it ({type(error).__name__}, "
-                f"{error}); export it again"
-            ) from error
-
-
-def _paths(rings: SliceRings, structure: Structure) -> Iterator[tuple[int, str, list[int]]]:
+def _paths(contours: Sequence[Contour], grid: Grid) -> Iterator[tuple[int, str, list[int]]]:
     """Slice, path data, and which of its rings are holes; slices in order."""
+    if not contours:
+        return
+    rings = slice_rings(contours, grid)
     places = np.round(rings.points[:, ::-1] + 0.5, _DECIMALS) + 0.0
     whole = bool((places == np.rint(places)).all())
     values: list[list[Any]] = (places.astype(np.int64) if whole else places).tolist()
@@ -141,11 +95,46 @@ def _paths(rings: SliceRings, structure: Structure) -> Iterator[tuple[int, str, 
     found: dict[int, tuple[list[str], list[int]]] = {}
     for i, number in enumerate(rings.slices.tolist()):
         parts, holes = found.setdefault(number, ([], []))
-        if structure.contours[i].is_hole:
+        if contours[i].is_hole:
             holes.append(len(parts))
         parts.append(_ring(values[starts[i] : starts[i + 1]]))
     for number, (parts, holes) in sorted(found.items()):
         yield number, "".join(parts), holes
+
+
+def _shapes(mark: Mark, grid: Grid) -> dict[int, list[str]]:
+    """The elements of a mark, by slice."""
+    found: dict[int, list[str]] = {}
+    if mark.box is not None:
+        number, low, high = slice_box(mark.box, grid)
+        (top, left), (tall, wide) = low + 0.5, high - low
+        sides = {"x": left, "y": top, "width": wide, "height": tall}
+        found.setdefault(number, []).append(_element("rect", sides))
+    for number, d, holes in _paths(mark.contours, grid):
+        found.setdefault(number, []).append(
+            _element(
+                "path",
+                {"data-mark": mark.number, "data-holes": " ".join(map(str, holes)), "d": d},
+            )
+        )
+    if mark.point is not None:
+        number, (row, column) = slice_point(mark.point, grid)
+        radius = max(0.5, _RADIUS * max(grid.shape[1:]))
+        circle = {"cx": column + 0.5, "cy": row + 0.5, "r": radius}
+        found.setdefault(number, []).append(_element("circle", circle))
+    return found
+
+
+def _element(name: str, attributes: Mapping[str, str | float]) -> str:
+    return f"<{name} {_attributes(attributes)}/>"
+
+
+def _attributes(attributes: Mapping[str, str | float]) -> str:
+    return " ".join(
+        f"{key}={_quoted(value if isinstance(value, str) else _number(value))}"
+        for key, value in attributes.items()
+        if value != ""
+    )
 
 
 def _ring(points: list[list[Any]]) -> str:
@@ -169,24 +158,46 @@ def _number(value: float) -> str:
 
 
 def _path(structure: Structure, d: str, holes: list[int]) -> str:
-    category = structure.category
-    code = category.code
-    attributes = {
+    attributes: dict[str, str | float] = {
         "class": "structure",
-        "data-number": str(structure.number),
+        "data-number": structure.number,
+        **_identity(structure.category),
+        "data-holes": " ".join(map(str, holes)),
+        **_paint(structure.category),
+        "d": d,
+    }
+    name = _text(structure.category.name)
+    return f"<path {_attributes(attributes)}><title>{name}</title></path>"
+
+
+def _group(mark: Mark, shapes: Sequence[str]) -> str:
+    attributes: dict[str, str | float] = {
+        "class": "mark",
+        "id": f"mark-{mark.number}",
+        "data-number": mark.number,
+        **_identity(mark.category),
+        "data-score": "" if mark.score is None else mark.score,
+        **_paint(mark.category),
+    }
+    score = "" if mark.score is None else f", {mark.score:.2f}"
+    title = f"{mark.number} {_text(mark.category.name)}{score}"
+    return f"<g {_attributes(attributes)}><title>{title}</title>{''.join(shapes)}</g>"
+
+
+def _identity(category: Category) -> dict[str, str]:
+    code = category.code
+    return {
         "data-name": category.name,
         "data-code": f"{code.scheme} {code.value}" if code else "",
         "data-laterality": category.laterality or "",
-        "data-holes": " ".join(map(str, holes)),
-        "fill": category.hex_colour,
-        "stroke": category.hex_colour,
-        "d": d,
     }
-    written = " ".join(f"{key}={_quoted(text)}" for key, text in attributes.items() if text)
-    return f"<path {written}><title>{_text(category.name)}</title></path>"
 
 
-def _opening(grid: Grid, accuracy: str) -> str:
+def _paint(category: Category) -> dict[str, str]:
+    return {"fill": category.hex_colour, "stroke": category.hex_colour}
+
+
+def _opening(grid: Grid, accuracy: str, marks: bool) -> str:
     """All of a picture before its paths, with `_HERE` for the number of the slice."""
     (a, b), (c, d) = _in_plane(grid)
     rows, columns = grid.shape[1:]
@@ -194,13 +205,14 @@ def _opening(grid: Grid, accuracy: str) -> str:
     left, top = corners.min(axis=0)
     width, height = (_number(float(size)) for size in np.ptp(corners, axis=0))
     matrix = " ".join(_number(float(value)) for value in (a, b, c, d, 0 - left, 0 - top))
+    drawn = "path,rect,circle" if marks else "path"
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}{grid.unit}" '
         f'height="{height}{grid.unit}" viewBox="0 0 {width} {height}" data-slice="{_HERE}">',
         f"<title>slice {_HERE}</title>",
         *([f"<desc>{_text(accuracy)}</desc>"] if accuracy else []),
-        "<style>path{stroke-width:1.5px;vector-effect:non-scaling-stroke}</style>",
+        f"<style>{drawn}{{stroke-width:1.5px;vector-effect:non-scaling-stroke}}</style>",
         f'<g transform="matrix({matrix})" fill-rule="evenodd" fill-opacity="0.3" '
         'stroke-linejoin="round">',
     ]
@@ -215,42 +227,10 @@ def _in_plane(grid: Grid) -> tuple[tuple[float, float], tuple[float, float]]:
     return (grid.spacing[2], 0.0), (along, float(np.linalg.norm(down - along * right)))
 
 
-def _contours(content: bytes, grid: Grid) -> Iterator[tuple[int, Contour]]:
-    text = content.decode("utf-8")
-    if "<!" in text:
-        raise ValueError("a picture declares a document type or entities")
-    root = ElementTree.fromstring(text)  # noqa: S314 - without entities nothing expands
-    k = int(root.attrib["data-slice"])
-    for element in root.iter(_PATH):
-        holes = set(map(int, element.get("data-holes", "").split()))
-        for index, ring in enumerate(_rings(element.attrib["d"])):
-            places = np.insert(ring[:, ::-1] - 0.5, 0, k, axis=1)
-            yield int(element.attrib["data-number"]), Contour(grid.to_world(places), index in holes)
-
-
-def _rings(d: str) -> Iterator[NDArray[np.float64]]:
-    points: list[tuple[float, float]] = []
-    if _MOVES.sub("", d).strip():
-        raise ValueError("a path has commands other than M, L, H, V and Z")
-    for command, numbers, end in _MOVES.findall(d):
-        if end:
-            yield np.array(points)
-            points = []
-            continue
-        values = [float(part) for part in numbers.split()]
-        if command == "H":
-            points.append((values[0], points[-1][1]))
-        elif command == "V":
-            points.append((points[-1][0], values[0]))
-        else:
-            points.append((values[0], values[1]))
-
-
-def _entry(structure: Structure) -> dict[str, Any]:
-    category = structure.category
+def _entry(number: int, category: Category) -> dict[str, Any]:
     code = category.code
     return {
-        "number": structure.number,
+        "number": number,
         "name": category.name,
         "colour": list(category.colour),
         "laterality": category.laterality,
@@ -258,10 +238,9 @@ def _entry(structure: Structure) -> dict[str, Any]:
     }
 
 
-def _category(entry: dict[str, Any]) -> Category:
-    red, green, blue = entry["colour"]
-    code = Code(*entry["code"]) if entry["code"] else None
-    return Category(entry["name"], (red, green, blue), code, entry["laterality"])
+def _mark_entry(mark: Mark) -> dict[str, Any]:
+    place = {"score": mark.score, "point": mark.point, "box": mark.box}
+    return _entry(mark.number, mark.category) | place
 
 
 def _text(text: str) -> str:

@@ -82,14 +82,17 @@ def possible(drawing: Drawing) -> tuple[str, ...]:
     """Names of the formats that can hold this drawing."""
     # A photograph has no depth, also where its scale is known.
     solid = drawing.image.grid.unit == "mm" and drawing.image.modality != "photo"
+    marks = bool(drawing.marks) or drawing.counted
     held = {
         "one layer": len(drawing.layers) == 1,
         "layers": bool(drawing.layers),
         "surfaces": bool(drawing.layers) and solid,
-        "layers or marks": bool(drawing.layers or drawing.marks),
+        "layers or marks": bool(drawing.layers) or marks,
         "outlines": bool(drawing.outlined),
-        "outlines or marks": bool(drawing.structures or drawing.marks),
+        "outlines or marks": bool(drawing.structures) or marks,
         "rows": bool(drawing.rows),
+        "rows or none": bool(drawing.rows) or marks,
+        "anything": bool(drawing.structures or drawing.classes or drawing.restored) or marks,
     }
     of_series = drawing.image.source.format == "dicom"
     return tuple(

@@ -237,9 +237,9 @@ def main(name: str, parent: int) -> None:
 
 def _offered(found: delineation.Delineation) -> list[dict[str, str]]:
     """The formats that a result can be had in."""
-    exports = (delineation.EXPORTS[name] for name in delineation.exportable(found))
     return [
-        {"format": one.name, "title": one.title, "media_type": one.media_type} for one in exports
+        {"format": one.name, "title": one.title, "media_type": one.media_type}
+        for one in delineation.offers(found)
     ]
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delineate.contour import measure
-from delineate.formats.measurements import write_csv
+from delineate.formats.measurements import write_csv, write_overall
 from delineate.imaging import Category, Code, Grid, Image, LabelMap
 
 ENDS = ("from", "to")
@@ -85,13 +85,13 @@ def test_columns_are_those_of_any_row(tmp_path: Path) -> None:
         Finding(3, Category("c"), box=((0, 0, 0), (1.0, 2.0, 3.0))),
     ]
 
-    write_csv(rows, tmp_path / "a.csv")
+    write_csv(rows, tmp_path / "a.csv", "px")
 
     first, second, third = table(tmp_path / "a.csv")
     assert (first["x_mm"], first["y"], first["score"]) == ("1.0", "", "0.5")
     assert (second["x_mm"], second["y"], second["z"]) == ("", "", "[1, 2]")
-    assert [second[f"point_{axis}"] for axis in "xyz"] == ["1.0", "2.0", "3.0"]
-    assert [third[f"box_stop_{axis}"] for axis in "xyz"] == ["1.0", "2.0", "3.0"]
+    assert [second[f"point_{axis}_px"] for axis in "xyz"] == ["1.0", "2.0", "3.0"]
+    assert [third[f"box_stop_{axis}_px"] for axis in "xyz"] == ["1.0", "2.0", "3.0"]
     assert list(first)[-1] == "notes"
 
 
@@ -120,3 +120,9 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
         write_csv(iter(rows), tmp_path / name)
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_numbers_about_the_whole_image_are_one_line(tmp_path: Path) -> None:
+    write_overall({"count": 37, "count_low": 30.5, "=odd": float("nan")}, tmp_path / "a.csv")
+
+    assert (tmp_path / "a.csv").read_bytes() == b"count,count_low,'=odd\r\n37,30.5,\r\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import TiffImagePlugin
 
-from delineate.errors import OptionError, UnreadableFileError
-from delineate.formats import inspect, read
+from delineate.errors import ExportError, OptionError, UnreadableFileError
+from delineate.formats import inspect, photo, read
+from delineate.imaging import Grid, Image
 
 PIXELS = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
@@ -189,3 +191,55 @@ def test_sixteen_bits_of_grey_are_kept(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(image.array[0], deep)
     assert report.samples is not None
     assert report.samples.bits_stored == 16
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [(), ("red", "green", "blue")])
+def test_samples_are_written_as_they_are(
+    tmp_path: Path, dtype: type, channels: tuple[str, ...]
+) -> None:
+    grid = Grid.regular((1, 5, 7), unit="px")
+    shape = (*grid.shape, *([3] if channels else []))
+    array = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, endpoint=True)
+    image = Image(array.astype(dtype), grid, "photo", channels)
+
+    for name in ("a.png", "b.png"):
+        photo.write(image, tmp_path / name)
+
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    back = imagecodecs.png_decode((tmp_path / "a.png").read_bytes())
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, image.array[0])
+    if dtype == np.uint8 or not channels:
+        again = read(tmp_path / "a.png")
+        np.testing.assert_array_equal(again.array, image.array)
+        assert (again.channels, again.grid.unit) == (channels, "px")
+
+
+def test_the_scale_is_written_beside_the_samples(tmp_path: Path) -> None:
+    grid = Grid.regular((1, 3, 4), (1.0, 0.013, 0.02))
+
+    photo.write(Image(PIXELS[None], grid, "photo"), tmp_path / "a.png")
+
+    back = read(tmp_path / "a.png")
+    np.testing.assert_allclose(back.grid.spacing[1:], grid.spacing[1:], rtol=1e-5)
+    np.testing.assert_array_equal(back.array[0], PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("array", "channels", "message"),
+    [
+        (np.zeros((2, 3, 4), np.uint8), (), "one slice, this image has 2"),
+        (np.zeros((1, 3, 4, 2), np.uint8), ("a", "b"), "this image has 2 channels"),
+        (np.zeros((1, 3, 4), np.float32), (), "8 or 16 bits.*float32"),
+        (np.zeros((1, 3, 4), np.int16), (), "8 or 16 bits.*int16"),
+    ],
+)
+def test_what_png_cannot_hold_is_refused(
+    tmp_path: Path, array: np.ndarray, channels: tuple[str, ...], message: str
+) -> None:
+    image = Image(array, Grid.regular(array.shape[:3], unit="px"), "photo", channels)
+
+    with pytest.raises(ExportError, match=f"{message}.*write NIfTI"):
+        photo.write(image, tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()

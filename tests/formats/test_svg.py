@@ -16,10 +16,11 @@ from hypothesis import given, settings
 
 from delineate.contour import Contour, Structure, fill_layers, trace_all
 from delineate.errors import GeometryError, InputError, UnreadableFileError
-from delineate.formats import svg
+from delineate.formats import annotations, svg
 from delineate.formats.bundle import write_zip
+from delineate.formats.marks import Mark
 from delineate.imaging import Category, Code, Grid, LabelMap
-from tests.strategies import layers
+from tests.strategies import grids, layers
 
 GOLDEN = Path(__file__).parent / "golden" / "contours.svg.zip"
 PATH = "{http://www.w3.org/2000/svg}path"
@@ -136,6 +137,68 @@ def test_the_golden_file_is_read_and_written(tmp_path: Path) -> None:
     assert "<desc>round trip: Dice 1.000000</desc>" in pictures(GOLDEN)["slice-0001.svg"]
     table = json.loads(pictures(GOLDEN)["structures.json"])
     assert table["accuracy"] == "round trip: Dice 1.000000"
+
+
+def marked(grid: Grid) -> tuple[Mark, ...]:
+    """A point, a box and an outline in the slice of number 1."""
+    ring = grid.to_world([(1, 1.5, 2.5), (1, 1.5, 4.5), (1, 5.5, 4.5)])
+    low, high = (grid.to_world(corner) for corner in ((0.5, 0.5, 2.5), (1.5, 2.5, 6.5)))
+    bee = Category('a "bee"', (1, 2, 3), Code("1", "SCT", "Bee"), "left")
+    return (
+        Mark(2, bee, 0.123456789, point=tuple(grid.to_world((1.25, 3.5, 6.0)).tolist())),
+        Mark(7, Category("wasp"), None, box=(tuple(low.tolist()), tuple(high.tolist()))),
+        Mark(9, bee, 1.0, contours=(Contour(ring),)),
+    )
+
+
+@given(grids())
+@settings(max_examples=30, deadline=None)
+def test_marks_are_read_back(grid: Grid) -> None:
+    shape = (grid.shape[0] + 2, *grid.shape[1:])
+    marks = marked(Grid(shape, grid.affine, grid.unit))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.zip"
+        svg.write((), Grid(shape, grid.affine, grid.unit), path, marks)
+        back = svg.read_marks(path)
+
+        assert svg.read(path) == ()
+    for one, other in zip(marks, back, strict=True):
+        assert (other.number, other.category, other.score) == (
+            one.number,
+            one.category,
+            one.score,
+        )
+        assert (other.point, other.box) == (one.point, one.box)
+        for ours, theirs in zip(one.contours, other.contours, strict=True):
+            np.testing.assert_allclose(theirs.points, ours.points, atol=1e-4)
+
+
+def test_marks_are_circles_rectangles_and_paths_with_their_scores(tmp_path: Path) -> None:
+    grid = Grid.regular((3, 8, 9), (2.0, 1.0, 1.0))
+    svg.write((), grid, tmp_path / "a.zip", marked(grid))
+
+    (name,) = (one for one in pictures(tmp_path / "a.zip") if one.endswith(".svg"))
+    root = ElementTree.fromstring(pictures(tmp_path / "a.zip")[name])
+    point, box, outline = (one for one in root.iter() if one.get("class") == "mark")
+
+    assert name == "slice-0001.svg"
+    assert (point.get("id"), point.get("data-score")) == ("mark-2", "0.123457")
+    assert (point.get("data-name"), point.get("data-code")) == ('a "bee"', "SCT 1")
+    assert point[0].text == '2 a "bee", 0.12'
+    assert (point[1].get("cx"), point[1].get("cy"), point[1].get("r")) == ("6.5", "4", "0.5")
+    assert (box.get("id"), box.get("data-score")) == ("mark-7", None)
+    assert [box[1].get(key) for key in ("x", "y", "width", "height")] == ["3", "1", "4", "2"]
+    assert outline[1].get("d") == "M3 2H5V6Z"
+
+
+def test_converting_takes_the_marks_along(tmp_path: Path) -> None:
+    grid = Grid.regular((3, 8, 9), (2.0, 1.0, 1.0))
+    svg.write((), grid, tmp_path / "a.zip", marked(grid))
+
+    found = annotations.read_annotation(tmp_path / "a.zip", grid)
+
+    assert [one.number for one in found.marks] == [2, 7, 9]
+    assert found.structures == ()
 
 
 @pytest.mark.parametrize(

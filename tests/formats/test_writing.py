@@ -18,7 +18,7 @@ from strategies import labelmaps
 from delineate import formats
 from delineate.contour import Structure, fill, measure, trace_all
 from delineate.errors import ExportError, GeometryError
-from delineate.formats import nifti, sheet
+from delineate.formats import geojson, nifti, sheet_legend, svg
 from delineate.formats.drawing import EXACT, Drawing, Outlines, outlines
 from delineate.formats.format import Choices
 from delineate.formats.marks import Mark
@@ -286,6 +286,17 @@ def test_marks_come_back_and_their_outlines_are_compared(tmp_path: Path) -> None
         assert set(trip.structures) == {3, *(one.number for one in structures)}
 
 
+def test_things_looked_for_and_not_found_are_an_answer(tmp_path: Path) -> None:
+    grid = Grid.regular((1, 8, 9), unit="px")
+    drawing = Drawing(image=Image(np.zeros(grid.shape), grid, "photo"), counted=True)
+
+    assert possible(drawing) == ("geojson", "svg", "coco", "csv", "png")
+    for name in possible(drawing):
+        assert write(drawing, name, tmp_path / FORMATS[name].file) is None
+    assert svg.read_marks(tmp_path / FORMATS["svg"].file) == ()
+    assert geojson.read_marks(tmp_path / FORMATS["geojson"].file) == ()
+
+
 def test_dicom_objects_need_a_series(series: tuple[Image, LabelMap]) -> None:
     image, _ = series
     demand_series(image, FORMATS)
@@ -341,7 +352,10 @@ def test_the_sheet_tells_measured_volumes_however_outlines_are_drawn(
     volumes = {number: one["volume_ml"] for number, one in measure(labels).items()}
 
     legends = [
-        [text for _, text, _ in sheet._legend(outlines((labels,), how), labels.grid, volumes)]
+        [
+            entry.text
+            for entry in sheet_legend.of_structures(outlines((labels,), how), labels.grid, volumes)
+        ]
         for how in (EXACT, Outlines("midpoint", 1.0))
     ]
 
