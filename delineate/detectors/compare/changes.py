@@ -97,7 +97,7 @@ def _changes(
             mask[_GAP + 1 : -_GAP - 1, _GAP + 1 : -_GAP - 1],
             extra,
             int(own.sum()),
-            float(np.clip((one - known)[place][own], 0, 1).mean()),
+            float(np.clip(one[place][own] - known[place][own], 0, 1).mean()),
         )
 
 

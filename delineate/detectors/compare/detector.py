@@ -54,13 +54,16 @@ class TemplateComparison:
             template,
             _start(picture.shape, template.shape),
             options.max_shift * max(picture.shape),
+            monitor.checkpoint,
         )
         _demand_same_board(placed)
         monitor.checkpoint()
         monitor.progress(0.5, "comparing")
         template = levelled(template, None, "template")
+        monitor.checkpoint()
         is_bright, remarks = _polarity(template, options)
         template = warped(template, placed.matrix, picture.shape)
+        monitor.checkpoint()
         unknown = np.isnan(template)
         picture = levelled(np.where(unknown, np.nan, picture), template > 0.5, "picture")
         if not is_bright:

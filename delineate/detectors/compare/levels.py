@@ -105,11 +105,19 @@ def copper_is_bright(levels: Floats) -> bool | None:
     levels
         As :func:`levelled` returns them.
     """
-    step = -(-max(levels.shape) // _THIN)
-    bright = ndimage.median_filter(levels[::step, ::step] > 0.5, _SPECK)
-    conductors, holes = zip(_pieces_and_holes(bright), _pieces_and_holes(~bright), strict=True)
-    votes = np.sign(conductors[0] - conductors[1]) - np.sign(holes[0] - holes[1])
-    return None if votes == 0 else bool(votes > 0)
+    votes = 0
+    for top in _starts(levels.shape[0]):
+        for left in _starts(levels.shape[1]):
+            part = levels[top : top + _THIN, left : left + _THIN] > 0.5
+            bright = ndimage.median_filter(part, _SPECK)
+            pieces, holes = zip(_pieces_and_holes(bright), _pieces_and_holes(~bright), strict=True)
+            votes += int(np.sign(pieces[0] - pieces[1]) - np.sign(holes[0] - holes[1]))
+    return None if votes == 0 else votes > 0
+
+
+def _starts(size: int) -> list[int]:
+    """Where the parts begin in which copper is looked for: one, or the two ends."""
+    return [0] if size <= _THIN else [0, size - _THIN]
 
 
 def _pieces_and_holes(level: Mask) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,13 @@ class _Level:
     template: Floats
 
 
-def register(picture: Floats, template: Floats, start: Matrix, max_shift: float) -> Registration:
+def register(
+    picture: Floats,
+    template: Floats,
+    start: Matrix,
+    max_shift: float,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Registration:
     """Find the homography that lays a template over a picture.
 
     Rotation up to 3 degrees and shift are searched for by correlation in the frequency domain [1]_;
@@ -66,6 +73,8 @@ def register(picture: Floats, template: Floats, start: Matrix, max_shift: float)
         First guess of the matrix, such as the identity.
     max_shift
         In samples of the picture.
+    checkpoint
+        Called now and then; may raise to stop.
 
     References
     ----------
@@ -74,10 +83,10 @@ def register(picture: Floats, template: Floats, start: Matrix, max_shift: float)
        doi:10.1023/B:VISI.0000011205.11775.fd
     """
     levels = _pyramid(picture, template)
-    found = _refined(levels, start)
+    found = _refined(levels, start, checkpoint)
     if found.agreement >= _SURE:
         return found
-    searched = _refined(levels, _searched(levels[0], start, max_shift))
+    searched = _refined(levels, _searched(levels[0], start, max_shift, checkpoint), checkpoint)
     return max(found, searched, key=lambda each: each.agreement)
 
 
@@ -130,7 +139,7 @@ def _flat(a: Floats) -> Floats:
     mean = ndimage.uniform_filter(a, size)
     a = a - mean
     variance = ndimage.uniform_filter(a * a, size)
-    return np.asarray(a / np.sqrt(variance + 0.1 * variance.mean() + 1e-12), np.float32)
+    return np.asarray(a / np.sqrt(variance + 0.5 * variance.mean() + 1e-12), np.float32)
 
 
 def _at(matrix: Matrix, factor: float) -> Matrix:
@@ -145,7 +154,9 @@ def _full(matrix: Matrix, factor: int) -> Matrix:
     return _at(matrix, 1 / factor)
 
 
-def _searched(level: _Level, start: Matrix, max_shift: float) -> Matrix:
+def _searched(
+    level: _Level, start: Matrix, max_shift: float, checkpoint: Callable[[], None]
+) -> Matrix:
     """The best rotation and shift at the coarsest level."""
     shape = level.picture.shape
     size = [fft.next_fast_len(2 * n, real=True) for n in shape]
@@ -154,6 +165,7 @@ def _searched(level: _Level, start: Matrix, max_shift: float) -> Matrix:
     centre = (np.array(shape) - 1) / 2
     best, found = -np.inf, _at(start, level.factor)
     for angle in _ANGLES:
+        checkpoint()
         turn = np.eye(3)
         turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
         turn[:2, 2] = centre - turn[:2, :2] @ centre
@@ -172,8 +184,9 @@ def _searched(level: _Level, start: Matrix, max_shift: float) -> Matrix:
     return _full(found, level.factor)
 
 
-def _refined(levels: list[_Level], matrix: Matrix) -> Registration:
+def _refined(levels: list[_Level], matrix: Matrix, checkpoint: Callable[[], None]) -> Registration:
     for number, level in enumerate(levels):
+        checkpoint()
         last = number == len(levels) - 1
         matrix = _full(_stepped(level, _at(matrix, level.factor), 8 if last else 6), level.factor)
     return _judged(levels[0], matrix)
