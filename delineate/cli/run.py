@@ -92,7 +92,7 @@ def _fitting(found: delineation.Delineation) -> list[str]:
     """What is written where nobody asked for anything."""
     possible = delineation.exportable(found)
     shapes = [name for name in _SHAPES if name in possible][:1]
-    return shapes + [name for name in ("csv",) if name in possible]
+    return shapes + [name for name in ("picture", "csv", "overall") if name in possible]
 
 
 def named_values(pairs: list[str]) -> dict[str, str]:
