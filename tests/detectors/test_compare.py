@@ -155,11 +155,11 @@ def test_box_and_polygon_of_a_pin_hole_by_hand() -> None:
     assert np.allclose(wide.box, ((225.5, 105.5, -0.5), (234.5, 114.5, 0.5)))
 
 
-def test_a_corner_cut_off_is_open_and_a_hairline_is_found() -> None:
+def test_a_piece_cut_off_is_open_and_a_hairline_is_found() -> None:
     copper = board()
     cut = copper.copy()
-    for row in range(25, 60):  # a slanting cut across the upper left corner of the plane
-        cut[row, max(180, 235 - row - 2) : max(180, 235 - row + 3)] = False
+    cut[60:91, 180:189] = False  # a sliver of the plane's left edge, five samples wide
+    cut[64:87, 180:185] = True
     hairline = copper.copy()
     hairline[110:112, 145:175] = True  # two samples high, near no edge
 
@@ -184,6 +184,19 @@ def test_a_faint_fault_is_found_by_less_contrast() -> None:
 
     assert found(picture).findings == ()
     assert [name for name, *_ in names_and_places(found(picture, contrast=0.3))] == ["copper"]
+
+
+def test_light_that_falls_across_a_nearly_empty_board_is_no_fault() -> None:
+    sparse = board()
+    sparse[:, 140:] = sparse[205:] = False
+    changed, _ = planted(sparse, "open", 110, 1)
+    light = 1 - np.add.outer(np.linspace(0, 0.35, 260), np.linspace(0, 0.35, 300))
+    shaded = grey(np.rint(photograph(changed).array[0] * light).astype(np.uint8))
+    shaded_template = grey(np.rint(photograph(sparse).array[0] * light[::-1]).astype(np.uint8))
+
+    for template in (photograph(sparse), shaded_template):
+        result = found(shaded, template, copper="dark")
+        assert [name for name, *_ in names_and_places(result)] == ["open"]
 
 
 def test_colours_of_one_brightness_are_told_apart() -> None:

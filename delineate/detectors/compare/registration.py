@@ -17,7 +17,7 @@ Matrix = NDArray[np.float64]
 
 _COARSEST, _FINEST = 400, 2048  # samples of the longer side where the search starts and ends
 _ANGLES = np.deg2rad(np.linspace(-3.0, 3.0, 13))
-_SURE = 0.9  # agreement that needs no search
+_SURE = 0.97  # agreement that needs no search
 _POINTS = 40_000
 _STEPS, _STILL = 30, 0.01  # iterations; samples by which the last one moved a corner
 _STRIP = 1 << 22  # samples warped at a time
