@@ -26,6 +26,7 @@ from delineate.segmentation.training.organ_cases import IGNORED, labelled_cases
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NEW_PHANTOMS = (9_000_001, 9_000_002, 9_000_003)  # training takes seeds from 0 on
 STACKS = (5, 10, 20, 40)
+LEAST_IN_STACK_ML = 5.0
 ON_CPU = OrganOptions(device="cpu")
 
 
@@ -95,18 +96,25 @@ def dice(case: Case, labels: LabelMap) -> dict[str, float]:
 
 
 def stacks(image: Image, whole: LabelMap, detector: OrganDetector) -> dict[str, float]:
-    """Mean Dice of middle stacks of some slices against the whole scan's result."""
+    """Mean Dice of stacks of some slices against the whole scan's result.
+
+    Stacks lie a quarter, a half and three quarters up the scan; structures count of which the
+    whole scan's result has enough in the stack.
+    """
     number, figures = numbers(whole), {}
+    enough = LEAST_IN_STACK_ML * 1000 / image.grid.voxel_size
     for depth in STACKS:
-        first = (image.grid.shape[0] - depth) // 2
-        grid = image.grid.crop((first, 0, 0), (depth, *image.grid.shape[1:]))
-        part = found(Image(image.array[first : first + depth], grid, "CT"), detector)
-        there = whole.array[first : first + depth]
-        scores = [
-            overlap(part.array == number[name], there == number[name])
-            for name in NAMES
-            if (there == number[name]).any()
-        ]
+        scores = []
+        for quarter in (1, 2, 3):
+            first = (image.grid.shape[0] - depth) * quarter // 4
+            grid = image.grid.crop((first, 0, 0), (depth, *image.grid.shape[1:]))
+            part = found(Image(image.array[first : first + depth], grid, "CT"), detector)
+            there = whole.array[first : first + depth]
+            scores += [
+                overlap(part.array == label, there == label)
+                for label in number.values()
+                if np.count_nonzero(there == label) >= enough
+            ]
         figures[f"{depth} slices against the whole"] = round(float(np.mean(scores)), 3)
     return figures
 

@@ -29,6 +29,10 @@ _SELDOM_ALONE = frozenset(
         *("stomach", "aorta", "heart"),
     }
 )
+CUT_SHARE = 0.25
+"""What reaches the first or the last slice goes on beyond it: this share of its least volume is
+enough."""
+
 _WRONG_SIDE_SHARE = 0.2
 _FULL_HEIGHT_MM = 100.0
 _NEVER = np.float32(-1e4)
@@ -107,7 +111,9 @@ def judge(
         mask = (winner == label) & covered
         volume = float(mask.sum()) * ml
         confidence = float(probability[mask].mean()) if volume else 0.0
-        if volume < structure.min_volume_ml * shown or confidence < LEAST_CONFIDENCE:
+        cut = bool(volume) and bool(mask[heights[[0, -1]]].any())
+        least = structure.min_volume_ml * (min(shown, CUT_SHARE) if cut else shown)
+        if volume < least or confidence < LEAST_CONFIDENCE:
             logits[label] = _NEVER
             continue
         found.append(Found(label, volume, confidence))

@@ -104,6 +104,17 @@ def test_too_little_is_not_found() -> None:
     assert not labels.any()
 
 
+def test_the_end_of_an_organ_that_the_scan_cuts_needs_less_volume() -> None:
+    """Two samples of a kidney: in the last slice its upper end, in the middle noise."""
+    drawn = np.zeros(SHAPE, int)
+    drawn[-1, 2, 2:4] = 1
+
+    (only,), labels = _judged(drawn)
+
+    assert only.volume_ml == 2
+    np.testing.assert_array_equal(labels, drawn)
+
+
 def test_an_unsure_structure_is_not_found() -> None:
     drawn = np.zeros(SHAPE, int)
     drawn[2:6, 2:6, 2:6] = 1

@@ -28,7 +28,7 @@ SPACING = (5.0, 4.0, 4.0)
 
 class TestOrgansOnCT(DetectorTests):
     detector_id = "organs.ct"
-    equivariant: ClassVar = {"shift": 0.25}  # of the small structures, at 5 mm
+    equivariant: ClassVar = {"shift": 0.1}  # of the small structures, at 5 mm
 
     def sample(self) -> Image:
         return torso(901, SPACING, (-150.0, 130.0), phase=Phase.PORTAL)[0]
@@ -62,7 +62,7 @@ def test_the_detector_draws_a_phantom_it_never_saw(
 
     for name in ("lung_left", "lung_right", "liver"):
         assert _dice(drawn.output, truth, name) > 0.85, name
-    assert _dice(drawn.output, truth, "bones") > 0.6
+    assert _dice(drawn.output, truth, "bones") > 0.7
     assert all(0.7 <= score <= 1 for score in drawn.scores.values())
 
 
