@@ -56,7 +56,7 @@ class Recipe:
     side: int = 160
     kinds: int = 1
     zoom: float = 1.5
-    sigma: float = 0.16
+    sigma: float = 0.25
     smallest: float = 0.0
     largest: float = inf
     pointed: float = 0.7

@@ -44,6 +44,7 @@ PLAN, MADE, MODEL = "plan.json", "made", "model"
 _TILE, _OVERLAP = 1024, 0.2
 _SMALLEST, _LARGEST = 5.0, 48.0  # lengths that one map is for, where there are several
 _LEAST_HEIGHT = THRESHOLDS[0]
+_APART = 0.27  # of a thing's length: two peaks that are nearer are one thing
 _HELD_TRAPS, _FIRST_HELD = 32, 1_000_000
 
 Report = Callable[[str, int], None]
@@ -206,7 +207,10 @@ def _model(folder: Path, options: Options, names: Sequence[str], size: float) ->
         modality="photo",
         finds="points",
         settings=PointSettings(
-            size_px=round(size, 2), levels=options.levels, zoom=options.zoom
+            size_px=round(size, 2),
+            distance=round(max(2.5, _APART * size), 2),
+            levels=options.levels,
+            zoom=options.zoom,
         ).to_json(),
         dimensions=2,
         network="UNet",
