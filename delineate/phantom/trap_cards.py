@@ -58,7 +58,7 @@ def card(shape: Shape, rng: np.random.Generator, name: str | None = None) -> Arr
         out *= (1 + grain * rng.uniform(0.03, 0.12))[..., None]
     picture = Pillow.fromarray((np.clip(out, 0, 1) * 255).astype(np.uint8))
     _print(picture, rng)
-    return np.asarray(picture, np.float32) / 255
+    return np.asarray(picture, np.float32) / np.float32(255)
 
 
 def cloud(
@@ -109,7 +109,7 @@ def litter(canvas: Array, rng: np.random.Generator, amount: float = 1.0) -> Arra
         pen = ImageDraw.Draw(picture, "RGBA")
         for _ in range(int(rng.poisson(share * usual * rng.gamma(0.7, 1.4)))):
             draw(pen, rng, picture.size)
-    return np.asarray(picture, np.float32) / 255
+    return np.asarray(picture, np.float32) / np.float32(255)
 
 
 Size = tuple[int, int]

@@ -84,7 +84,7 @@ def insect(kind: str, length: float, rng: np.random.Generator) -> NDArray[np.flo
     pen = _Pen(length, rng.uniform(0, 2 * np.pi))
     _DRAWN[kind](pen, rng)
     small = pen.canvas.convert("RGBa").reduce(_FINER)
-    drawn = np.asarray(small, np.float32) / 255
+    drawn = np.asarray(small, np.float32) / np.float32(255)
     rough = ndimage.gaussian_filter(rng.standard_normal(drawn.shape[:2]), rng.uniform(0.5, 1.5))
     rough = 1 + rng.uniform(0, 0.3) * rough / max(float(rough.std()), 1e-6)
     drawn = drawn.copy()
