@@ -38,7 +38,9 @@ class CompareOptions(Options):
         None, description="Picture of the same board without a fault; must be given."
     )
     copper: Literal["auto", "bright", "dark"] = Field(
-        "auto", description="Whether copper is the brighter or the darker of the two levels."
+        "auto",
+        description="Whether copper is the brighter or the darker of the two levels; auto goes by "
+        "the template's conductors and holes, and takes dark where they do not tell.",
     )
     contrast: float = Field(
         0.5,

@@ -27,6 +27,7 @@ _STRONG = 0.25  # of the steepest slopes: what is an edge
 _ROUNDS = 2
 _SAMPLED = 50_000
 _DARKEST = 0.1  # light, as a share of the usual
+_MARGIN = 2  # pieces or holes: by one more a level is not taken for copper
 _SPECK = 5  # samples; narrower things are not counted as conductors or holes
 _CONDUCTOR = 0.001  # of the picture
 _HOLE, _SMALL = 0.1, 30  # of the longer side across, at most; samples, at least
@@ -111,8 +112,9 @@ def copper_is_bright(levels: Floats) -> bool | None:
             part = levels[top : top + _THIN, left : left + _THIN] > 0.5
             bright = ndimage.median_filter(part, _SPECK)
             pieces, holes = zip(_pieces_and_holes(bright), _pieces_and_holes(~bright), strict=True)
-            votes += int(np.sign(pieces[0] - pieces[1]) - np.sign(holes[0] - holes[1]))
-    return None if votes == 0 else votes > 0
+            more = np.clip((pieces[0] - pieces[1], holes[1] - holes[0]), -_MARGIN, _MARGIN)
+            votes += int(more.sum())
+    return None if abs(votes) < _MARGIN else votes > 0
 
 
 def _starts(size: int) -> list[int]:
