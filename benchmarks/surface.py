@@ -27,25 +27,43 @@ from typing import Any
 
 import numpy as np
 from measure import report
-from surface_scores import black_hat, compare, f1, mean_dice, peer_masks, table
+from numpy.typing import NDArray
+from surface_scores import (
+    OUTLINE_AT,
+    Choice,
+    Row,
+    black_hat,
+    chosen,
+    compare,
+    filtered,
+    nested,
+    peer_masks,
+    strata,
+    table,
+)
 
-from delineate.detectors.surface import MODEL
+from delineate.detectors.surface import MODEL, SurfaceOptions
+from delineate.detectors.surface.regions import numbered_regions
 from delineate.imaging import Category
 from delineate.plugins import Monitor
 from delineate.segmentation.model_file import describe_model, read_model
 from delineate.segmentation.options import ModelOptions
+from delineate.segmentation.segmenter import Review, Segmenter
 from delineate.segmentation.training.layouts import CaseFiles, find
 from delineate.segmentation.training.pairs import read_pair
 from delineate.segmentation.training.plan import Options
 from delineate.segmentation.training.run import Data, train_model
+from delineate.segmentation.working import Working
+
+_OPTIONS = SurfaceOptions()
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "defects" / "bsdata"
 CARD = Path(__file__).resolve().parents[1] / "docs" / "models" / "defects-surface.md"
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
 NAMES = {1: "Pitting"}
 FOLDS = 5
-MIN_AREA, MIN_PROBABILITY = 30, 0.7  # as the detector has them
-SMALL_PX = 300
+WEAK = (0.5, 30, 0.7)  # outlined at, least area, least mean probability
+SHIPPED = (_OPTIONS.outline_at, _OPTIONS.min_area_px, _OPTIONS.min_probability)
 PROBE = 150  # steps after which the speed is known
 RESERVE_S = 30.0  # for measuring at the end
 RADII, AREAS = (12, 20, 28), (30, 100, 300, 1000)
@@ -108,21 +126,32 @@ def train_one(arguments: argparse.Namespace) -> None:
 
 
 def score_fold(folder: Path, kept: tuple[str, ...], arguments: argparse.Namespace) -> None:
-    """Outline the pictures that were kept back and write their scores."""
-    from delineate.detectors.surface.detector import outlined
-    from delineate.segmentation.segmenter import Segmenter
-
+    """Outline the pictures that were kept back; write scores for every choice of the filter."""
     known, dataset = cases(arguments.data), find(arguments.data, NAMES)
     segmenter = Segmenter(read_model(folder / "model"))
-    rows = []
+    rows: list[Row] = []
     for name in kept:
         image, drawn = read_pair(known[name], dataset)
         for mirror in (False, True):
+            about = {"name": name, "group": group(name), "mirror": mirror}
             options = ModelOptions(device=arguments.device, backend="torch", mirror=mirror)
-            found, _ = outlined(segmenter, image, options, Monitor(), MIN_AREA, MIN_PROBABILITY)
-            row = compare(drawn[0] == 1, found.labels[0] > 0)
-            rows.append(row | {"name": name, "group": group(name), "mirror": mirror})
-    (folder / "scores.json").write_text(json.dumps(rows, indent=1) + "\n")
+            review = every_choice(drawn == 1, about, rows)
+            segmenter.run(image, options, Monitor(), review=review)
+    (folder / "scores.json").write_text(json.dumps(rows) + "\n")
+
+
+def every_choice(drawn: NDArray[np.bool_], about: Row, rows: list[Row]) -> Review:
+    """What adds the scores of a picture to ``rows``: a row for each choice of the filter."""
+
+    def review(logits: NDArray[np.float32], _: NDArray[np.float32], working: Working) -> None:
+        covered = working.covered(0, logits.shape[1])
+        for level in OUTLINE_AT:
+            pieces, regions = numbered_regions(logits, covered, level)
+            inside = pieces[covered].reshape(drawn.shape)[0]
+            for choice, row in filtered(inside, regions, drawn[0]):
+                rows.append(row | about | {"choice": (level, *choice)})
+
+    return review
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -154,7 +183,7 @@ _PASSED = (
 def peer_rows(data: Path) -> list[dict[str, Any]]:
     """Black-hat, threshold and least area, chosen for F1 and then Dice on the other folds."""
     known, dataset = cases(data), find(data, NAMES)
-    rows: dict[str, dict[tuple[int, float, int], dict[str, Any]]] = {}
+    rows: dict[str, dict[Choice, Row]] = {}
     for name, case in known.items():
         image, drawn = read_pair(case, dataset)
         grey = image.array[0].mean(axis=-1, dtype=np.float32)
@@ -164,41 +193,28 @@ def peer_rows(data: Path) -> list[dict[str, Any]]:
             for (threshold, area), mask in masks.items():
                 row = compare(drawn[0] == 1, mask)
                 rows[name][radius, threshold, area] = row | {"name": name, "group": group(name)}
-    out = []
-    for part in folds(sorted(known)):
-        others = [name for name in known if name not in part]
-        choices = list(rows[others[0]])
-        best = max(
-            choices,
-            key=lambda choice: (
-                f1([rows[name][choice] for name in others])
-                + mean_dice([rows[name][choice] for name in others])
-            ),
-        )
-        out += [rows[name][best] for name in part]
-    return out
-
-
-def strata(rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    yield "all", rows
-    yield "pitting of 300 px or more", [row for row in rows if row["drawn_px"] >= SMALL_PX]
-    yield "pitting below 300 px", [row for row in rows if row["drawn_px"] < SMALL_PX]
-    yield "spindle 01", [row for row in rows if not row["name"].startswith("KGT")]
-    yield "other spindles", [row for row in rows if row["name"].startswith("KGT")]
+    return nested(rows, folds(sorted(known)))
 
 
 def cross_validated(out: Path) -> dict[str, Any]:
-    found = [
-        row
-        for number in range(FOLDS)
-        for row in json.loads((out / f"fold_{number}" / "scores.json").read_text())
-    ]
+    """Tables with the filter chosen on the other folds; with a weak filter; and what ships."""
+    rows: dict[bool, dict[str, dict[Choice, Row]]] = {False: {}, True: {}}
+    for number in range(FOLDS):
+        for row in json.loads((out / f"fold_{number}" / "scores.json").read_text()):
+            rows[row["mirror"]].setdefault(row["name"], {})[tuple(row["choice"])] = row
+    names = sorted(rows[False])
+    parts = folds(names)
+    best = chosen(rows[False], names)
+    if best != SHIPPED:
+        print(f"chosen on all pictures: {best}, but the detector has {SHIPPED}", file=sys.stderr)
+    found = {
+        "U-Net": nested(rows[False], parts),
+        "U-Net, mean of flips": nested(rows[True], parts),
+        "U-Net, weak filter": [rows[False][name][WEAK] for name in names],
+    }
     return {
-        name: {part: table(some) for part, some in strata(rows) if some}
-        for name, rows in (
-            ("U-Net", [row for row in found if not row["mirror"]]),
-            ("U-Net, mean of flips", [row for row in found if row["mirror"]]),
-        )
+        name: {part: table(some) for part, some in strata(these) if some}
+        for name, these in found.items()
     }
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import scipy.ndimage as ndimage
 from numpy.typing import NDArray
 
+from delineate.detectors.surface.regions import Region
+
 IOU = 0.33  # from where on a region counts as found; the rule of DeepPCB
 DRAWS = 2000
+SMALL_PX = 300
+OUTLINE_AT = (0.5, 0.7, 0.85)
+FILTERS = tuple(product((30, 100, 300), (0.7, 0.8, 0.85, 0.9)))  # samples, mean probability
 Mask = NDArray[np.bool_]
 Row = dict[str, Any]
+Choice = tuple[float, ...]
 
 _TOUCHING = np.ones((3, 3), bool)
 
@@ -107,3 +114,43 @@ def peer_masks(
         for area in areas:
             out[threshold, area] = (sizes >= area)[numbered]
     return out
+
+
+def rate(rows: Sequence[Row]) -> float:
+    """What numbers are chosen for: regions found, and how well they are outlined."""
+    return f1(rows) + mean_dice(rows)
+
+
+def chosen(rows: Mapping[str, Mapping[Choice, Row]], names: Sequence[str]) -> Choice:
+    """The choice that does best on some pictures; the first of equals."""
+    return max(rows[names[0]], key=lambda choice: rate([rows[name][choice] for name in names]))
+
+
+def nested(rows: Mapping[str, Mapping[Choice, Row]], folds: Sequence[Sequence[str]]) -> list[Row]:
+    """Rows of each fold with what was chosen on the others."""
+    out = []
+    for part in folds:
+        best = chosen(rows, [name for name in rows if name not in part])
+        out += [rows[name][best] for name in part]
+    return out
+
+
+def filtered(
+    pieces: NDArray[np.int32], regions: Sequence[Region], drawn: Mask
+) -> Iterator[tuple[tuple[int, float], Row]]:
+    """Scores for each least area and least mean probability of `FILTERS`."""
+    known: dict[tuple[bool, ...], Row] = {}
+    for area, probability in FILTERS:
+        good = tuple(r.samples >= area and r.probability >= probability for r in regions)
+        if good not in known:
+            known[good] = compare(drawn, np.array([False, *good])[pieces])
+        yield (area, probability), known[good]
+
+
+def strata(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The rows, and those of large and small pitting and of either kind of spindle."""
+    yield "all", list(rows)
+    yield "pitting of 300 px or more", [row for row in rows if row["drawn_px"] >= SMALL_PX]
+    yield "pitting below 300 px", [row for row in rows if row["drawn_px"] < SMALL_PX]
+    yield "spindle 01", [row for row in rows if not row["name"].startswith("KGT")]
+    yield "other spindles", [row for row in rows if row["name"].startswith("KGT")]

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import scipy.ndimage as ndimage
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def test_small_and_unsure_regions_are_dropped_by_hand() -> None:
         """
     )
 
-    kept = believed_regions(logits, np.ones((1, 4, 7), bool), 2, 0.7)
+    kept = believed_regions(logits, np.ones((1, 4, 7), bool), 0.5, 2, 0.7)
 
     assert kept == [Region(1, 5, pytest.approx(0.9))]  # joined by a corner
     assert (logits.argmax(axis=0)[0] == 1).astype(int).tolist() == [
@@ -61,20 +61,26 @@ def test_small_and_unsure_regions_are_dropped_by_hand() -> None:
 
 @given(
     hnp.arrays(np.float32, (3, 1, 7, 9), elements=st.floats(-5, 5, width=16)),
+    st.floats(0.3, 0.9),
     st.integers(1, 8),
     st.floats(0.3, 0.95),
 )
 def test_what_is_left_is_large_and_sure_and_was_there_before(
-    logits: NDArray[np.float32], least: int, sure: float
+    logits: NDArray[np.float32], level: float, least: int, sure: float
 ) -> None:
-    before, original = logits.argmax(axis=0), logits.copy()
+    original = logits.copy()
     probability = np.exp(original) / np.exp(original).sum(axis=0)
+    assume((np.abs(probability - level) > 1e-5).all())
+    before = np.where(probability.max(axis=0) > level, original.argmax(axis=0), 0)
 
-    kept = believed_regions(logits, np.ones((1, 7, 9), bool), least, sure)
+    kept = believed_regions(logits, np.ones((1, 7, 9), bool), level, least, sure)
 
     for region in kept:
         assert region.samples >= least
-        assert region.probability >= sure - 1e-5
+        assert region.probability >= max(level, sure) - 1e-5
+    after = logits.argmax(axis=0)
+    assert ((after == before) | (after == 0)).all()
+    assert np.count_nonzero(after) == sum(region.samples for region in kept)
     for label in (1, 2):
         mine = [region.samples for region in kept if region.label == label]
         was, count = ndimage.label(before == label, TOUCHING)
@@ -93,8 +99,22 @@ def test_samples_beyond_the_picture_do_not_count() -> None:
     covered = np.ones((1, 2, 4), bool)
     covered[0, 1] = False
 
-    assert believed_regions(logits.copy(), covered, 4, 0.5) == []
-    assert [each.samples for each in believed_regions(logits, covered, 3, 0.5)] == [3]
+    assert believed_regions(logits.copy(), covered, 0.5, 4, 0.5) == []
+    assert [each.samples for each in believed_regions(logits, covered, 0.5, 3, 0.5)] == [3]
+
+
+def test_a_higher_level_draws_regions_tighter_by_hand() -> None:
+    logits = logits_of(
+        """
+        +##+.++
+        +##+.++
+        """
+    )
+
+    kept = believed_regions(logits, np.ones((1, 2, 7), bool), 0.7, 2, 0.7)
+
+    assert kept == [Region(1, 4, pytest.approx(0.9))]
+    assert (logits.argmax(axis=0)[0] == 1).astype(int).tolist() == [[0, 1, 1, 0, 0, 0, 0]] * 2
 
 
 def painted(seed: int) -> tuple[Image, NDArray[np.bool_]]:
@@ -113,7 +133,7 @@ class TestSurface(DetectorTests):
     large_samples = 1_000_000
 
     def sample(self) -> Image:
-        return painted(1)[0]
+        return metal(1, (320, 384), flaws=("pitting",))[0]
 
 
 @pytest.mark.parametrize("seed", range(1, 5))
@@ -128,12 +148,14 @@ def test_painted_pitting_is_outlined(seed: int) -> None:
     assert found.findings[0].measurements["regions"] >= 1
 
 
-def test_painted_metal_without_a_flaw_has_no_pitting() -> None:
-    found = delineate(metal(3)[0], spec)
+@pytest.mark.parametrize("seed", [0, 3, 6])
+def test_painted_metal_without_a_flaw_has_no_pitting(seed: int) -> None:
+    found = delineate(metal(seed)[0], spec, {"device": "cpu"})
 
     assert isinstance(found.output, LabelMap)
     assert dict(found.output.categories) == {1: PITTING}
-    assert np.count_nonzero(found.output.array) < 0.005 * found.output.array.size
+    assert not found.output.array.any()
+    assert not any(finding.contours for finding in found.findings)
 
 
 @needs_bsdata
@@ -154,7 +176,7 @@ def test_the_pits_it_learned_from_are_found_and_measured() -> None:
             assert finding.measurements["regions"] == count
             assert finding.measurements["largest_region_px"] == np.bincount(pieces.flat)[1:].max()
             assert finding.score is not None
-            assert finding.score >= 0.7
+            assert finding.score >= 0.9
 
     assert large >= 5
 

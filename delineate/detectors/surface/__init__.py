@@ -27,11 +27,17 @@ _SHIPPED = json.loads((MODEL / "model.json").read_text(encoding="utf-8"))
 class SurfaceOptions(Options):
     """What may be chosen about a search for surface defects."""
 
+    outline_at: float = Field(
+        default=0.7,
+        ge=0.5,
+        lt=1.0,
+        description="Probability from which on a sample counts as pitting: more draws it tighter.",
+    )
     min_area_px: int = Field(
-        default=30, ge=1, description="Connected samples fewer than these are not given out."
+        default=300, ge=1, description="Connected samples fewer than these are not given out."
     )
     min_probability: float = Field(
-        default=0.7,
+        default=0.9,
         ge=0.5,
         le=1.0,
         description="Least mean probability of a region: more finds less, and less that is wrong.",

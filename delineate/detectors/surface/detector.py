@@ -17,11 +17,11 @@ from delineate.segmentation.intensity import applied
 from delineate.segmentation.model import Model
 from delineate.segmentation.model_file import read_model
 from delineate.segmentation.options import AnomalyOptions, ModelOptions
-from delineate.segmentation.segmenter import Segmented, Segmenter
+from delineate.segmentation.segmenter import Segmenter
 from delineate.segmentation.weights import load_network
 from delineate.segmentation.working import Working
 
-__all__ = ["MEANING", "AnomalyDetector", "SurfaceDetector", "outlined", "planes"]
+__all__ = ["MEANING", "AnomalyDetector", "SurfaceDetector", "planes"]
 
 MEANING = "distance of the texture to the nearest one of good pictures"
 _WHITE = 1.5  # full brightness is 1; of pictures without a fixed range a little more may come
@@ -51,9 +51,18 @@ class SurfaceDetector:
             samples of the ``largest_region_px``.
         """
         asked = ModelOptions(device=options.device, backend=options.backend, mirror=options.mirror)
-        found, kept = outlined(
-            self._segmenter, image, asked, monitor, options.min_area_px, options.min_probability
-        )
+        kept: list[Region] = []
+
+        def review(logits: NDArray[np.float32], _: NDArray[np.float32], working: Working) -> None:
+            kept[:] = believed_regions(
+                logits,
+                working.covered(0, logits.shape[1]),
+                options.outline_at,
+                options.min_area_px,
+                options.min_probability,
+            )
+
+        found = self._segmenter.run(image, asked, monitor, review=review)
         labels = LabelMap(found.labels, image.grid, {1: PITTING})
         if not kept:
             return Detection(labels, remarks=found.remarks, device=found.device)
@@ -71,24 +80,6 @@ class SurfaceDetector:
             remarks=found.remarks,
             device=found.device,
         )
-
-
-def outlined(
-    segmenter: Segmenter,
-    image: Image,
-    options: ModelOptions,
-    monitor: Monitor,
-    min_area: int,
-    min_probability: float,
-) -> tuple[Segmented, list[Region]]:
-    """Segment a picture, and keep the regions that `believed_regions` believes."""
-    kept: list[Region] = []
-
-    def review(logits: NDArray[np.float32], _: NDArray[np.float32], working: Working) -> None:
-        covered = working.covered(0, logits.shape[1])
-        kept[:] = believed_regions(logits, covered, min_area, min_probability)
-
-    return segmenter.run(image, options, monitor, review=review), kept
 
 
 class AnomalyDetector:
