@@ -190,14 +190,14 @@ def test_a_cpu_without_memory_is_met_by_smaller_tiles(
     ct, _ = torso(901, (5.0, 4.0, 4.0), (-150.0, 130.0), phase=Phase.PORTAL)
     options = OrganOptions(**TORCH)
     whole = OrganDetector().detect(ct, options)
-    _starve(monkeypatch, 2 * 48 * 48 * 48, error)
+    _starve(monkeypatch, 2 * 64 * 80 * 64, error)
 
     found = OrganDetector().detect(ct, options)
 
     (remark,) = found.remarks
-    assert "memory ran out with tiles of 48 x 48 x 56 on cpu" in remark
+    assert "memory ran out with tiles of 64 x 80 x 96 on cpu" in remark
     assert remark.endswith(
-        "computed with tiles of 48 x 48 x 32 on cpu. Outlines may differ from those of whole tiles."
+        "computed with tiles of 32 x 80 x 96 on cpu. Outlines may differ from those of whole tiles."
     )
     for name in ("lung_left", "lung_right", "liver"):
         label = NAMES.index(name) + 1
@@ -356,4 +356,4 @@ def test_the_shipped_model_says_of_itself_what_it_is() -> None:
 
     assert model.modality == "CT"
     assert model.mirror == ()  # left is not right
-    assert model.classes == len(model.structures) + 1 == 14
+    assert model.classes == len(model.structures) + 1 == 16
