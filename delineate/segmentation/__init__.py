@@ -42,7 +42,7 @@ organs_ct = DetectorSpec(
             licence=_SHIPPED["licence"],
         ),
     ),
-    memory_mb=1500,
+    memory_mb=2000,
     intended_use=_SHIPPED["intended_use"],
 )
 

@@ -42,7 +42,7 @@ spec = DetectorSpec(
             licence=_SHIPPED["licence"],
         ),
     ),
-    memory_mb=900,
+    memory_mb=1200,
     memory_bytes_per_sample=480.0,
     count_error=CountError(**_SHIPPED["settings"]["count_error"]),
     intended_use=_SHIPPED["intended_use"],
