@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +18,7 @@ from delineate.segmentation.imports.settings import Settings, refuse_unknown
 from delineate.segmentation.imports.source import Files, below, opened
 from delineate.segmentation.model import Model
 from delineate.segmentation.model_file import DESCRIPTION, read_model
+from delineate.segmentation.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import torch
@@ -159,7 +158,7 @@ def add(path: Path, name: str | None = None, settings: Settings = _NONE) -> Mode
     """
     if name is not None:
         settings = {**settings, "name": checked_name(name)}
-    with _scratch() as scratch:
+    with scratch_folder(models_folder()) as scratch:
         model = _importer(path)(path, scratch / "model", settings=settings)
         target = models_folder() / checked_name(model.name)
         if any(
@@ -181,18 +180,6 @@ def add(path: Path, name: str | None = None, settings: Settings = _NONE) -> Mode
                 f"a model {model.name} is installed; remove it first, or give another name (--name)"
             ) from error
     return read_model(target)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder beside the models, gone afterwards."""
-    root = models_folder()
-    root.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".adding-", dir=root))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _importer(path: Path) -> Callable[..., Model]:
@@ -258,7 +245,7 @@ def remove(name: str) -> None:
     if found.folder.is_symlink():
         found.folder.unlink()
         return
-    with _scratch() as scratch:  # out of sight at once, then deleted
+    with scratch_folder(models_folder()) as scratch:  # out of sight at once, then deleted
         found.folder.rename(scratch / "removed")
 
 

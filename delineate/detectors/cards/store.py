@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from delineate.detectors.cards.declare import detector_of
 from delineate.detectors.cards.trial import tried
 from delineate.errors import ConflictError, ModelError, NotFoundError, UploadError
 from delineate.segmentation.imports.source import Files, below, opened
+from delineate.segmentation.scratch import scratch_folder
 
 __all__ = [
     "VARIABLE",
@@ -111,7 +111,7 @@ def add(path: Path) -> Stored:
     DetectorError
         If its server does not answer.
     """
-    with _files(path) as (name, files), _scratch() as scratch:
+    with _files(path) as (name, files), scratch_folder(cards_folder()) as scratch:
         card = parse_card(files[name].read_bytes(), name)
         target = cards_folder() / card.id
         _demand_free(card.id, target)
@@ -136,7 +136,7 @@ def remove(name: str) -> None:
     if found.folder.is_symlink():
         found.folder.unlink()
         return
-    with _scratch() as scratch:  # out of sight at once, then deleted
+    with scratch_folder(cards_folder()) as scratch:  # out of sight at once, then deleted
         found.folder.rename(scratch / "removed")
 
 
@@ -249,15 +249,3 @@ def _copied_file(one: File, files: Files, folder: Path) -> File:
             f"{found}"
         )
     return one.model_copy(update={"sha256": found})
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder beside the cards, gone afterwards."""
-    root = cards_folder()
-    root.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".adding-", dir=root))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from delineate.segmentation.model import Model
+from delineate.segmentation.training.card import opening
 
 __all__ = ["model_card"]
 
@@ -13,7 +14,6 @@ def model_card(model: Model) -> str:
     """Write the card as Markdown; it names no picture and no file of the data."""
     options, settings = model.training["options"], model.settings
     learned = model.metrics["learned"]
-    weights = ", ".join(f"`{file.name}` (sha256 {file.sha256[:16]}...)" for file in model.weights)
     rows = [
         ("Input", "photographs, red, green and blue; grey is repeated"),
         ("Output", f"a point each: {', '.join(each.category.name for each in model.structures)}"),
@@ -22,21 +22,10 @@ def model_card(model: Model) -> str:
         ("Shown", f"up to {settings['zoom']:g} times larger and smaller"),
         ("Looks at", f"{settings['levels']} size(s) of a picture, each half the one before"),
         ("Least score", f"{settings['threshold']:g}"),
-        ("Weights", weights),
-        ("Licence", f"{model.licence} (state the licence of the data and of these weights here)"),
     ]
     made = learned["generated"]
     lines = [
-        f"# Model card: {model.name}",
-        "",
-        f"**{model.intended_use}**",
-        "",
-        "## What it does",
-        "",
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {text} |" for name, text in rows),
-        "",
+        *opening(model, rows),
         "## What it learned from",
         "",
         f"{learned['pictures']} pictures of a set with {learned['points']} points"

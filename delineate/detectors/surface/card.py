@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from delineate.segmentation.model import Model
+from delineate.segmentation.training.card import opening
 
 __all__ = ["good_card"]
 
@@ -12,26 +13,22 @@ def good_card(model: Model) -> str:
     settings, training = model.settings, model.training
     count, rate = training["pictures"], settings["false_alarms"]
     scores = ", ".join(f"{score:g}" for score in training["highest_scores_kept_back"])
-    weights = ", ".join(f"`{file.name}` (sha256 {file.sha256[:16]}...)" for file in model.weights)
     arguments = ", ".join(f"{key} {value}" for key, value in model.arguments.items())
+    rows = [
+        (
+            "Input",
+            f"photographs, {len(model.inputs)} channel(s), of what was learned from, by the same "
+            "camera, at the same size",
+        ),
+        (
+            "Output",
+            "a score for each sample: how far its texture is from the nearest one of good pictures",
+        ),
+        ("Network", f"`{model.network}` ({arguments}); nothing is pretrained"),
+        ("Threshold", f"{settings['threshold']:g}"),
+    ]
     lines = [
-        f"# Model card: {model.name}",
-        "",
-        f"**{model.intended_use}**",
-        "",
-        "## What it does",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| Input | photographs, {len(model.inputs)} channel(s), of what was learned from, by the "
-        "same camera, at the same size |",
-        "| Output | a score for each sample: how far its texture is from the nearest one of good "
-        "pictures |",
-        f"| Network | `{model.network}` ({arguments}); nothing is pretrained |",
-        f"| Threshold | {settings['threshold']:g} |",
-        f"| Weights | {weights} |",
-        f"| Licence | {model.licence} (state the licence of the pictures here) |",
-        "",
+        *opening(model, rows),
         "## What it learned from",
         "",
         f"{count} pictures, {training['samples']:,} samples.",

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from delineate.segmentation.intensity import Affine, Clip, MinMax, Step, ZScore
 from delineate.segmentation.model import Model
 from delineate.segmentation.training.plan import Plan
 
-__all__ = ["model_card"]
+__all__ = ["model_card", "opening"]
 
 _AXES = ("slices", "rows", "columns")
+
+
+def opening(model: Model, rows: Sequence[tuple[str, str]]) -> list[str]:
+    """How every card begins: title, intended use, and a table of what the model does.
+
+    Parameters
+    ----------
+    model
+        As it was written.
+    rows
+        Name and text of each line; those of weights and licence follow.
+
+    Returns
+    -------
+    list of str
+        Lines of Markdown, the last one empty.
+    """
+    weights = ", ".join(f"`{file.name}` (sha256 {file.sha256[:16]}...)" for file in model.weights)
+    licence = f"{model.licence} (state the licence of the data and of these weights here)"
+    table = [*rows, ("Weights", weights), ("Licence", licence)]
+    return [
+        f"# Model card: {model.name}",
+        "",
+        f"**{model.intended_use}**",
+        "",
+        "## What it does",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {text} |" for name, text in table),
+        "",
+    ]
 
 
 def model_card(plan: Plan, model: Model) -> str:
@@ -22,27 +56,15 @@ def model_card(plan: Plan, model: Model) -> str:
         As it was written, with what was done and measured.
     """
     names = ", ".join(each.category.name for each in model.structures)
-    weights = ", ".join(f"`{file.name}` (sha256 {file.sha256[:16]}...)" for file in model.weights)
     rows = [
         ("Input", f"{model.modality or 'any modality'}, {len(model.inputs)} channel(s)"),
         ("Output", names),
         ("Network", f"MONAI `{model.network}`, {model.dimensions}-D"),
         ("Works at", _works_at(model)),
         ("Intensities", "; ".join(_steps(steps) for _, steps in model.inputs)),
-        ("Weights", weights),
-        ("Licence", f"{model.licence} (state the licence of the data and of these weights here)"),
     ]
     lines = [
-        f"# Model card: {model.name}",
-        "",
-        f"**{model.intended_use}**",
-        "",
-        "## What it does",
-        "",
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {text} |" for name, text in rows),
-        "",
+        *opening(model, rows),
         "## What it learned from",
         "",
         *_learned(plan, model),
