@@ -76,9 +76,9 @@ def counted(package: Path) -> tuple[int, int]:
 def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, int]]:
     """By the names that the page has for them."""
     found = {"`examples/bright-spots`": counted(EXAMPLE)}
-    folder = tmp_path_factory.mktemp("begun")
+    folder = tmp_path_factory.mktemp("counted")
     for kind in KINDS:
-        write_package(f"begun-{kind}", kind, folder / kind)
+        write_package(f"counted-{kind}", kind, folder / kind)
         found[f"`plugin new --gives {kind}`"] = counted(folder / kind)
     return found
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -158,9 +161,6 @@ def test_an_installed_card_is_a_detector_like_any_other(folder: Path) -> None:
 
 
 def test_listing_cards_loads_nothing_that_runs_them(folder: Path) -> None:
-    import subprocess
-    import sys
-
     store.add(folder)
     code = (
         "import sys; from delineate import list_detectors; "
@@ -169,7 +169,10 @@ def test_listing_cards_loads_nothing_that_runs_them(folder: Path) -> None:
         "if m in sys.modules])"
     )
 
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    alone = {**os.environ, "PYTHONPATH": ""}  # without detectors that other tests have installed
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=alone
+    )
 
     assert told.stdout.strip() == ""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 import sysconfig
 import venv
 from collections.abc import Iterator
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -29,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def python(place: Path) -> str:
     """Interpreter of a new environment that sees the packages of this one, and the new one."""
-    if importlib.util.find_spec("pip") is None:
+    if not list(distributions(name="pip")):
         pytest.skip("pip is not installed")
     environment = place / "environment"
     venv.create(environment, with_pip=False)
@@ -123,4 +124,4 @@ def test_all_laws_hold_where_only_the_declaration_is_and_the_class_is_over_there
 
 
 def test_nothing_of_it_reached_this_environment() -> None:
-    assert importlib.util.find_spec(NAME.replace("-", "_")) is None
+    assert find_spec(NAME.replace("-", "_")) is None

@@ -72,7 +72,7 @@ spec = DetectorSpec(
             licence=_SHIPPED["licence"],
         ),
     ),
-    memory_mb=900,
+    memory_mb=1200,
     memory_bytes_per_sample=40.0,
     intended_use=_SHIPPED["intended_use"],
 )
