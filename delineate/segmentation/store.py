@@ -175,7 +175,10 @@ def add(path: Path, name: str | None = None, settings: Settings = _NONE) -> Mode
             if target.exists() or target.is_symlink():
                 raise FileExistsError
             (scratch / "model").rename(target)
-        except FileExistsError as error:
+        except OSError as error:
+            # A folder that another has just renamed to it is full: ENOTEMPTY has no class.
+            if not isinstance(error, FileExistsError) and error.errno != errno.ENOTEMPTY:
+                raise
             raise ConflictError(
                 f"a model {model.name} is installed; remove it first, or give another name (--name)"
             ) from error
