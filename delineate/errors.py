@@ -17,6 +17,10 @@
     │   ├── UnknownImageError
     │   ├── UnknownJobError
     │   └── UnknownDetectorError      also a DetectorError
+    ├── AccessError                   who asks may not
+    │   ├── UnauthenticatedError      no key, or none that is known
+    │   ├── ForbiddenError            a key without the scope that this needs
+    │   └── ThrottledError            too many wrong keys; carries .seconds to wait
     ├── ConflictError                 the job is in no state for this
     ├── MissingExtraError             an optional dependency is not installed
     ├── Cancelled                     somebody asked to stop
@@ -35,6 +39,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
+    "AccessError",
     "BadDetectionError",
     "Cancelled",
     "ConflictError",
@@ -42,6 +47,7 @@ __all__ = [
     "DetectorCrashError",
     "DetectorError",
     "ExportError",
+    "ForbiddenError",
     "GeometryError",
     "InputError",
     "MissingExtraError",
@@ -51,7 +57,9 @@ __all__ = [
     "PluginLoadError",
     "SeriesChoiceError",
     "StorageFullError",
+    "ThrottledError",
     "TooLargeError",
+    "UnauthenticatedError",
     "UnknownDetectorError",
     "UnknownImageError",
     "UnknownJobError",
@@ -122,6 +130,26 @@ class UnknownImageError(NotFoundError):
 
 class UnknownJobError(NotFoundError):
     """No job has that id."""
+
+
+class AccessError(DelineateError):
+    """Who asks may not do this."""
+
+
+class UnauthenticatedError(AccessError):
+    """No key was sent, or one that is not known, has expired or was revoked."""
+
+
+class ForbiddenError(AccessError):
+    """Who asks is known and lacks the scope that this needs."""
+
+
+class ThrottledError(AccessError):
+    """Too many wrong keys came from one address; ``seconds`` says how long to wait."""
+
+    def __init__(self, message: str, seconds: int = 60) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class ConflictError(DelineateError):

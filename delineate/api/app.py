@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from delineate.api import detectors, faults, images, jobs, page
+from delineate.api import access, detectors, faults, images, jobs, page
 from delineate.api.guard import Guard
 from delineate.api.state import Service, State
 from delineate.errors import UnreadableFileError
@@ -90,6 +90,8 @@ def create(settings: Settings | None = None) -> FastAPI:
     for router in (images.router, detectors.router, jobs.router):
         app.include_router(router, prefix="/v1")
     page.install(app)
+    access.demand_guarded(app)
+    app.add_middleware(access.Door)
     app.add_middleware(Guard)
     return app
 

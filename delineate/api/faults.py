@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
 from delineate.errors import (
+    AccessError,
     ConflictError,
     DelineateError,
     InputError,
@@ -21,17 +22,22 @@ from delineate.errors import (
     NotFoundError,
     SeriesChoiceError,
     StorageFullError,
+    ThrottledError,
     TooLargeError,
+    UnauthenticatedError,
 )
 
 __all__ = ["STATUS", "Problem", "RefusedUploadError", "documented", "install", "problem"]
 
 # The nearest ancestor decides, so that a new error has a code the day it is written.
 STATUS: Mapping[type[Exception], int] = {
+    UnauthenticatedError: 401,
+    AccessError: 403,
     NotFoundError: 404,
     ConflictError: 409,
     TooLargeError: 413,
     InputError: 422,
+    ThrottledError: 429,
     DelineateError: 500,
     MissingExtraError: 503,
     OperationalError: 503,
@@ -40,11 +46,13 @@ STATUS: Mapping[type[Exception], int] = {
     Exception: 500,
 }
 _MEANING = {
-    403: "The request comes from another site.",
+    401: "No key, or none that is known.",
+    403: "The request comes from another site, or its key lacks the scope.",
     404: "No such image, job or detector.",
     409: "The job is in no state for this.",
     413: "A limit on size is exceeded.",
     422: "The input cannot be used as it is.",
+    429: "Too many wrong keys came from this address.",
     500: "A fault of the service.",
     503: "The service is not ready.",
     507: "No room is left.",
@@ -85,7 +93,7 @@ def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's OpenAPI entry says of its errors; some may come from every route."""
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    every = sorted({*statuses, 403, 422, 500, 503})
+    every = sorted({*statuses, 401, 403, 422, 429, 500, 503})
     return {code: {"description": _MEANING[code], "content": content} for code in every}
 
 
@@ -104,7 +112,13 @@ async def _known(_request: Request, error: Exception) -> JSONResponse:
         more["series"] = list(error.series)
     if isinstance(error, RefusedUploadError):
         more["report"] = error.report
-    return problem(status_of(error), _title(error), str(error), **more)
+    answer = problem(status_of(error), _title(error), str(error), **more)
+    if isinstance(error, UnauthenticatedError):
+        # Basic is taken too, and not named: a browser would ask in a window of its own.
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="delineate"'
+    if isinstance(error, ThrottledError):
+        answer.headers["Retry-After"] = str(error.seconds)
+    return answer
 
 
 def _title(error: Exception) -> str:

@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
+from delineate.api.access import Reader, Uploader
 from delineate.api.faults import RefusedUploadError, documented
 from delineate.api.multipart import Parts
 from delineate.api.state import Service, State
@@ -53,6 +54,7 @@ _BODY = {
 async def upload(
     request: Request,
     response: Response,
+    _who: Uploader,
     service: Service,
     name: Annotated[
         str, Query(max_length=255, description="Name of the file, where the body is one.")
@@ -100,7 +102,7 @@ async def upload(
 
 
 @router.get("/images/{image_id}", responses=documented(404))
-def image(image_id: str, service: Service) -> dict[str, Any]:
+def image(image_id: str, _who: Reader, service: Service) -> dict[str, Any]:
     """What is in an image, as when it was uploaded."""
     return service.store.image(image_id).document
 
@@ -119,6 +121,7 @@ def image(image_id: str, service: Service) -> dict[str, Any]:
 )
 async def volume(
     image_id: str,
+    _who: Reader,
     service: Service,
     series: Annotated[str | None, Query(description="May be left out where there is one.")] = None,
 ) -> FileResponse:

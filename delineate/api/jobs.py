@@ -15,6 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from delineate.api.access import Reader, Runner
 from delineate.api.faults import documented
 from delineate.api.images import samples_answer
 from delineate.api.state import Service
@@ -69,7 +70,7 @@ class JobDocument(BaseModel):
     finished: str | None
 
 
-def _found(job_id: str, service: Service) -> Job:
+def _found(job_id: str, _who: Reader, service: Service) -> Job:
     return service.table.get(job_id)
 
 
@@ -90,7 +91,9 @@ Done = Annotated[Job, Depends(_done)]
     response_model=JobDocument,
     responses=documented(404, 413, 422),
 )
-async def submit(asked: JobRequest, response: Response, service: Service) -> dict[str, Any]:
+async def submit(
+    asked: JobRequest, response: Response, _who: Runner, service: Service
+) -> dict[str, Any]:
     """Queue a job, after everything that can be checked before has been."""
     stored = await run_in_threadpool(service.store.image, asked.image_id)
     series = stored.series(asked.series)
@@ -142,7 +145,7 @@ async def events(job: Found, service: Service) -> AsyncIterator[ServerSentEvent]
     response_model=JobDocument,
     responses=documented(404, 409),
 )
-def cancel(job_id: str, service: Service) -> dict[str, Any]:
+def cancel(job_id: str, _who: Runner, service: Service) -> dict[str, Any]:
     """Ask a job to stop."""
     return service.table.cancel(job_id).to_json()
 
