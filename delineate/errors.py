@@ -10,18 +10,27 @@
     │   ├── UnsuitableImageError      a good image, but not one this detector reads
     │   ├── OptionError               an option is unknown or out of its range
     │   ├── ExportError               this result cannot be written in that format
+    │   ├── QueryError                a DICOMweb query that is not well-formed
+    │   ├── MediaTypeError            a body of a kind that is not taken here
+    │   ├── NotAcceptableError        none of the kinds that are accepted can be given
     │   └── UploadError               an upload is empty, hostile or too large
     │       ├── TooLargeError
     │       └── StorageFullError      no room is left to keep it
     ├── NotFoundError                 no such thing under that name
     │   ├── UnknownImageError
     │   ├── UnknownJobError
+    │   ├── UnknownUploadError
+    │   ├── UnknownInstanceError      nor a study, series, frame or bulk data
+    │   ├── UnknownTransferError
+    │   ├── UnknownServerError        no other server of that name is configured
     │   └── UnknownDetectorError      also a DetectorError
     ├── AccessError                   who asks may not
     │   ├── UnauthenticatedError      no key, or none that is known
     │   ├── ForbiddenError            a key without the scope that this needs
     │   └── ThrottledError            too many wrong keys; carries .seconds to wait
     ├── ConflictError                 the job is in no state for this
+    ├── UnavailableError              a part that this needs does not answer just now
+    ├── RemoteError                   another server refused, or gave no sense
     ├── MissingExtraError             an optional dependency is not installed
     ├── Cancelled                     somebody asked to stop
     └── DetectorError                 a plugin is to blame; carries .detector_id
@@ -50,19 +59,28 @@ __all__ = [
     "ForbiddenError",
     "GeometryError",
     "InputError",
+    "MediaTypeError",
     "MissingExtraError",
     "ModelError",
+    "NotAcceptableError",
     "NotFoundError",
     "OptionError",
     "PluginLoadError",
+    "QueryError",
+    "RemoteError",
     "SeriesChoiceError",
     "StorageFullError",
     "ThrottledError",
     "TooLargeError",
     "UnauthenticatedError",
+    "UnavailableError",
     "UnknownDetectorError",
     "UnknownImageError",
+    "UnknownInstanceError",
     "UnknownJobError",
+    "UnknownServerError",
+    "UnknownTransferError",
+    "UnknownUploadError",
     "UnreadableFileError",
     "UnsuitableImageError",
     "UploadError",
@@ -108,6 +126,18 @@ class ExportError(InputError, ValueError):
     """A result cannot be written in the format asked for."""
 
 
+class QueryError(InputError, ValueError):
+    """A query of DICOMweb is not well-formed."""
+
+
+class MediaTypeError(InputError, ValueError):
+    """A body is of a media type that is not taken here."""
+
+
+class NotAcceptableError(InputError, ValueError):
+    """What is asked for cannot be given in any media type that is accepted."""
+
+
 class UploadError(InputError, ValueError):
     """An upload is empty, hostile or otherwise not acceptable."""
 
@@ -132,6 +162,22 @@ class UnknownJobError(NotFoundError):
     """No job has that id."""
 
 
+class UnknownUploadError(NotFoundError):
+    """No upload is open under that id."""
+
+
+class UnknownInstanceError(NotFoundError):
+    """No such study, series, instance, frame or bulk data is stored."""
+
+
+class UnknownTransferError(NotFoundError):
+    """No transfer to or from another server has that id."""
+
+
+class UnknownServerError(NotFoundError):
+    """No other server of that name is configured."""
+
+
 class AccessError(DelineateError):
     """Who asks may not do this."""
 
@@ -154,6 +200,14 @@ class ThrottledError(AccessError):
 
 class ConflictError(DelineateError):
     """The job is not in a state that allows this."""
+
+
+class UnavailableError(DelineateError):
+    """A part of the service, or another that it needs, does not answer just now."""
+
+
+class RemoteError(DelineateError):
+    """Another server refused what was asked of it, or its answer makes no sense."""
 
 
 class MissingExtraError(DelineateError, ImportError):

@@ -18,42 +18,67 @@ from delineate.errors import (
     ConflictError,
     DelineateError,
     InputError,
+    MediaTypeError,
     MissingExtraError,
+    NotAcceptableError,
     NotFoundError,
+    QueryError,
+    RemoteError,
     SeriesChoiceError,
     StorageFullError,
     ThrottledError,
     TooLargeError,
     UnauthenticatedError,
+    UnavailableError,
 )
 
-__all__ = ["STATUS", "Problem", "RefusedUploadError", "documented", "install", "problem"]
+__all__ = [
+    "KNOWN",
+    "STATUS",
+    "Problem",
+    "RefusedUploadError",
+    "answer",
+    "documented",
+    "install",
+    "problem",
+]
 
 # The nearest ancestor decides, so that a new error has a code the day it is written.
 STATUS: Mapping[type[Exception], int] = {
+    QueryError: 400,
     UnauthenticatedError: 401,
     AccessError: 403,
     NotFoundError: 404,
+    NotAcceptableError: 406,
     ConflictError: 409,
     TooLargeError: 413,
+    MediaTypeError: 415,
     InputError: 422,
     ThrottledError: 429,
     DelineateError: 500,
+    RemoteError: 502,
     MissingExtraError: 503,
+    UnavailableError: 503,
     OperationalError: 503,
     InterfaceError: 503,
     StorageFullError: 507,
     Exception: 500,
 }
+# Errors that are answered as they are; all others are faults of ours and told by their kind only.
+KNOWN = (DelineateError, OperationalError, InterfaceError)
 _MEANING = {
+    400: "The query is not well-formed.",
     401: "No key, or none that is known.",
     403: "The request comes from another site, or its key lacks the scope.",
     404: "No such image, job or detector.",
+    406: "It cannot be given in any media type that is accepted.",
     409: "The job is in no state for this.",
     413: "A limit on size is exceeded.",
+    415: "A body of this media type is not taken.",
     422: "The input cannot be used as it is.",
     429: "Too many wrong keys came from this address.",
     500: "A fault of the service.",
+    502: "Another server refused.",
     503: "The service is not ready.",
     507: "No room is left.",
 }
@@ -99,34 +124,36 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Have an application answer all errors so."""
-    app.add_exception_handler(DelineateError, _known)
-    app.add_exception_handler(OperationalError, _database)
-    app.add_exception_handler(InterfaceError, _database)
+    for kind in KNOWN:
+        app.add_exception_handler(kind, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
 
-async def _known(_request: Request, error: Exception) -> JSONResponse:
+def answer(error: Exception) -> JSONResponse:
+    """What one of the `KNOWN` errors is answered by."""
+    if not isinstance(error, DelineateError):
+        return problem(503, "NotReady", "the database does not answer; try again in a moment")
     more: dict[str, Any] = {}
     if isinstance(error, SeriesChoiceError):
         more["series"] = list(error.series)
     if isinstance(error, RefusedUploadError):
         more["report"] = error.report
-    answer = problem(status_of(error), _title(error), str(error), **more)
+    told = problem(status_of(error), _title(error), str(error), **more)
     if isinstance(error, UnauthenticatedError):
         # Basic is taken too, and not named: a browser would ask in a window of its own.
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="delineate"'
+        told.headers["WWW-Authenticate"] = 'Bearer realm="delineate"'
     if isinstance(error, ThrottledError):
-        answer.headers["Retry-After"] = str(error.seconds)
-    return answer
+        told.headers["Retry-After"] = str(error.seconds)
+    return told
+
+
+async def _known(_request: Request, error: Exception) -> JSONResponse:
+    return answer(error)
 
 
 def _title(error: Exception) -> str:
     return "UploadError" if isinstance(error, RefusedUploadError) else type(error).__name__
-
-
-async def _database(_request: Request, _error: Exception) -> JSONResponse:
-    return problem(503, "NotReady", "the database does not answer; try again in a moment")
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
