@@ -19,7 +19,7 @@ from delineate.delineation.result import (
     structures,
 )
 from delineate.delineation.run import delineate
-from delineate.delineation.store import load, save
+from delineate.delineation.store import load, load_output, save
 
 __all__ = [
     "EXPORTS",
@@ -37,6 +37,7 @@ __all__ = [
     "exportable",
     "layers",
     "load",
+    "load_output",
     "offers",
     "save",
     "structures",

@@ -15,9 +15,10 @@ from delineate.delineation.document import dumps, from_json, to_json
 from delineate.delineation.result import Delineation
 from delineate.errors import DelineateError, UnreadableFileError
 from delineate.imaging import Image
+from delineate.plugins import Output
 from delineate.plugins.wire import Json, pack, unpack
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_output", "save"]
 
 _RESULT, _OUTPUT, _ARRAY = "delineation.json", "output.json", "output.npy.gz"
 _LEVEL = 1  # of 0 to 3
@@ -70,6 +71,29 @@ def load(folder: Path | str, image: Image) -> Delineation:
     UnreadableFileError
         If the folder holds no result, a broken one, or that of another image.
     """
+    document, output = load_output(folder)
+    try:
+        kept_hash = document["image"]["hash"]
+        if image.content_hash == kept_hash:
+            return from_json(document, image, output)
+    except DelineateError:
+        raise
+    except _BROKEN as error:
+        raise _broken(Path(folder), error) from error
+    raise UnreadableFileError(
+        f"the result in {Path(folder).name} is of the image {kept_hash}, not of "
+        f"{image.content_hash}"
+    )
+
+
+def load_output(folder: Path | str) -> tuple[Json, Output]:
+    """The document and the output of a result, for those who do not need its image.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the folder holds no result, or a broken one.
+    """
     folder = Path(folder)
     try:
         document = _read(folder / _RESULT)
@@ -78,17 +102,16 @@ def load(folder: Path | str, image: Image) -> Delineation:
         if packed["kind"] not in ("instances", "classes"):
             plain = io.BytesIO(igzip.decompress((folder / _ARRAY).read_bytes()))
             array = np.lib.format.read_array(plain, allow_pickle=False)
-        kept_hash = document["image"]["hash"]
-        if image.content_hash == kept_hash:
-            return from_json(document, image, unpack(packed, array))
+        return document, unpack(packed, array)
     except DelineateError:
         raise
     except _BROKEN as error:
-        raise UnreadableFileError(
-            f"expected a kept result in {folder.name}, got {type(error).__name__}: {error}"
-        ) from error
-    raise UnreadableFileError(
-        f"the result in {folder.name} is of the image {kept_hash}, not of {image.content_hash}"
+        raise _broken(folder, error) from error
+
+
+def _broken(folder: Path, error: Exception) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"expected a kept result in {folder.name}, got {type(error).__name__}: {error}"
     )
 
 
