@@ -84,6 +84,11 @@ class Service:
         self.url = supervisor.url
         self.client = httpx.Client(base_url=self.url, timeout=120)
 
+    @property
+    def home(self) -> Path:
+        """Folder of the local tenant."""
+        return self.settings.data / "tenants" / "local"
+
     def pid(self, name: str) -> int:
         return self._supervisor.pids()[name]
 

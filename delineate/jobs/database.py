@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-__all__ = ["connect", "patiently"]
+__all__ = ["connect", "metadata", "migrate", "patiently"]
 
 T = TypeVar("T")
+
+# All our tables are declared on this; the migrations make them so.
+metadata = sa.MetaData()
 
 
 def connect(url: str) -> sa.Engine:
@@ -34,6 +39,19 @@ def connect(url: str) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}").close()
 
     return engine
+
+
+def migrate(database: sa.Engine) -> None:
+    """Bring our tables to the newest version, all of it or nothing."""
+    from alembic import command
+    from alembic.config import Config
+
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    with database.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "heads")
 
 
 def patiently(call: Callable[[], T], patience: float = 120.0) -> T:

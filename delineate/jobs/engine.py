@@ -1,7 +1,8 @@
-"""The durable queue: DBOS Transact behind three methods.
+"""The durable queue: DBOS Transact behind a few names.
 
-Everything that is DBOS's own stays in this module and in `reaper`. The arguments that it stores
-are job ids; what a job is about stands in our own table.
+Everything that is DBOS's own stays in this module and in `reaper`. What it hands out are turns: a
+job brings one turn into its queue, and the worker that gets a turn decides in our own table which
+job to spend it on. The arguments that the engine stores are ids and names of queues.
 """
 
 from __future__ import annotations
@@ -14,34 +15,34 @@ from typing import Protocol
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
-from delineate.jobs.database import connect
+from delineate.jobs.database import connect, migrate
 from delineate.jobs.settings import Settings
-from delineate.jobs.table import JobTable
+from delineate.jobs.store import adopt
 
 __all__ = ["DurableQueue", "Engine", "launch", "prepare"]
 
 APPLICATION = "delineate"
-QUEUE = "delineate-jobs"
-WORKFLOW = "delineate.job"
+WORKFLOW = "delineate.turn"
 # Pinned: DBOS derives it from the code by default and leaves jobs of older code lying.
-VERSION = "1"
-_POLL_SECONDS = 0.25
+VERSION = "2"
+_POLL_SECONDS = 0.1
+_UNBOUNDED = 10**9
 
 
 class Engine(Protocol):
     """What the rest of delineate knows of the engine."""
 
-    def enqueue(self, connection: sa.Connection, job_id: str) -> None:
-        """Have a job worked off, once the connection's transaction is committed."""
+    def enqueue(self, connection: sa.Connection, turn: str, queue: str) -> None:
+        """Have a worker of that queue take a turn, once the transaction is committed."""
         ...
 
-    def ended(self, job_ids: Sequence[str]) -> dict[str, bool]:
-        """Which of these jobs the engine knows, and whether it has ended with each."""
+    def ended(self, turns: Sequence[str]) -> dict[str, bool]:
+        """Which of these turns the engine knows, and whether they have ended."""
         ...
 
 
 class DurableQueue:
-    """Hands jobs to whichever worker is free; runs nothing itself."""
+    """Hands turns to whichever worker is free; runs nothing itself."""
 
     def __init__(self, database: sa.Engine) -> None:
         self._client = DBOSClient(
@@ -51,28 +52,33 @@ class DurableQueue:
             retry_connection_errors=False,
         )
 
-    def enqueue(self, connection: sa.Connection, job_id: str) -> None:
+    def enqueue(self, connection: sa.Connection, turn: str, queue: str) -> None:
         """See `Engine`."""
         self._client.enqueue_in_transaction(
             connection,
             {
                 "workflow_name": WORKFLOW,
-                "queue_name": QUEUE,
-                "workflow_id": job_id,
+                "queue_name": _engine_queue(queue),
+                "workflow_id": turn,
                 "app_version": VERSION,
             },
-            job_id,
+            turn,
+            queue,
         )
 
-    def ended(self, job_ids: Sequence[str]) -> dict[str, bool]:
+    def ended(self, turns: Sequence[str]) -> dict[str, bool]:
         """See `Engine`."""
-        if not job_ids:
+        if not turns:
             return {}
         found = self._client.list_workflows(
-            workflow_ids=list(job_ids), load_input=False, load_output=False
+            workflow_ids=list(turns), load_input=False, load_output=False
         )
         open_states = ("ENQUEUED", "DELAYED", "PENDING")
         return {one.workflow_id: one.status not in open_states for one in found}
+
+
+def _engine_queue(queue: str) -> str:
+    return f"{APPLICATION}-{queue}"
 
 
 def prepare(settings: Settings) -> sa.Engine:
@@ -82,17 +88,22 @@ def prepare(settings: Settings) -> sa.Engine:
     with (settings.data / "prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one process at a time, whichever comes first
         database = connect(settings.database_url)
+        migrate(database)
         DBOS.migrate(settings.database_url)
-        JobTable(database).create()
+        adopt(settings)
     return database
 
 
 def launch(
-    settings: Settings, database: sa.Engine, name: str, perform: Callable[[str], None]
+    settings: Settings,
+    database: sa.Engine,
+    name: str,
+    queue: str,
+    take: Callable[[str, str], None],
 ) -> None:
-    """Take jobs from the queue, one at a time, until the process ends.
+    """Take turns from a queue, one at a time, until the process ends.
 
-    Jobs that a worker of this name held when it died are taken up again first.
+    Turns that a worker of this name held when it died are taken again first.
 
     Parameters
     ----------
@@ -100,8 +111,10 @@ def launch(
         As ``prepare`` left them.
     name
         Name of the worker; its lock is held.
-    perform
-        Does a job, given its id. May be called again for the same job.
+    queue
+        The queue whose turns it takes.
+    take
+        Given a turn and its queue, does jobs. May be called again with the same turn.
     """
     config: DBOSConfig = {
         "name": APPLICATION,
@@ -116,18 +129,19 @@ def launch(
     }
     DBOS(config=config)
 
-    @DBOS.step(name="perform")
-    def step(job_id: str) -> None:
-        perform(job_id)
+    @DBOS.step(name="take")
+    def step(turn: str, queue: str) -> None:
+        take(turn, queue)
 
-    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=settings.max_attempts)
-    def work(job_id: str) -> None:
-        step(job_id)
+    # How often a job may lose its worker is counted in our table.
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=_UNBOUNDED)
+    def work(turn: str, queue: str) -> None:
+        step(turn, queue)
 
-    DBOS.listen_queues([QUEUE])
+    DBOS.listen_queues([_engine_queue(queue)])
     DBOS.launch()
     DBOS.register_queue(
-        QUEUE,
+        _engine_queue(queue),
         worker_concurrency=1,
         polling_interval_sec=_POLL_SECONDS,
         on_conflict="always_update",

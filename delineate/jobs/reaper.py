@@ -8,19 +8,14 @@ import time
 
 from dbos import DBOS
 
-from delineate.errors import DelineateError
 from delineate.jobs.engine import Engine
 from delineate.jobs.liveness import held
 from delineate.jobs.settings import Settings
 from delineate.jobs.table import JobTable
 
-__all__ = ["JobLostError", "Reaper"]
+__all__ = ["Reaper"]
 
 _log = logging.getLogger(__name__)
-
-
-class JobLostError(DelineateError):
-    """The engine gave a job up: it took down worker after worker."""
 
 
 class Reaper:
@@ -61,21 +56,12 @@ class Reaper:
         return dead
 
     def sweep(self, older_than: float = 2.0) -> None:
-        """Bring our table and the engine together where they disagree about a job."""
+        """Give open jobs whose turn the engine does not know, or has ended, another one."""
         jobs = self._table.open(older_than)
-        ended = self._engine.ended([job.id for job in jobs])
+        ended = self._engine.ended([job.turn for job in jobs if job.turn])
         for job in jobs:
-            if job.id not in ended:
-                job_id = job.id
-                self._table.transaction(lambda c, i=job_id: self._engine.enqueue(c, i))  # type: ignore[misc]
-            elif ended[job.id]:
-                self._table.settle(
-                    job.id,
-                    JobLostError(
-                        f"given up after {job.attempts} attempts that ended without a result; "
-                        "the worker's log says how each ended"
-                    ),
-                )
+            if job.turn is None or ended.get(job.turn, True):
+                self._table.hand_over(job, self._engine.enqueue)
 
     def _run(self, seconds: float) -> None:
         swept = time.monotonic()

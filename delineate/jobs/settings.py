@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 __all__ = ["Settings"]
 
@@ -31,6 +32,10 @@ class Settings:
         Room to leave on the disk; an upload that would go below it is refused.
     stall_seconds
         Longest silence of a client in the middle of an upload.
+    upload_idle_seconds
+        How long an upload that comes file by file is kept after the last of them.
+    max_uploads
+        Most of these that a tenant may have open.
     inspect_seconds, export_seconds, detect_seconds
         Longest time to look into an upload, to write a file asked for, and to run a detector.
     detect_memory_mb
@@ -39,6 +44,20 @@ class Settings:
         How often a job may lose its worker before it counts as failed.
     max_crashes
         How often a detector may crash on a job before that counts as failed.
+    keys_required
+        Answer nobody without an API key or a token. Without it that begins with the first key that
+        was ever made for this database, or with an issuer in ``oidc``.
+    hosts
+        Names, besides loopback ones, that the service is called by; any if empty and keys are
+        asked for.
+    origins
+        Pages elsewhere (``https://viewer.example``) that may call the service with a key.
+    oidc, oidc_audience
+        Issuer of tokens that are taken beside keys (``https://...``), and what ``aud`` has to be.
+    oidc_tenant, oidc_scopes
+        Claims that say for which tenant a token is, and what it may do.
+    deidentify
+        What becomes of patients' names in uploads: ``ps3.15`` removes them by that profile.
     quiet
         Log warnings and errors only.
     """
@@ -49,12 +68,22 @@ class Settings:
     max_files: int = 20_000
     min_free_bytes: int = 512 * _MIB
     stall_seconds: float = 60.0
+    upload_idle_seconds: float = 24 * 3600.0
+    max_uploads: int = 100
     inspect_seconds: float = 300.0
     export_seconds: float = 300.0
     detect_seconds: float = 3600.0
     detect_memory_mb: int | None = None
     max_attempts: int = 20
     max_crashes: int = 2
+    keys_required: bool = False
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    oidc: str = ""
+    oidc_audience: str = "delineate"
+    oidc_tenant: str = "tenant"
+    oidc_scopes: str = "scope"
+    deidentify: Literal["off", "ps3.15"] = "off"
     quiet: bool = False
 
     @property
@@ -74,5 +103,6 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         """Settings of the parent process; a folder beside the working one where it set none."""
-        fields = json.loads(os.environ.get(_VARIABLE, "{}"))
+        told = json.loads(os.environ.get(_VARIABLE, "{}"))
+        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
         return cls(**{**fields, "data": Path(fields.get("data", "delineate-data"))})

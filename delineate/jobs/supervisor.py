@@ -101,7 +101,7 @@ class Supervisor:
         web = [*module, "delineate.jobs.web", str(descriptor)]
         self._api = _Process("api", web, settings, keep=descriptor)
         self._workers = [
-            _Process(name, [*module, "delineate.jobs.worker", name], settings)
+            _Process(name, [*module, "delineate.jobs.worker", name, "default"], settings)
             for name in (f"worker-{number}" for number in range(1, workers + 1))
         ]
 

@@ -2,110 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
-from delineate.errors import ConflictError, UnknownJobError
+from delineate.errors import ConflictError, DelineateError, UnknownJobError
+from delineate.jobs.job import LOCAL_TENANT, Job, State, jobs, new_id, now
 
-__all__ = ["Job", "JobTable", "State"]
+__all__ = ["Enqueue", "Job", "JobLostError", "JobTable", "State"]
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
+# Called inside a transaction with its connection, the id of a turn and the name of a queue.
+Enqueue = Callable[[sa.Connection, str, str], None]
 
-_metadata = sa.MetaData()
-_jobs = sa.Table(
-    "job",
-    _metadata,
-    sa.Column("id", sa.String(26), primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False, index=True),
-    sa.Column("stage", sa.String(100), nullable=False, default=""),
-    sa.Column("progress", sa.Float, nullable=False, default=0.0),
-    sa.Column("error_code", sa.String(100)),
-    sa.Column("error_message", sa.String(2000)),
-    sa.Column("image_id", sa.String(64), nullable=False),
-    sa.Column("series", sa.String(200), nullable=False),
-    sa.Column("detector", sa.String(200), nullable=False),
-    sa.Column("options", sa.JSON, nullable=False),
-    sa.Column("modality", sa.String(16)),
-    # The number of the attempt that may write; what an older one still says is refused.
-    sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("crashes", sa.Integer, nullable=False, default=0),
-    sa.Column("cancelling", sa.Boolean, nullable=False, default=False),
-    sa.Column("created", sa.String(32), nullable=False),
-    sa.Column("started", sa.String(32)),
-    sa.Column("finished", sa.String(32)),
-)
-_OPEN = _jobs.c.state.in_(("queued", "running"))
+# For so long jobs whose detector is warm may overtake the others of their priority.
+_OVERTAKE_SECONDS = 60.0
+_OPEN = jobs.c.state.in_(("queued", "running"))
+_REQUEST = ("image_id", "series", "detector", "options", "modality", "queue", "priority")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One row of the table."""
-
-    id: str
-    state: State
-    stage: str
-    progress: float
-    error_code: str | None
-    error_message: str | None
-    image_id: str
-    series: str
-    detector: str
-    options: Mapping[str, Any]
-    modality: str | None
-    attempts: int
-    crashes: int
-    cancelling: bool
-    created: str
-    started: str | None
-    finished: str | None
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing about it changes any more."""
-        return self.state not in ("queued", "running")
-
-    def to_json(self) -> dict[str, Any]:
-        """As ``docs/rest.md`` shows it."""
-        error = {"code": self.error_code, "message": self.error_message}
-        return {
-            "id": self.id,
-            "state": self.state,
-            "stage": self.stage,
-            "progress": round(self.progress, 3),
-            "error": error if self.error_code else None,
-            "image_id": self.image_id,
-            "series": self.series,
-            "detector": self.detector,
-            "options": dict(self.options),
-            "modality": self.modality,
-            "attempts": self.attempts,
-            "created": self.created,
-            "started": self.started,
-            "finished": self.finished,
-        }
+class JobLostError(DelineateError):
+    """A job was given up: it took down worker after worker."""
 
 
 class JobTable:
-    """The jobs of one service."""
+    """The jobs of one service, of all tenants."""
 
     def __init__(self, database: sa.Engine) -> None:
         self._database = database
-
-    def create(self) -> None:
-        """Create the table where it is not there yet, and columns that an older one lacks."""
-        _metadata.create_all(self._database)
-        there = {column["name"] for column in sa.inspect(self._database).get_columns(_jobs.name)}
-        if _jobs.c.modality.name not in there:
-            with suppress(sa.exc.DBAPIError), self._database.begin() as connection:
-                # Another process may be quicker.
-                connection.execute(sa.text("ALTER TABLE job ADD COLUMN modality VARCHAR(16)"))
 
     def submit(
         self,
@@ -115,68 +40,139 @@ class JobTable:
         detector: str,
         options: Mapping[str, Any],
         modality: str | None = None,
-        enqueue: Callable[[sa.Connection, str], None],
+        tenant: str = LOCAL_TENANT,
+        queue: str = "default",
+        priority: int = 5,
+        key: str | None = None,
+        retry_of: str | None = None,
+        enqueue: Enqueue,
     ) -> Job:
         """Write a job down and hand it to the engine, both or neither.
 
         Parameters
         ----------
-        image_id, series, detector, options
+        image_id, series, detector, options, queue
             Checked before: here nothing is looked up.
         modality
             What the image was stated to be, if it was.
+        tenant
+            Whose it is.
+        priority
+            0 to 9; those of a higher one are done first.
+        key
+            Chosen by the sender: the same request with the same key is the same job.
+        retry_of
+            The job that this one tries again.
         enqueue
-            Called with the connection, inside its transaction, and the new id.
+            Called with the connection, inside its transaction, the new id and the queue.
+
+        Raises
+        ------
+        ConflictError
+            If the key stands for another request.
         """
-        fields = {
-            "id": _new_id(),
-            "state": "queued",
+        fields: dict[str, Any] = {
             "image_id": image_id,
             "series": series,
             "detector": detector,
             "options": dict(options),
             "modality": modality,
-            "created": _now(),
+            "tenant": tenant,
+            "queue": queue,
+            "priority": priority,
+            "key": key,
+            "retry_of": retry_of,
         }
-        with self._database.begin() as connection:
-            row = connection.execute(sa.insert(_jobs).values(fields).returning(_jobs)).one()
-            enqueue(connection, row.id)
-        return _job(row)
+        if (known := self._by_key(tenant, key)) is None:
+            name = new_id()
+            fields |= {"id": name, "turn": name, "state": "queued", "created": now(), "causes": []}
+            try:
+                with self._database.begin() as connection:
+                    row = connection.execute(sa.insert(jobs).values(fields).returning(jobs)).one()
+                    enqueue(connection, name, queue)
+                return Job.of(row)
+            except IntegrityError:  # the same key, at the same time
+                known = self._by_key(tenant, key)
+                if known is None:
+                    raise
+        if any(getattr(known, name) != fields[name] for name in _REQUEST):
+            raise ConflictError(
+                f"the idempotency key stands for job {known.id}, which is another request; "
+                "send a new key with each new request"
+            )
+        return known
 
-    def get(self, job_id: str) -> Job:
-        """The job of that id."""
+    def get(self, job_id: str, *, tenant: str | None) -> Job:
+        """The job of that id, if it is the tenant's; ``None``: whoever's it is."""
         with self._database.connect() as connection:
-            row = connection.execute(sa.select(_jobs).where(_jobs.c.id == job_id)).one_or_none()
+            row = connection.execute(sa.select(jobs).where(_one(job_id, tenant))).one_or_none()
         if row is None:
             raise UnknownJobError(f"no job has the id {job_id[:40]!r}; POST /v1/jobs starts one")
-        return _job(row)
+        return Job.of(row)
 
-    def begin(self, job_id: str) -> Job | None:
-        """Start the next attempt, which alone may write from now on.
+    def page(
+        self, tenant: str, *, state: str | None = None, limit: int = 100, after: str | None = None
+    ) -> Sequence[Job]:
+        """The newest jobs of a tenant, or those older than the job ``after``.
+
+        ``state`` is one of the states, or ``"dead"``.
+        """
+        wanted = [jobs.c.tenant == tenant]
+        if state is not None:
+            wanted.append(jobs.c.dead if state == "dead" else jobs.c.state == state)
+        if after is not None:
+            wanted.append(jobs.c.id < after)
+        return self._jobs(sa.select(jobs).where(*wanted).order_by(jobs.c.id.desc()).limit(limit))
+
+    def begin(
+        self,
+        turn: str,
+        queue: str,
+        *,
+        worker: str = "",
+        warm: Sequence[str] = (),
+        max_attempts: int = 20,
+    ) -> Job | None:
+        """Take a job and start its next attempt, which alone may write from now on.
+
+        It is the job that this turn was spent on before, if that has not ended. Else, among
+        those that wait in the queue, one of the highest priority: the oldest that has waited a
+        minute or more; else the oldest whose detector is ``warm``; else the oldest.
+
+        Parameters
+        ----------
+        turn
+            As the engine gave it.
+        queue, worker, warm
+            Where to look; who asks; the detectors that run there already.
+        max_attempts
+            A job that lost more workers than these is given up.
 
         Returns
         -------
         Job or None
-            ``None`` if there is nothing left to do: it has ended, or was to be cancelled.
+            ``None`` if there is nothing to do.
         """
         with self._database.begin() as connection:
-            here = sa.and_(_jobs.c.id == job_id, _OPEN)
-            connection.execute(
-                sa.update(_jobs).where(here, _jobs.c.cancelling).values(_ended("cancelled"))
-            )
-            row = connection.execute(
-                sa.update(_jobs)
-                .where(here)
-                .values(
-                    state="running",
-                    attempts=_jobs.c.attempts + 1,
-                    stage="starting",
-                    progress=0.0,
-                    started=sa.func.coalesce(_jobs.c.started, _now()),
-                )
-                .returning(_jobs)
-            ).one_or_none()
-        return None if row is None else _job(row)
+            while True:
+                held = sa.and_(jobs.c.turn == turn, jobs.c.state == "running")
+                row = connection.execute(sa.select(jobs).where(held).with_for_update()).first()
+                if row is None:
+                    row = connection.execute(_next(queue, warm)).first()
+                    return None if row is None else _start(connection, Job.of(row), turn, worker)
+                job = Job.of(row)
+                lost = job.attempts - job.crashes
+                if job.cancelling:
+                    values = _ended("cancelled")
+                elif lost > max_attempts:
+                    error = JobLostError(
+                        f"given up after {lost} attempts that ended without a result; the "
+                        "worker's log says how each ended"
+                    )
+                    values = _ended("failed", error, dead=True)
+                else:
+                    return _start(connection, job, turn, worker)
+                connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(values))
 
     def report(self, job: Job, stage: str, progress: float) -> bool:
         """Tell how far an attempt is; whether it should go on.
@@ -184,46 +180,45 @@ class JobTable:
         It should not if somebody asked to cancel it, or if a later attempt has begun.
         """
         values = {"stage": stage[:100], "progress": min(1.0, max(0.0, progress))}
-        return self._write(job, values, _jobs.c.cancelling.is_(False))
+        return self._write(job, values, jobs.c.cancelling.is_(False))
 
     def wanted(self, job: Job) -> bool:
         """Whether an attempt should go on; see :meth:`report`."""
         with self._database.connect() as connection:
             row = connection.execute(
-                sa.select(_jobs.c.id).where(_mine(job), _jobs.c.cancelling.is_(False))
+                sa.select(jobs.c.id).where(_mine(job), jobs.c.cancelling.is_(False))
             ).one_or_none()
         return row is not None
 
-    def crashed(self, job: Job) -> int | None:
+    def crashed(self, job: Job, error: Exception) -> int | None:
         """Count a crash of the detector; the count, or ``None`` for an attempt overtaken."""
+        cause = f"attempt {job.attempts}: {type(error).__name__}: {error}"[:500]
         with self._database.begin() as connection:
             return connection.execute(
-                sa.update(_jobs)
+                sa.update(jobs)
                 .where(_mine(job))
-                .values(crashes=_jobs.c.crashes + 1)
-                .returning(_jobs.c.crashes)
+                .values(crashes=jobs.c.crashes + 1, causes=[*job.causes, cause])
+                .returning(jobs.c.crashes)
             ).scalar_one_or_none()
 
     def finish(
-        self, job: Job, state: Literal["done", "failed", "cancelled"], error: Exception | None
+        self,
+        job: Job,
+        state: Literal["done", "failed", "cancelled"],
+        error: Exception | None,
+        *,
+        dead: bool = False,
     ) -> bool:
         """End an attempt; ``False`` if it did not end so, and its result is to be dropped.
 
         A later attempt has begun, then, or somebody asked to cancel it, and it is cancelled.
+        ``dead``: it failed through no fault of its input.
         """
-        if self._write(job, _ended(state, error), _jobs.c.cancelling.is_(False)):
+        if self._write(job, _ended(state, error, dead=dead), jobs.c.cancelling.is_(False)):
             return True
         return self._write(job, _ended("cancelled")) and state == "cancelled"
 
-    def settle(self, job_id: str, error: Exception) -> bool:
-        """End an open job that the engine has given up."""
-        with self._database.begin() as connection:
-            here = sa.and_(_jobs.c.id == job_id, _OPEN)
-            values = _ended("failed", error)
-            values["state"] = sa.case((_jobs.c.cancelling, "cancelled"), else_="failed")
-            return connection.execute(sa.update(_jobs).where(here).values(values)).rowcount > 0
-
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, *, tenant: str | None) -> Job:
         """Ask a job to stop: one that waits ends here, one that runs ends shortly.
 
         Raises
@@ -232,74 +227,121 @@ class JobTable:
             If it had ended before.
         """
         with self._database.begin() as connection:
-            waiting = sa.and_(_jobs.c.id == job_id, _jobs.c.state == "queued")
-            running = sa.and_(_jobs.c.id == job_id, _jobs.c.state == "running")
-            changes = ((waiting, _ended("cancelled")), (running, {"cancelling": True}))
+            changes = (("queued", _ended("cancelled")), ("running", {"cancelling": True}))
             found = [
-                connection.execute(sa.update(_jobs).where(here).values(values)).rowcount
-                for here, values in changes
+                connection.execute(
+                    sa.update(jobs)
+                    .where(_one(job_id, tenant), jobs.c.state == state)
+                    .values(values)
+                ).rowcount
+                for state, values in changes
             ]
-        job = self.get(job_id)
+        job = self.get(job_id, tenant=tenant)
         if not any(found):
             raise ConflictError(f"job {job_id} cannot be cancelled: it is {job.state}")
         return job
 
+    def forget(self, job_id: str, *, tenant: str) -> Job:
+        """Remove the row of a job that has ended; what the row said.
+
+        Raises
+        ------
+        ConflictError
+            If it has not.
+        """
+        with self._database.begin() as connection:
+            row = connection.execute(
+                sa.delete(jobs).where(_one(job_id, tenant), ~_OPEN).returning(jobs)
+            ).one_or_none()
+        if row is None:
+            job = self.get(job_id, tenant=tenant)
+            raise ConflictError(f"job {job_id} is {job.state}; cancel it first, then remove it")
+        return Job.of(row)
+
     def open(self, older_than: float = 0.0) -> Sequence[Job]:
         """Jobs that have not ended and were created at least ``older_than`` seconds ago."""
-        before = _now(-older_than)
-        with self._database.connect() as connection:
-            rows = connection.execute(
-                sa.select(_jobs).where(_OPEN, _jobs.c.created <= before).order_by(_jobs.c.id)
-            ).all()
-        return [_job(row) for row in rows]
+        wanted = sa.select(jobs).where(_OPEN, jobs.c.created <= now(-older_than))
+        return self._jobs(wanted.order_by(jobs.c.id))
 
     def all(self) -> Sequence[Job]:
         """All jobs, the oldest first."""
-        with self._database.connect() as connection:
-            rows = connection.execute(sa.select(_jobs).order_by(_jobs.c.id)).all()
-        return [_job(row) for row in rows]
+        return self._jobs(sa.select(jobs).order_by(jobs.c.id))
 
-    def transaction(self, work: Callable[[sa.Connection], None]) -> None:
-        """Do ``work`` in one transaction of the database that the table lies in."""
+    def hand_over(self, job: Job, enqueue: Enqueue) -> None:
+        """Give an open job, which the engine knows no turn for any more, another turn."""
+        turn = new_id()
         with self._database.begin() as connection:
-            work(connection)
+            changed = connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.id == job.id, jobs.c.turn.is_not_distinct_from(job.turn), _OPEN)
+                .values(turn=turn)
+            )
+            if changed.rowcount:
+                enqueue(connection, turn, job.queue)
+
+    def _by_key(self, tenant: str, key: str | None) -> Job | None:
+        if key is None:
+            return None
+        found = self._jobs(sa.select(jobs).where(jobs.c.tenant == tenant, jobs.c.key == key))
+        return found[0] if found else None
+
+    def _jobs(self, wanted: sa.Select[Any]) -> list[Job]:
+        with self._database.connect() as connection:
+            return [Job.of(row) for row in connection.execute(wanted)]
 
     def _write(self, job: Job, values: Mapping[str, Any], *conditions: Any) -> bool:
         with self._database.begin() as connection:
             done = connection.execute(
-                sa.update(_jobs).where(_mine(job), *conditions).values(dict(values))
+                sa.update(jobs).where(_mine(job), *conditions).values(dict(values))
             )
             return done.rowcount > 0
 
 
+def _one(job_id: str, tenant: str | None) -> sa.ColumnElement[bool]:
+    here = jobs.c.id == job_id
+    return here if tenant is None else sa.and_(here, jobs.c.tenant == tenant)
+
+
 def _mine(job: Job) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        _jobs.c.id == job.id, _jobs.c.state == "running", _jobs.c.attempts == job.attempts
+    return sa.and_(jobs.c.id == job.id, jobs.c.state == "running", jobs.c.attempts == job.attempts)
+
+
+def _next(queue: str, warm: Sequence[str]) -> sa.Select[Any]:
+    """The job to take next; locked, so that two workers do not take the same."""
+    rank = sa.case(
+        (jobs.c.created <= now(-_OVERTAKE_SECONDS), 0), (jobs.c.detector.in_(warm), 1), else_=2
+    )
+    return (
+        sa.select(jobs)
+        .where(jobs.c.state == "queued", jobs.c.queue == queue)
+        .order_by(jobs.c.priority.desc(), rank, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
     )
 
 
-def _ended(state: str, error: Exception | None = None) -> dict[str, Any]:
-    values: dict[str, Any] = {"state": state, "finished": _now(), "stage": ""}
+def _start(connection: sa.Connection, job: Job, turn: str, worker: str) -> Job:
+    causes = list(job.causes)
+    if len(causes) < job.attempts:
+        causes.append(f"attempt {job.attempts}: its worker {job.worker} was lost")
+    started = {
+        "state": "running",
+        "attempts": job.attempts + 1,
+        "stage": "starting",
+        "progress": 0.0,
+        "started": job.started or now(),
+        "turn": turn,
+        "worker": worker,
+        "causes": causes,
+    }
+    change = sa.update(jobs).where(jobs.c.id == job.id).values(started).returning(jobs)
+    return Job.of(connection.execute(change).one())
+
+
+def _ended(state: State, error: Exception | None = None, *, dead: bool = False) -> dict[str, Any]:
+    values: dict[str, Any] = {"state": state, "stage": "", "finished": now(), "dead": dead}
     if state == "done":
         values["progress"] = 1.0
     if error is not None:
         values |= {"error_code": type(error).__name__, "error_message": str(error)[:2000]}
     return values
-
-
-def _job(row: sa.Row[Any]) -> Job:
-    return Job(**row._asdict())
-
-
-def _now(shift: float = 0.0) -> str:
-    moment = datetime.fromtimestamp(time.time() + shift, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def _new_id() -> str:
-    """A ULID: 48 bits of milliseconds, then 80 random ones; ids sort by age."""
-    number = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10))
-    return "".join(_DIGITS[(number >> (5 * place)) & 31] for place in reversed(range(26)))

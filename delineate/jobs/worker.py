@@ -95,17 +95,18 @@ class RowMonitor(Monitor):
 class Worker:
     """Does jobs, one at a time, with a warm process for each detector used lately."""
 
-    def __init__(self, settings: Settings, table: JobTable, store: Store) -> None:
+    def __init__(self, name: str, settings: Settings, table: JobTable, store: Store) -> None:
+        self._name = name
         self._settings, self._table, self._store = settings, table, store
         self._hosts: OrderedDict[str, Host] = OrderedDict()
 
-    def perform(self, job_id: str) -> None:
-        """Do a job; called again for one that has ended, it does nothing.
+    def take(self, turn: str, queue: str) -> None:
+        """Spend a turn: do jobs of the queue until none waits.
 
-        Whatever comes of it stands in the job table, also that it failed. Raises only if the
+        Whatever comes of them stands in the job table, also that they failed. Raises only if the
         table cannot be written.
         """
-        while (job := patiently(lambda: self._table.begin(job_id))) is not None:
+        while (job := patiently(lambda: self._begin(turn, queue))) is not None:
             began = time.monotonic()
             error = self._attempt(job)
             facts = {"job": job.id, "detector": job.detector, "attempt": job.attempts}
@@ -115,14 +116,23 @@ class Worker:
                 error=type(error).__name__ if error else None,
                 seconds=round(time.monotonic() - began, 3),
             )
-            if not isinstance(error, DetectorCrashError):
-                return
-            crashes = patiently(lambda j=job: self._table.crashed(j))  # type: ignore[misc]
-            if crashes is None:
-                return
-            if crashes >= self._settings.max_crashes:
-                patiently(lambda j=job, e=error: self._table.finish(j, "failed", e))  # type: ignore[misc]
-                return
+            if isinstance(error, DetectorCrashError):
+                self._crashed(job, error)
+
+    def _begin(self, turn: str, queue: str) -> Job | None:
+        return self._table.begin(
+            turn,
+            queue,
+            worker=self._name,
+            warm=tuple(self._hosts),
+            max_attempts=self._settings.max_attempts,
+        )
+
+    def _crashed(self, job: Job, error: DetectorCrashError) -> None:
+        """Count a crash; too many end the job."""
+        crashes = patiently(lambda: self._table.crashed(job, error))
+        if crashes is not None and crashes >= self._settings.max_crashes:
+            patiently(lambda: self._table.finish(job, "failed", error, dead=True))
 
     def close(self) -> None:
         """End the detectors' processes."""
@@ -150,22 +160,22 @@ class Worker:
             error = DelineateError(f"an unexpected {name} at {where}; please report it")
         else:
             if self._end(job, "done", None):
-                self._store.drop_others(job)
+                self._store.of(job.tenant).drop_others(job)
             return None
         self._end(job, "failed", error)
         return error
 
     def _detect(self, job: Job) -> None:
-        folder = self._store.attempt(job)
+        folder = self._store.of(job.tenant).attempt(job)
         shutil.rmtree(folder, ignore_errors=True)
         with RowMonitor(self._table, job) as monitor:
             monitor.progress(0.0, "reading")
             spec = registry.find(job.detector)
             options = parse(spec, job.options)
-            stored = self._store.image(job.image_id)
+            stored = self._store.of(job.tenant).image(job.image_id)
             reading = {**stored.reading, "modality": job.modality}
             image = read_stored(stored.files, job.series, reading)
-            options = resolved(options, self._sole_image)
+            options = resolved(options, lambda name: self._sole_image(job.tenant, name))
             monitor.checkpoint()
             found = delineation.delineate(
                 image, spec, options, monitor=monitor, runner=self._host(spec)
@@ -180,15 +190,15 @@ class Worker:
                 sync(folder)
             monitor.checkpoint()
 
-    def _sole_image(self, image_id: str) -> Image:
+    def _sole_image(self, tenant: str, image_id: str) -> Image:
         """An uploaded image that an option names: its only usable series."""
-        stored = self._store.image(image_id)
+        stored = self._store.of(tenant).image(image_id)
         return read_stored(stored.files, stored.series(None)["id"], stored.reading)
 
     def _end(self, job: Job, state: str, error: Exception | None) -> bool:
         ended = patiently(lambda: self._table.finish(job, state, error))  # type: ignore[arg-type]
         if state != "done" or not ended:
-            shutil.rmtree(self._store.attempt(job), ignore_errors=True)
+            shutil.rmtree(self._store.of(job.tenant).attempt(job), ignore_errors=True)
         return ended
 
     def _host(self, spec: DetectorSpec) -> Host:
@@ -211,8 +221,8 @@ def _where(error: Exception) -> str:
     return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
 
 
-def main(name: str, parent: int) -> None:
-    """Run a worker until it is told to stop.
+def main(name: str, queue: str, parent: int) -> None:
+    """Run a worker of a queue until it is told to stop.
 
     Stopping is like dying: the job in hand stays open and is taken up again by the next worker.
     """
@@ -222,13 +232,12 @@ def main(name: str, parent: int) -> None:
     with hold(settings.workers, name):
         database = engine.prepare(settings)
         table, store = JobTable(database), Store(settings)
-        worker = Worker(settings, table, store)
+        worker = Worker(name, settings, table, store)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        queue = engine.DurableQueue(database)
-        engine.launch(settings, database, name, worker.perform)
-        Reaper(settings, table, queue, name).start()
+        engine.launch(settings, database, name, queue, worker.take)
+        Reaper(settings, table, engine.DurableQueue(database), name).start()
         log.info("ready", worker=name, pid=os.getpid())
         stop.wait()
         worker.close()
@@ -244,4 +253,4 @@ def _offered(found: delineation.Delineation) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -96,5 +96,5 @@ def test_no_name_of_a_patient_leaves_the_files(
     assert CANARY not in told
     for path in data.glob("delineate.db*"):
         assert CANARY.encode() not in path.read_bytes(), path.name
-    result = (data / "jobs" / jobs[0] / "1" / "delineation.json").read_text()
+    result = (data / "tenants" / "local" / "jobs" / jobs[0] / "1" / "delineation.json").read_text()
     assert CANARY not in result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -200,20 +199,3 @@ def test_a_body_that_is_no_json_is_told_what_is_expected(running: Service, body:
 
     assert answer.status_code == 422
     assert "/docs shows" in answer.json()["detail"]
-
-
-def test_a_job_table_of_an_older_version_gets_the_new_column(tmp_path: Path) -> None:
-    import sqlalchemy as sa
-
-    from delineate.jobs.table import JobTable
-
-    database = sa.create_engine(f"sqlite:///{tmp_path / 'old.db'}")
-    JobTable(database).create()
-    with sqlite3.connect(tmp_path / "old.db") as connection:
-        connection.execute("ALTER TABLE job DROP COLUMN modality")
-    connection.close()
-
-    JobTable(database).create()
-
-    assert JobTable(database).all() == []
-    database.dispose()

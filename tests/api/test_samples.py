@@ -121,7 +121,7 @@ def test_the_samples_of_one_job_are_asked_for_twice_and_made_once(
     sampling: Service, scan_id: str
 ) -> None:
     job = sampling.wait(sampling.submit(scan_id, "sampled.field")["id"], "done")
-    made = sampling.settings.data / "jobs" / job["id"] / "1" / "samples" / "output.gz"
+    made = sampling.home / "jobs" / job["id"] / "1" / "samples" / "output.gz"
 
     first = sampling.client.get(f"/v1/jobs/{job['id']}/samples")
     written = made.stat().st_mtime_ns

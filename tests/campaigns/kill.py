@@ -70,12 +70,12 @@ def campaign(
         until(lambda: not table.open() or None, seconds=120)
         outcome.seconds_after_last_kill = round(time.monotonic() - killed, 1)
         for job_id in _all_ids(table):
-            job = table.get(job_id)
+            job = table.get(job_id, tenant=None)
             outcome.jobs += 1
             outcome.states[job.state] += 1
             outcome.attempts += job.attempts
             outcome.wrong += job.state == "done" and running.bright_samples(job_id) != 60
-            kept = until(lambda i=job_id: _settled(data / "jobs" / i))  # type: ignore[misc]
+            kept = until(lambda i=job_id: _settled(running.home / "jobs" / i))  # type: ignore[misc]
             outcome.results_too_many += len(kept) != 1
         outcome.unknown = len(set(known) - set(_all_ids(table)))
     outcome.seconds = round(time.monotonic() - began, 1)

@@ -29,15 +29,14 @@ class Bench:
         self.settings = settings
         self.database = engine.prepare(settings)
         self.table = JobTable(self.database)
-        self.store = Store(settings)
-        self.store.open()
+        self.store = Store(settings).of("local")
         self.queue = engine.DurableQueue(self.database)
         self.image_id, self.series = self._image()
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def worker(self, name: str) -> subprocess.Popen[bytes]:
+    def worker(self, name: str, queue: str = "default") -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "delineate.jobs.worker", name, str(os.getpid())],
+            [sys.executable, "-m", "delineate.jobs.worker", name, queue, str(os.getpid())],
             env={**os.environ, **self.settings.to_environment()},
             start_new_session=True,
         )
@@ -57,7 +56,8 @@ class Bench:
     def wait(self, job_id: str, *states: str, seconds: float = 120.0) -> Job:
         wanted = states or ("done", "failed", "cancelled")
         return until(
-            lambda: job if (job := self.table.get(job_id)).state in wanted else None, seconds
+            lambda: job if (job := self.table.get(job_id, tenant=None)).state in wanted else None,
+            seconds,
         )
 
     def engine_rows(self, *tables: str) -> list[dict[str, Any]]:
@@ -74,9 +74,8 @@ class Bench:
         return rows
 
     def owner(self, job_id: str) -> str:
-        """Which worker the engine has given a job to."""
-        rows = self.engine_rows("workflow_status")
-        return next(str(row["executor_id"]) for row in rows if row["workflow_uuid"] == job_id)
+        """Which worker has a job."""
+        return str(self.table.get(job_id, tenant=None).worker)
 
     def close(self) -> None:
         for process in self._processes:

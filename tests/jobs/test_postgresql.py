@@ -68,10 +68,10 @@ def workshop(server: Server, odd_detectors: Path, tmp_path: Path) -> Iterator[Be
 def test_a_job_outlives_its_worker_and_the_database(server: Server, workshop: Bench) -> None:
     workers = {name: workshop.worker(name) for name in ("worker-1", "worker-2")}
     job_id = workshop.submit(seconds=2.0)
-    until(lambda: workshop.table.get(job_id).stage == "looking" or None, seconds=60)
+    until(lambda: workshop.table.get(job_id, tenant=None).stage == "looking" or None, seconds=60)
 
     workers.pop(workshop.owner(job_id)).kill()
-    until(lambda: workshop.table.get(job_id).attempts == 2 or None, seconds=60)
+    until(lambda: workshop.table.get(job_id, tenant=None).attempts == 2 or None, seconds=60)
     server.stop()
     server.start()
     job = workshop.wait(job_id)

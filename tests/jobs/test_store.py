@@ -18,15 +18,18 @@ from delineate.errors import (
     UnsuitableImageError,
 )
 from delineate.jobs.settings import Settings
-from delineate.jobs.store import Store, StoredImage, room
+from delineate.jobs.store import Store, StoredImage, TenantStore, room
 from delineate.jobs.upload import Reception, base_name, image_id, suffix
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(Settings(data=tmp_path, min_free_bytes=0))
-    store.open()
-    return store
+def store(tmp_path: Path) -> TenantStore:
+    return Store(Settings(data=tmp_path, min_free_bytes=0)).of("local")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "tenants" / "local"
 
 
 def report(*series: tuple[str, str]) -> dict[str, object]:
@@ -46,7 +49,7 @@ def report(*series: tuple[str, str]) -> dict[str, object]:
     }
 
 
-def keep(store: Store, contents: bytes = b"slice") -> StoredImage:
+def keep(store: TenantStore, contents: bytes = b"slice") -> StoredImage:
     with store.incoming() as folder:
         (folder / "files").mkdir()
         (folder / "files" / "0001.dcm").write_bytes(contents)
@@ -64,15 +67,15 @@ def test_the_id_depends_on_contents_alone(hashes: list[str], random: object) -> 
     assert image_id([*hashes, "0" * 64 if "0" * 64 not in hashes else "1" * 64]) != image_id(hashes)
 
 
-def test_the_same_image_is_kept_once(store: Store, tmp_path: Path) -> None:
+def test_the_same_image_is_kept_once(store: TenantStore, home: Path) -> None:
     first, second = keep(store), keep(store)
 
     assert first.folder == second.folder
     assert [path.read_bytes() for path in second.files] == [b"slice"]
-    assert list((tmp_path / "incoming").iterdir()) == []
+    assert list((home / "incoming").iterdir()) == []
 
 
-def test_an_upload_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
+def test_an_upload_that_fails_leaves_nothing(store: TenantStore, home: Path) -> None:
     def broken_upload() -> None:
         with store.incoming() as folder:
             (folder / "parts" / "000000").write_bytes(b"half a slice")
@@ -81,20 +84,20 @@ def test_an_upload_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> No
     with pytest.raises(ConnectionResetError):
         broken_upload()
 
-    assert list((tmp_path / "incoming").iterdir()) == []
-    assert list((tmp_path / "images").iterdir()) == []
+    assert list((home / "incoming").iterdir()) == []
+    assert not (home / "images").exists()
 
 
-def test_opening_drops_what_a_killed_process_left(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "incoming" / "dead" / "parts").mkdir(parents=True)
+def test_opening_drops_what_a_killed_process_left(tmp_path: Path, home: Path) -> None:
+    (home / "incoming" / "dead" / "parts").mkdir(parents=True)
 
-    store.open()
+    Store(Settings(data=tmp_path)).open()
 
-    assert list((tmp_path / "incoming").iterdir()) == []
+    assert not (home / "incoming").exists()
 
 
 @pytest.mark.parametrize("name", ["", "0" * 63, "../" + "0" * 61, "0" * 64, "g" * 64])
-def test_an_id_that_is_none_is_unknown(store: Store, name: str) -> None:
+def test_an_id_that_is_none_is_unknown(store: TenantStore, name: str) -> None:
     with pytest.raises(UnknownImageError):
         store.image(name)
 
@@ -114,7 +117,7 @@ def test_the_only_usable_series_is_chosen_and_several_are_listed(tmp_path: Path)
         one.series("b")
 
 
-def test_limits_on_bytes_and_files_hold_while_writing(store: Store, tmp_path: Path) -> None:
+def test_limits_on_bytes_and_files_hold_while_writing(store: TenantStore, tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, max_upload_bytes=10, max_files=2, min_free_bytes=0)
     with store.incoming() as folder:
         reception = Reception(store, settings, folder)
@@ -130,7 +133,7 @@ def test_limits_on_bytes_and_files_hold_while_writing(store: Store, tmp_path: Pa
         reception.close()
 
 
-def test_a_full_disk_has_its_own_error(store: Store, tmp_path: Path) -> None:
+def test_a_full_disk_has_its_own_error(store: TenantStore, tmp_path: Path) -> None:
     full = Store(Settings(data=tmp_path, min_free_bytes=2**62))
     with pytest.raises(StorageFullError, match="MiB are free"):
         full.check_room()
