@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -19,6 +19,7 @@ __all__ = [
     "Attribute",
     "DicomJson",
     "Level",
+    "compared",
     "folded",
     "text_of",
     "texts_of",
@@ -136,3 +137,30 @@ def folded(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name)
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return bare.casefold().strip().rstrip("^ ")
+
+
+def compared(attribute: Attribute, dataset: DicomJson) -> Iterator[Any]:
+    """The value for each of its columns, in the form in which it is compared."""
+    vr, tag = attribute.vr, attribute.tag
+    text = text_of(dataset, tag)
+    if vr == "PN":
+        names = dataset.get(tag, {}).get("Value") or [{}]
+        for group in ("Alphabetic", "Ideographic", "Phonetic"):
+            yield folded(str((names[0] or {}).get(group, "")))
+    elif vr == "IS":
+        number = re.fullmatch(r"([+-]?\d{1,9})(\.0*)?", text)
+        yield int(number[1]) if number else None
+    elif vr == "DA":
+        yield digits if len(digits := re.sub(r"\D", "", text)) == 8 else ""
+    elif vr == "TM":
+        yield _time(text)
+    else:
+        yield text.replace("\0", "")
+
+
+def _time(text: str) -> str:
+    """A time of day as ``HHMMSS.FFFFFF``, empty if it is none; the old form has colons."""
+    whole, _, fraction = text.replace(":", "").partition(".")
+    if not re.fullmatch(r"(\d\d){1,3}", whole) or not re.fullmatch(r"\d{0,6}", fraction):
+        return ""
+    return f"{whole:0<6}.{fraction:0<6}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from delineate.jobs.dicom_attributes import (
     SHOWN,
     DicomJson,
     Level,
-    folded,
+    compared,
     text_of,
 )
 from delineate.jobs.dicom_tables import HEADERS, INSTANCES, SERIES, STUDIES, TASKS
@@ -241,34 +240,8 @@ def _values(level: Level, dataset: DicomJson) -> dict[str, Any]:
     }
     for one in ATTRIBUTES:
         if one.level == level:
-            values |= dict(zip(one.columns, _compared_as(one.vr, one.tag, dataset), strict=True))
+            values |= dict(zip(one.columns, compared(one, dataset), strict=True))
     return values
-
-
-def _compared_as(vr: str, tag: str, dataset: DicomJson) -> Iterator[Any]:
-    """The values in the form in which they are compared."""
-    text = text_of(dataset, tag)
-    if vr == "PN":
-        names = dataset.get(tag, {}).get("Value") or [{}]
-        for group in ("Alphabetic", "Ideographic", "Phonetic"):
-            yield folded(str((names[0] or {}).get(group, "")))
-    elif vr == "IS":
-        number = re.fullmatch(r"([+-]?\d{1,9})(\.0*)?", text)
-        yield int(number[1]) if number else None
-    elif vr == "DA":
-        yield digits if len(digits := re.sub(r"\D", "", text)) == 8 else ""
-    elif vr == "TM":
-        yield _time(text)
-    else:
-        yield text.replace("\0", "")
-
-
-def _time(text: str) -> str:
-    """A time of day as ``HHMMSS.FFFFFF``, empty if it is none; the old form has colons."""
-    whole, _, fraction = text.replace(":", "").partition(".")
-    if not re.fullmatch(r"(\d\d){1,3}", whole) or not re.fullmatch(r"\d{0,6}", fraction):
-        return ""
-    return f"{whole:0<6}.{fraction:0<6}"
 
 
 def forget(database: sa.Engine, tenant: str, holder: Holder, holder_id: str) -> None:

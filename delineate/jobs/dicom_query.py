@@ -158,8 +158,9 @@ def _conditions(attribute: Attribute, value: str, dialect: str) -> Iterator[sa.C
     if value in ("", "*", '""'):
         return  # universal matching
     if attribute is _MODALITIES:
-        one = _any(SERIES.c.modality, value, r"[\\,]", dialect)
-        yield sa.exists().where(SERIES.c.study == STUDIES.c.id, one)
+        any_series = SERIES.alias()
+        one = _any(any_series.c.modality, value, r"[\\,]", dialect)
+        yield sa.exists().where(any_series.c.study == STUDIES.c.id, one).correlate(STUDIES)
         return
     columns = [table_of(attribute.level).c[name] for name in attribute.columns]
     if attribute.vr == "UI":
