@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["Settings"]
 
@@ -58,6 +58,14 @@ class Settings:
         Claims that say for which tenant a token is, and what it may do.
     deidentify
         What becomes of patients' names in uploads: ``ps3.15`` removes them by that profile.
+    rules
+        File of rules by which series start jobs, and of other DICOMweb servers; see `jobs.rules`.
+    series_quiet_seconds
+        A series that comes in by DICOMweb is complete once nothing has come for so long.
+    offered
+        Formats in which results are found by DICOMweb beside their series.
+    dicom_delete
+        Take deletions by DICOMweb.
     quiet
         Log warnings and errors only.
     """
@@ -84,6 +92,10 @@ class Settings:
     oidc_tenant: str = "tenant"
     oidc_scopes: str = "scope"
     deidentify: Literal["off", "ps3.15"] = "off"
+    rules: str = ""
+    series_quiet_seconds: float = 15.0
+    offered: tuple[str, ...] = ("seg", "rtstruct", "sr")
+    dicom_delete: bool = False
     quiet: bool = False
 
     @property
@@ -104,5 +116,7 @@ class Settings:
     def from_environment(cls) -> Settings:
         """Settings of the parent process; a folder beside the working one where it set none."""
         told = json.loads(os.environ.get(_VARIABLE, "{}"))
-        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
+        fields: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in told.items()
+        }
         return cls(**{**fields, "data": Path(fields.get("data", "delineate-data"))})

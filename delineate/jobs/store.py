@@ -14,6 +14,7 @@
                 names.json              what their sender calls the files
                 files/0001.dcm ...      in the order of their hashes
                 volumes/HASH.gz, .json  samples of a series, as the page asks for them
+            dicom/AB/AB12...            instances that have come by DICOMweb and are in no image yet
             jobs/ID/N/                  result of attempt N; the job table says which one counts
                 delineation.json, delineation.json.gz, ...
                 formats.json            what exports there may be
@@ -135,6 +136,7 @@ class TenantStore(_Disk):
         self.tenant = tenant
         home = settings.data / "tenants" / tenant
         self.uploads = home / "uploads"
+        self.dicom = home / "dicom"
         self._images = home / "images"
         self._incoming = home / "incoming"
         self._jobs = home / "jobs"
