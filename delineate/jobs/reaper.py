@@ -9,8 +9,7 @@ import time
 from dbos import DBOS
 
 from delineate.jobs.engine import Engine
-from delineate.jobs.liveness import held
-from delineate.jobs.settings import Settings
+from delineate.jobs.liveness import Presence
 from delineate.jobs.table import JobTable
 
 __all__ = ["Reaper"]
@@ -25,8 +24,8 @@ class Reaper:
     never notices the death of another.
     """
 
-    def __init__(self, settings: Settings, table: JobTable, engine: Engine, name: str) -> None:
-        self._settings, self._table, self._engine = settings, table, engine
+    def __init__(self, presence: Presence, table: JobTable, engine: Engine, name: str) -> None:
+        self._presence, self._table, self._engine = presence, table, engine
         self._name = name
         self._suspects: frozenset[str] = frozenset()
 
@@ -46,13 +45,15 @@ class Reaper:
         pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
         owners = {one.executor_id for one in pending if one.executor_id}
         silent = frozenset(
-            owner for owner in owners - {self._name} if not held(self._settings.workers, owner)
+            owner for owner in owners - {self._name} if not self._presence.held(owner)
         )
         dead = tuple(sorted(silent & self._suspects))
         self._suspects = silent
         if dead:
             # DBOS has no public call for this; a test holds it to what is expected here.
             DBOS._recover_pending_workflows(list(dead))
+        for one in dead:
+            self._presence.forget(one)
         return dead
 
     def sweep(self, older_than: float = 2.0) -> None:

@@ -190,6 +190,12 @@ class JobTable:
             ).one_or_none()
         return row is not None
 
+    def overtaken(self, job: Job) -> bool:
+        """Whether a later attempt has begun."""
+        with self._database.connect() as connection:
+            attempts = sa.select(jobs.c.attempts).where(jobs.c.id == job.id)
+            return connection.execute(attempts).scalar_one_or_none() != job.attempts
+
     def crashed(self, job: Job, error: Exception) -> int | None:
         """Count a crash of the detector; the count, or ``None`` for an attempt overtaken."""
         cause = f"attempt {job.attempts}: {type(error).__name__}: {error}"[:500]

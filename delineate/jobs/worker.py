@@ -22,7 +22,7 @@ from delineate.imaging import Image
 from delineate.jobs import engine
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
-from delineate.jobs.liveness import hold
+from delineate.jobs.liveness import Presence
 from delineate.jobs.log import configure, log
 from delineate.jobs.reading import read_stored
 from delineate.jobs.reaper import Reaper
@@ -118,6 +118,8 @@ class Worker:
             )
             if isinstance(error, DetectorCrashError):
                 self._crashed(job, error)
+            if patiently(lambda j=job: self._table.overtaken(j)):  # type: ignore[misc]
+                return  # the turn is another worker's by now
 
     def _begin(self, turn: str, queue: str) -> Job | None:
         return self._table.begin(
@@ -229,15 +231,16 @@ def main(name: str, queue: str, parent: int) -> None:
     die_with(parent)
     settings = Settings.from_environment()
     configure(name, settings.quiet)
-    with hold(settings.workers, name):
-        database = engine.prepare(settings)
+    database = engine.prepare(settings)
+    presence = Presence(settings, database)
+    with presence.hold(name, queue):
         table, store = JobTable(database), Store(settings)
         worker = Worker(name, settings, table, store)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         engine.launch(settings, database, name, queue, worker.take)
-        Reaper(settings, table, engine.DurableQueue(database), name).start()
+        Reaper(presence, table, engine.DurableQueue(database), name).start()
         log.info("ready", worker=name, pid=os.getpid())
         stop.wait()
         worker.close()

@@ -25,7 +25,7 @@ import httpx
 from service import Service, children, install_detectors, lives, series, service, until
 
 from delineate.jobs.database import connect
-from delineate.jobs.liveness import held
+from delineate.jobs.liveness import Presence
 from delineate.jobs.table import JobTable
 
 _VICTIMS = ("api", "worker", "worker", "host", "host")
@@ -55,10 +55,11 @@ def campaign(
     patience = {"max_crashes": 10**6, "max_attempts": 10**6}
     with service(data, workers=workers, database=database, **patience) as running:
         image_id = running.upload(series(data.parent / "ct")).raise_for_status().json()["id"]
-        table = JobTable(connect(running.settings.database_url))
+        database = connect(running.settings.database_url)
+        table, presence = JobTable(database), Presence(running.settings, database)
         submitted = threading.Event()
         killer = threading.Thread(
-            target=_kill, args=(running, table, kills, chance, outcome.kills, submitted)
+            target=_kill, args=(running, table, presence, kills, chance, outcome.kills, submitted)
         )
         killer.start()
         try:
@@ -103,6 +104,7 @@ def _submit(running: Service, image_id: str, chance: random.Random) -> str:
 def _kill(
     running: Service,
     table: JobTable,
+    presence: Presence,
     kills: int,
     chance: random.Random,
     counts: Counter[str],
@@ -121,7 +123,7 @@ def _kill(
             pid = running.pid(name)
         except KeyError:
             continue  # it is dead as it is
-        if not _is_up(running, name):
+        if not _is_up(running, presence, name):
             continue  # a slow machine would else never get beyond starting it
         hosts = [one for one in children(pid) if lives(one)]
         if victim == "host":
@@ -135,9 +137,9 @@ def _kill(
         counts[victim] += 1
 
 
-def _is_up(running: Service, name: str) -> bool:
+def _is_up(running: Service, presence: Presence, name: str) -> bool:
     if name != "api":
-        return held(running.settings.workers, name)
+        return presence.held(name)
     try:
         return httpx.get(f"{running.url}/healthz", timeout=0.5).status_code == 200
     except httpx.TransportError:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from service import series, until
 
 from delineate.jobs import engine
+from delineate.jobs.liveness import Presence
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store
 from delineate.jobs.table import Job, JobTable
@@ -29,6 +30,7 @@ class Bench:
         self.settings = settings
         self.database = engine.prepare(settings)
         self.table = JobTable(self.database)
+        self.presence = Presence(settings, self.database)
         self.store = Store(settings).of("local")
         self.queue = engine.DurableQueue(self.database)
         self.image_id, self.series = self._image()

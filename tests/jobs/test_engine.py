@@ -18,7 +18,7 @@ from dbos import DBOS
 from service import children, lives, until
 from sqlalchemy.exc import OperationalError
 
-from delineate.jobs.liveness import alive
+from delineate.jobs.liveness import Presence
 from delineate.jobs.reaper import Reaper
 from delineate.jobs.table import Job, JobTable
 from delineate.jobs.worker import RowMonitor
@@ -43,7 +43,7 @@ def manned(odd_detectors: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def test_another_worker_takes_over_when_one_dies_and_never_returns(workshop: Bench) -> None:
     workers = {name: workshop.worker(name) for name in ("worker-1", "worker-2")}
-    until(lambda: len(alive(workshop.settings.workers)) == 2 or None)
+    until(lambda: len(workshop.presence.alive()) == 2 or None)
     time.sleep(1.0)
     job_id = workshop.submit(seconds=1.0)
     until(lambda: workshop.table.get(job_id, tenant=None).stage == "looking" or None)
@@ -52,7 +52,7 @@ def test_another_worker_takes_over_when_one_dies_and_never_returns(workshop: Ben
     job = workshop.wait(job_id)
 
     assert (job.state, job.attempts) == ("done", 2)
-    assert alive(workshop.settings.workers) == tuple(workers)
+    assert workshop.presence.alive() == tuple(workers)
     # About four seconds where nothing else runs: two sightings a second apart, the start of a
     # detector and a second of its work.
     assert time.monotonic() - killed < 60
@@ -109,7 +109,7 @@ def test_a_job_that_the_engine_lost_is_handed_to_it_again(workshop: Bench) -> No
         options={},
         enqueue=lambda connection, turn, queue: None,
     )
-    reaper = Reaper(workshop.settings, workshop.table, workshop.queue, "nobody")
+    reaper = Reaper(workshop.presence, workshop.table, workshop.queue, "nobody")
     assert workshop.queue.ended([job.id]) == {}
 
     reaper.sweep(older_than=0.0)
