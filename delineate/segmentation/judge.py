@@ -59,11 +59,15 @@ class Found:
         On the working grid, within the scan.
     confidence
         Mean softmax probability over its samples, 0 to 1.
+    at_start, at_end
+        Whether it reaches the first and the last slice that the scan holds.
     """
 
     label: int
     volume_ml: float
     confidence: float
+    at_start: bool = False
+    at_end: bool = False
 
 
 def judge(
@@ -97,11 +101,13 @@ def judge(
     _settle_sides(logits, structures)
     skull = _inside_skull(hu, spacing_mm[1] * spacing_mm[2])
     for label, structure in enumerate(structures, start=1):
-        _drop_pieces(logits, hu, skull, label, structure, covered)
+        if not structure.auxiliary:  # what is not given out only keeps its place from others
+            _drop_pieces(logits, hu, skull, label, structure, covered)
     ml = float(np.prod(spacing_mm)) / 1000.0
     heights = np.flatnonzero(covered.any(axis=(1, 2)))
     height_mm = (heights[-1] - heights[0] + 1) * spacing_mm[0] if heights.size else 0.0
     shown = min(1.0, height_mm / _FULL_HEIGHT_MM)
+    edges = heights[[0, -1]].tolist() if heights.size else []
     probability = _largest_probability(logits)
     winner = logits.argmax(axis=0)
     found = []
@@ -111,12 +117,12 @@ def judge(
         mask = (winner == label) & covered
         volume = float(mask.sum()) * ml
         confidence = float(probability[mask].mean()) if volume else 0.0
-        cut = bool(volume) and bool(mask[heights[[0, -1]]].any())
-        least = structure.min_volume_ml * (min(shown, CUT_SHARE) if cut else shown)
+        ends = [bool(volume) and bool(mask[end].any()) for end in edges]
+        least = structure.min_volume_ml * (min(shown, CUT_SHARE) if any(ends) else shown)
         if volume < least or confidence < LEAST_CONFIDENCE:
             logits[label] = _NEVER
             continue
-        found.append(Found(label, volume, confidence))
+        found.append(Found(label, volume, confidence, *ends))
     company = [each for each in found if _name(structures, each) in _SELDOM_ALONE]
     if len(company) == 1 and company[0].confidence < SURE:
         logits[company[0].label] = _NEVER

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ from delineate.imaging import Image
 from delineate.plugins import Detection, Monitor
 from delineate.segmentation.detector import ModelDetector, check_values
 from delineate.segmentation.judge import Found, judge
+from delineate.segmentation.model import Model
 from delineate.segmentation.options import ModelOptions
+from delineate.segmentation.plausible import LARGER, largest_ml, told_of_the_missing
 from delineate.segmentation.specks import without_specks
 from delineate.segmentation.working import Working
 
@@ -52,4 +56,20 @@ class OrganDetector(ModelDetector):
             kept[each.label] = each.label
         labels = without_specks(kept[found.labels], model.structures)
         scores = {each.label: each.confidence for each in believed}
-        return self._detection(image, labels, found, wanted, scores, options)
+        detection = self._detection(image, labels, found, wanted, scores, options)
+        if options.region_mm is not None:
+            return detection
+        return _with_anatomy(detection, believed, wanted, model)
+
+
+def _with_anatomy(
+    detection: Detection, believed: Sequence[Found], wanted: Sequence[int], model: Model
+) -> Detection:
+    """Add what anatomy says of the missing and of what is too large."""
+    told = told_of_the_missing(believed, model.structures, wanted)
+    notes = dict(detection.notes)
+    for each in believed:
+        name = model.structures[each.label - 1].category.name
+        if each.label in notes and each.volume_ml > largest_ml(name):
+            notes[each.label] = (*notes[each.label], LARGER)
+    return replace(detection, notes=notes, remarks=(*detection.remarks, *told))

@@ -72,6 +72,34 @@ def test_bones_may_lie_in_many_pieces() -> None:
     assert only.volume_ml == 65
 
 
+def test_what_is_never_given_out_keeps_its_place_from_its_neighbours() -> None:
+    """Loops of bowel with gas in them: small, of odd HU, and none the runner-up's."""
+    drawn = np.zeros(SHAPE, int)
+    drawn[2:6, 2:6, 2:6] = 1
+    drawn[2:6, 2:6, 8:18] = 4
+    drawn[9, 8, 2:4] = 4
+    logits = _logits(drawn)
+    logits[2][drawn == 4] = 5
+    covered = np.ones(SHAPE, bool)
+    hu = np.where(drawn == 4, -400, 50).astype(np.float32)
+
+    (only,) = judge(logits, hu, STRUCTURES, SPACING, covered)
+
+    assert only.label == 1
+    np.testing.assert_array_equal(logits.argmax(0), drawn)
+
+
+def test_what_reaches_the_first_or_the_last_slice_is_known() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[:4, 2:5, 2:5] = 1
+    drawn[6:, 2:5, 12:16] = 2
+
+    left, right = _judged(drawn)[0]
+
+    assert (left.at_start, left.at_end) == (True, False)
+    assert (right.at_start, right.at_end) == (False, True)
+
+
 def test_a_speck_of_the_other_side_joins_its_kidney() -> None:
     drawn = np.zeros(SHAPE, int)
     drawn[2:6, 2:6, 2:6] = 1

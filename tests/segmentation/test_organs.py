@@ -110,6 +110,7 @@ def test_nothing_is_found_in_air_or_water(detector: OrganDetector) -> None:
         assert not detection.output.array.any()
         assert not detection.scores
         assert len(detection.output.categories) == len(NAMES)
+        assert "No organ of the trunk was found; the scan may show none." in detection.remarks
 
 
 def test_a_single_slice_is_accepted(
