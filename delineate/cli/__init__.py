@@ -61,6 +61,7 @@ def application() -> typer.Typer:
     app.command("phantom")(phantom.phantom)
     app.command("table")(table.table)
     app.command("serve")(serve.serve)
+    app.command("worker")(serve.worker)
     app.command("demo")(demo.demo)
     app.add_typer(plugin.plugin, name="plugin")
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+import tomllib
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
+
+from delineate.errors import InputError
 
 __all__ = ["Settings"]
 
@@ -24,6 +27,15 @@ class Settings:
         Folder of images, results and, by default, the database.
     database
         SQLAlchemy URL; SQLite in ``data`` if empty.
+    storage
+        Where images and results are published for workers on other machines, ``s3://bucket/prefix``
+        or ``file:///folder``; ``data`` keeps copies then. Nowhere if empty.
+    queues
+        Those that a job may be sent to.
+    retention_days
+        Images and results are removed after so many days without use; never if 0.
+    cache_bytes
+        With ``storage``: how much of it ``data`` may keep copies of.
     max_upload_bytes
         Largest request, and largest sum of the files in it once unpacked.
     max_files
@@ -72,6 +84,10 @@ class Settings:
 
     data: Path
     database: str = ""
+    storage: str = ""
+    queues: tuple[str, ...] = ("default", "gpu")
+    retention_days: float = 0.0
+    cache_bytes: int = 64 * 1024 * _MIB
     max_upload_bytes: int = 8192 * _MIB
     max_files: int = 20_000
     min_free_bytes: int = 512 * _MIB
@@ -114,9 +130,53 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Settings of the parent process; a folder beside the working one where it set none."""
-        told = json.loads(os.environ.get(_VARIABLE, "{}"))
-        fields: dict[str, Any] = {
-            name: tuple(v) if isinstance(v, list) else v for name, v in told.items()
-        }
-        return cls(**{**fields, "data": Path(fields.get("data", "delineate-data"))})
+        """Settings of the parent process; of `load` where it told none."""
+        told = os.environ.get(_VARIABLE)
+        return cls.load() if told is None else _checked(json.loads(told), "the parent process")
+
+    @classmethod
+    def load(cls, file: Path | None = None, **told: Any) -> Settings:
+        """Settings from several places; the first that says something counts.
+
+        Parameters
+        ----------
+        told
+            Those that are not ``None``.
+        file
+            TOML with the names of these settings; less than variables of the environment such as
+            ``DELINEATE_DATABASE``, in which lists are separated by commas.
+
+        Raises
+        ------
+        InputError
+            If there is no such setting, or it cannot have this value.
+        """
+        found: dict[str, Any] = {"data": Path("delineate-data")}
+        if file is not None:
+            try:
+                found |= tomllib.loads(file.read_text())
+            except (OSError, ValueError) as error:
+                raise InputError(f"the settings in {file} cannot be read: {error}") from error
+        lists = {one.name for one in fields(cls) if isinstance(one.default, tuple)}
+        for name in (one.name for one in fields(cls)):
+            if (value := os.environ.get(f"DELINEATE_{name.upper()}")) is not None:
+                found[name] = value.split(",") if name in lists else value
+        found |= {name: value for name, value in told.items() if value is not None}
+        return _checked(found, str(file) if file else "the environment or the command")
+
+
+def _checked(found: dict[str, Any], where: str) -> Settings:
+    from pydantic import TypeAdapter, ValidationError
+
+    known = {one.name for one in fields(Settings)}
+    if unknown := sorted(found.keys() - known):
+        raise InputError(
+            f"there is no setting {unknown[0]!r}, which {where} has; there are "
+            f"{', '.join(sorted(known))}"
+        )
+    try:
+        return TypeAdapter(Settings).validate_python(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"the setting {name} of {where}: {first['msg']}") from None

@@ -4,62 +4,23 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import itertools
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from delineate.errors import DelineateError, InputError
+from delineate.jobs.processes import HOPELESS, Process, stop
 from delineate.jobs.settings import Settings
 
-__all__ = ["Supervisor", "running", "serve"]
+__all__ = ["Supervisor", "cards", "crew", "free_names", "running", "serve", "work"]
 
 _TICK_SECONDS = 0.05
-_GRACE_SECONDS = 6.0
-_STEADY_SECONDS = 5.0
-_LONGEST_PAUSE_SECONDS = 5.0
-_HOPELESS = 5
-
-
-class _Process:
-    """A process that should always be there."""
-
-    def __init__(self, name: str, command: list[str], settings: Settings, keep: int = -1) -> None:
-        self.name = name
-        self._command = command
-        self._environment = {**os.environ, **settings.to_environment()}
-        self._keep = (keep,) if keep >= 0 else ()
-        self._started = 0.0
-        self._again_at = 0.0
-        self.deaths = 0
-        self.running: subprocess.Popen[bytes] | None = None
-
-    def tend(self) -> None:
-        """Start it if it is not running: at once, then after longer and longer pauses."""
-        now = time.monotonic()
-        if self.running is not None and self.running.poll() is None:
-            if now - self._started > _STEADY_SECONDS:
-                self.deaths = 0
-            return
-        if self.running is not None:
-            self.running = None
-            self.deaths += 1
-            self._again_at = now + min(_LONGEST_PAUSE_SECONDS, 0.1 * 2 ** (self.deaths - 1))
-        if now >= self._again_at:
-            self._started = now
-            self.running = subprocess.Popen(
-                [*self._command, str(os.getpid())],
-                env=self._environment,
-                pass_fds=self._keep,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
 
 
 class Supervisor:
@@ -72,7 +33,9 @@ class Supervisor:
     port
         0 for any free one.
     workers
-        Number of worker processes, each doing one job at a time.
+        Number of worker processes of the queue ``default``, each doing one job at a time.
+    gpus
+        Those for each of which there is a worker of the queue ``gpu``; see `cards`.
 
     Raises
     ------
@@ -80,7 +43,9 @@ class Supervisor:
         If the address is not a loopback one, or cannot be had.
     """
 
-    def __init__(self, host: str, port: int, settings: Settings, workers: int) -> None:
+    def __init__(
+        self, host: str, port: int, settings: Settings, workers: int, gpus: Sequence[str] = ()
+    ) -> None:
         address = _loopback(host)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -99,14 +64,13 @@ class Supervisor:
         module = [sys.executable, "-m"]
         descriptor = self._socket.fileno()
         web = [*module, "delineate.jobs.web", str(descriptor)]
-        self._api = _Process("api", web, settings, keep=descriptor)
-        self._workers = [
-            _Process(name, [*module, "delineate.jobs.worker", name, "default"], settings)
-            for name in (f"worker-{number}" for number in range(1, workers + 1))
-        ]
+        self._api = Process("api", web, settings, keep=[descriptor])
+        names = [f"worker-{number}" for number in range(1, workers + 1)]
+        on_gpus = [f"gpu-{number}" for number in range(1, len(gpus) + 1)]
+        self._workers = crew(settings, "default", names) + crew(settings, "gpu", on_gpus, gpus)
 
-    def run(self, stop: threading.Event, on_ready: Callable[[str], None] | None = None) -> None:
-        """Keep everything running until ``stop`` is set; then stop it.
+    def run(self, ended: threading.Event, on_ready: Callable[[str], None] | None = None) -> None:
+        """Keep everything running until ``ended`` is set; then stop it.
 
         The thread that calls this is the parent of all: if it ends, they are killed.
 
@@ -117,12 +81,12 @@ class Supervisor:
         """
         answered = False
         try:
-            while not stop.wait(_TICK_SECONDS):
+            while not ended.wait(_TICK_SECONDS):
                 for process in (self._api, *self._workers):
                     process.tend()
                 if answered:
                     continue
-                if self._api.deaths >= _HOPELESS:
+                if self._api.deaths >= HOPELESS:
                     raise DelineateError("the API does not start; what it says stands above")
                 answered = _answers(self.url)
                 if answered and on_ready is not None:
@@ -132,16 +96,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Stop all processes; the jobs in hand are taken up again at the next start."""
-        started = [one.running for one in (self._api, *self._workers) if one.running is not None]
-        for process in started:
-            process.terminate()
-        deadline = time.monotonic() + _GRACE_SECONDS
-        for process in started:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        stop((self._api, *self._workers))
         self._socket.close()
 
     def pids(self) -> dict[str, int]:
@@ -157,12 +112,13 @@ def serve(
     workers: int = 1,
     on_ready: Callable[[str], None] | None = None,
     settings: Settings | None = None,
+    gpus: Sequence[str] = (),
 ) -> None:
     """Run a service until SIGTERM or SIGINT.
 
     Parameters
     ----------
-    host, port, workers
+    host, port, workers, gpus
         See `Supervisor`.
     data
         Folder of uploads, results and the job table; made where it is missing.
@@ -171,17 +127,103 @@ def serve(
     settings
         Everything else; its ``data`` counts where it is given.
     """
-    supervisor = Supervisor(host, port, settings or Settings(data=data), workers)
-    stop = threading.Event()
+    supervisor = Supervisor(host, port, settings or Settings(data=data), workers, gpus)
+    with _until_told() as ended:
+        supervisor.run(ended, on_ready)
+
+
+def work(settings: Settings, queue: str, names: Sequence[str], gpus: Sequence[str] = ()) -> None:
+    """Run workers without an API until SIGTERM or SIGINT: the other machines of a cluster.
+
+    Parameters
+    ----------
+    settings
+        With the service's database and storage, and a data folder of this machine's own.
+    queue, names, gpus
+        See `crew`.
+
+    Raises
+    ------
+    DelineateError
+        If one of them dies again and again.
+    """
+    workers = crew(settings, queue, names, gpus)
+    with _until_told() as ended:
+        try:
+            while not ended.wait(_TICK_SECONDS):
+                for process in workers:
+                    process.tend()
+                    if process.deaths >= HOPELESS:
+                        raise DelineateError(
+                            f"worker {process.name} does not start; what it says stands above"
+                        )
+        finally:
+            stop(workers)
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """Set on SIGTERM and SIGINT, for the time of the block."""
+    ended = threading.Event()
     before = {
-        number: signal.signal(number, lambda *_: stop.set())
+        number: signal.signal(number, lambda *_: ended.set())
         for number in (signal.SIGTERM, signal.SIGINT)
     }
     try:
-        supervisor.run(stop, on_ready)
+        yield ended
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def crew(
+    settings: Settings, queue: str, names: Sequence[str], gpus: Sequence[str] = ()
+) -> list[Process]:
+    """Worker processes of a queue, not yet started.
+
+    Parameters
+    ----------
+    settings, queue, names
+        What they are told, where they take jobs, and what they are called.
+    gpus
+        As ``CUDA_VISIBLE_DEVICES`` calls them: one for each name, which sees no other; any if
+        there are none.
+    """
+    command = [sys.executable, "-m", "delineate.jobs.worker"]
+    seen = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or [{}] * len(names)
+    return [
+        Process(name, [*command, name, queue], settings, environment=variables)
+        for name, variables in zip(names, seen, strict=True)
+    ]
+
+
+def free_names(settings: Settings, stem: str, count: int) -> list[str]:
+    """Names for workers that no live one has: ``stem-1`` and so on."""
+    from delineate.jobs import engine
+    from delineate.jobs.liveness import Presence
+
+    database = engine.prepare(settings)
+    presence = Presence(settings, database)
+    every = (f"{stem}-{number}" for number in itertools.count(1))
+    names = list(itertools.islice((one for one in every if not presence.held(one)), count))
+    database.dispose()
+    return names
+
+
+def cards(count: int) -> tuple[str, ...]:
+    """The first GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` calls them.
+
+    Raises
+    ------
+    InputError
+        If the variable is set and names fewer.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = [str(n) for n in range(count)] if visible is None else visible.split(",")
+    named = [one.strip() for one in named if one.strip()]
+    if len(named) < count:
+        raise InputError(f"{count} GPUs are wanted, and CUDA_VISIBLE_DEVICES names {len(named)}")
+    return tuple(named[:count])
 
 
 @contextmanager
@@ -195,12 +237,12 @@ def running(
 ) -> Iterator[str]:
     """Run a service for the time of the block and give its address; see `serve`."""
     supervisor = Supervisor(host, port, settings or Settings(data=data), workers)
-    stop, ready = threading.Event(), threading.Event()
+    ended, ready = threading.Event(), threading.Event()
     failures: list[BaseException] = []
 
     def tend() -> None:
         try:
-            supervisor.run(stop, lambda _url: ready.set())
+            supervisor.run(ended, lambda _url: ready.set())
         except BaseException as error:
             failures.append(error)
             ready.set()
@@ -215,7 +257,7 @@ def running(
             raise DelineateError(f"the service did not answer within {patience:g} s")
         yield supervisor.url
     finally:
-        stop.set()
+        ended.set()
         thread.join()
 
 
