@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
-from pydantic import BaseModel
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
-from delineate.api import access, detectors, faults, images, jobs, page
-from delineate.api.guard import Guard
-from delineate.api.state import Service, State
+from delineate.api import (
+    access,
+    detectors,
+    faults,
+    images,
+    jobs,
+    monailabel,
+    operations,
+    page,
+    results,
+    session,
+    uploads,
+)
+from delineate.api.desk import Desk
+from delineate.api.guard import Guard, templates
+from delineate.api.identity import Identity
+from delineate.api.ledger import Ledger
+from delineate.api.state import State
 from delineate.errors import UnreadableFileError
 from delineate.jobs import engine
 from delineate.jobs.assistant import Assistant
-from delineate.jobs.liveness import alive
+from delineate.jobs.audit import AuditTrail
+from delineate.jobs.keys import KeyRing
 from delineate.jobs.log import log
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store
 from delineate.jobs.table import JobTable
 
 __all__ = ["create"]
-
-
-class Health(BaseModel):
-    """Answer of ``/healthz``."""
-
-    status: str
-    version: str
-    workers: int
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -51,26 +58,32 @@ def create(settings: Settings | None = None) -> FastAPI:
         await run_in_threadpool(store.open)
         app.state.service = State(
             settings=settings,
+            database=database,
             store=store,
             table=JobTable(database),
             engine=await run_in_threadpool(engine.DurableQueue, database),
+            identity=await run_in_threadpool(Identity, settings, KeyRing(database)),
+            ledger=Ledger(AuditTrail(database)),
             reader=Assistant(blame=UnreadableFileError),
             writer=Assistant(),
             librarian=Assistant(),
             disk=CapacityLimiter(4),
+            desk=Desk(settings, store),
         )
         log.info("ready")
+        service: State = app.state.service
         try:
-            yield
+            async with uploads.tended(service):
+                yield
         finally:
-            service: State = app.state.service
             for assistant in (service.reader, service.writer, service.librarian):
                 await assistant.close()
+            await service.ledger.close()
             database.dispose()
 
     app = FastAPI(
         title="delineate",
-        version=_version(),
+        version=operations.installed_version(),
         description="An image comes in, a detector finds things in it, and what it found leaves "
         "as outlines, numbers and standard files. Lengths in mm, points in the patient's LPS "
         "frame. Research. Not for diagnosis.",
@@ -81,23 +94,30 @@ def create(settings: Settings | None = None) -> FastAPI:
     )
     faults.install(app)
 
-    @app.get("/healthz", tags=["service"], responses=faults.documented())
-    async def health(service: Service) -> Health:
-        """Whether the service runs, and how many workers live."""
-        live = alive(service.settings.workers)
-        return Health(status="ok", version=_version(), workers=len(live))
-
-    for router in (images.router, detectors.router, jobs.router):
+    app.include_router(operations.router)
+    for router in (
+        images.router,
+        detectors.router,
+        jobs.router,
+        results.router,
+        uploads.router,
+        session.router,
+    ):
         app.include_router(router, prefix="/v1")
+    app.include_router(monailabel.router, prefix=monailabel.PREFIX)
+    app.include_router(monailabel.router, include_in_schema=False)
     page.install(app)
     access.demand_guarded(app)
+    app.state.templates = templates(app)
     app.add_middleware(access.Door)
-    app.add_middleware(Guard)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+            max_age=600,
+        )
+    app.add_middleware(Guard, settings=settings)
     return app
-
-
-def _version() -> str:
-    try:
-        return version("delineate")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"

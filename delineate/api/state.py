@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+import sqlalchemy as sa
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from delineate.api.desk import Desk
+from delineate.api.identity import Identity
+from delineate.api.ledger import Ledger
 from delineate.jobs.assistant import Assistant
 from delineate.jobs.engine import Engine
 from delineate.jobs.settings import Settings
@@ -23,17 +27,21 @@ class State:
 
     ``reader`` looks into uploads, ``writer`` makes files that somebody asked for, ``librarian``
     knows the plugins. Three, so that none of these waits for another. ``disk`` bounds how many
-    threads write uploads.
+    threads write uploads, ``desk`` keeps those that come file by file.
     """
 
     settings: Settings
+    database: sa.Engine
     store: Store
     table: JobTable
     engine: Engine
+    identity: Identity
+    ledger: Ledger
     reader: Assistant
     writer: Assistant
     librarian: Assistant
     disk: CapacityLimiter
+    desk: Desk
 
 
 def _state(request: Request) -> State:

@@ -18,7 +18,7 @@ _KEYS = frozenset(
     {
         *("event", "level", "timestamp", "process", "pid", "worker", "url"),
         *("job", "image", "detector", "state", "attempt", "error", "where"),
-        *("method", "route", "status", "seconds", "files", "bytes", "code"),
+        *("method", "route", "status", "seconds", "files", "bytes", "code", "request"),
     }
 )
 
