@@ -33,6 +33,7 @@ from delineate.jobs import engine
 from delineate.jobs.assistant import Assistant
 from delineate.jobs.audit import AuditTrail
 from delineate.jobs.keys import KeyRing
+from delineate.jobs.liveness import Presence
 from delineate.jobs.log import log
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store
@@ -62,6 +63,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             store=store,
             table=JobTable(database),
             engine=await run_in_threadpool(engine.DurableQueue, database),
+            presence=Presence(settings, database),
             identity=await run_in_threadpool(Identity, settings, KeyRing(database)),
             ledger=Ledger(AuditTrail(database)),
             reader=Assistant(blame=UnreadableFileError),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
@@ -11,13 +12,13 @@ import sqlalchemy as sa
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from delineate.api.access import Admin
 from delineate.api.faults import documented
 from delineate.api.state import Service, State
 from delineate.jobs import metrics
 from delineate.jobs.keys import LOCAL
-from delineate.jobs.liveness import alive
 
 __all__ = ["installed_version", "router"]
 
@@ -48,8 +49,11 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", responses=documented())
 async def health(service: Service) -> Health:
-    """Whether the service runs, and how many workers live."""
-    live = alive(service.settings.workers)
+    """Whether the service runs, and how many workers live; none while the database is away."""
+    live: tuple[str, ...] = ()
+    with suppress(TimeoutError, SQLAlchemyError):
+        async with asyncio.timeout(_CHECK_SECONDS):
+            live = await run_sync(service.presence.alive, abandon_on_cancel=True)
     return Health(status="ok", version=installed_version(), workers=len(live))
 
 
@@ -107,7 +111,7 @@ def _storage(service: State) -> None:
 
 
 def _workers(service: State) -> None:
-    if not alive(service.settings.workers):
+    if not service.presence.alive():
         raise LookupError
 
 

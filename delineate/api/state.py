@@ -14,6 +14,7 @@ from delineate.api.identity import Identity
 from delineate.api.ledger import Ledger
 from delineate.jobs.assistant import Assistant
 from delineate.jobs.engine import Engine
+from delineate.jobs.liveness import Presence
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store
 from delineate.jobs.table import JobTable
@@ -35,6 +36,7 @@ class State:
     store: Store
     table: JobTable
     engine: Engine
+    presence: Presence
     identity: Identity
     ledger: Ledger
     reader: Assistant
