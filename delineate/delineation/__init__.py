@@ -19,10 +19,11 @@ from delineate.delineation.result import (
     structures,
 )
 from delineate.delineation.run import delineate
-from delineate.delineation.store import load, load_output, save
+from delineate.delineation.store import KEPT, load, load_output, save
 
 __all__ = [
     "EXPORTS",
+    "KEPT",
     "SCHEMA",
     "SIDECAR",
     "Delineation",

@@ -18,9 +18,12 @@ from delineate.imaging import Image
 from delineate.plugins import Output
 from delineate.plugins.wire import Json, pack, unpack
 
-__all__ = ["load", "load_output", "save"]
+__all__ = ["KEPT", "load", "load_output", "save"]
 
 _RESULT, _OUTPUT, _ARRAY = "delineation.json", "output.json", "output.npy.gz"
+KEPT = (_RESULT, _OUTPUT, _ARRAY)
+"""Names of the files; results without samples lack the last."""
+
 _LEVEL = 1  # of 0 to 3
 _BROKEN = (
     OSError,

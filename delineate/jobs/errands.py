@@ -13,104 +13,23 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from delineate import errors
-from delineate.errors import DelineateError, UnreadableFileError, UploadError
+from delineate.errors import DelineateError, UnreadableFileError
 from delineate.imaging import Grid, Image
-from delineate.jobs import samples
+from delineate.jobs import dicom_pictures, dicom_pixels, dicom_reading, samples
+from delineate.jobs.drawn import drawn, header, volume_file
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.log import configure
+from delineate.jobs.looking import look, survey
+from delineate.jobs.masks import mask
 from delineate.jobs.reading import read_stored
 from delineate.jobs.settings import Settings
-from delineate.jobs.upload import Part, arranged, base_name, image_id, suffix
 
 __all__ = ["main"]
-
-
-def look(
-    folder: str,
-    names: list[str],
-    max_bytes: int,
-    max_files: int,
-    uneven: Literal["refuse", "resample"] = "refuse",
-    spacing_mm: list[float] | None = None,
-) -> dict[str, Any]:
-    """Unpack an upload, number its files and inspect them.
-
-    Parameters
-    ----------
-    folder
-        With ``parts``, the files in the order of ``names``; gets ``files``, and ``names.json``
-        with what their sender calls them.
-    names
-        What their sender calls them.
-    max_bytes, max_files
-        Limits once unpacked.
-    uneven, spacing_mm
-        As for `formats.inspect`.
-
-    Returns
-    -------
-    dict
-        ``id``, ``files``, ``bytes``, ``reading`` (those options) and ``report``. Other options
-        make another id.
-    """
-    from delineate import formats
-
-    place = Path(folder)
-    paths = sorted((place / "parts").iterdir())
-    parts: list[Part] = []
-    for number, (path, name) in enumerate(zip(paths, names, strict=True)):
-        if _is_zip(path):
-            parts += _unpacked(path, place / f"unpacked{number}", max_bytes, max_files)
-        else:
-            parts.append(Part(path, name))
-    if not parts:
-        raise UploadError("the upload holds no file; send DICOM files, a zip of them, or a NIfTI")
-    kept = list(arranged(parts, place / "files"))
-    entries = [formats.Entry(part.path, part.name, part.path.name) for part, _ in kept]
-    report = formats.inspect(entries, uneven=uneven, spacing_mm=spacing_mm).to_json()
-    report["ignored"] += [
-        {"name": part.name, "reason": "the same bytes as another file that was sent"}
-        for part in parts
-        if part.path.exists()  # the others were moved
-    ]
-    (place / "names.json").write_text(json.dumps({one.path.name: one.name for one in entries}))
-    reading = {"uneven": uneven, "spacing_mm": spacing_mm}
-    asked = [] if reading == {"uneven": "refuse", "spacing_mm": None} else [json.dumps(reading)]
-    return {
-        "id": image_id([*(digest for _, digest in kept), *asked]),
-        "files": len(kept),
-        "bytes": sum(part.path.stat().st_size for part, _ in kept),
-        "reading": reading,
-        "report": report,
-    }
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-
-
-def _unpacked(path: Path, folder: Path, max_bytes: int, max_files: int) -> list[Part]:
-    from delineate.formats import archive
-
-    limits = archive.Limits(entries=max_files, total_bytes=max_bytes)
-    folder.mkdir()
-    files = archive.extract(path, folder, limits)
-    names = archive.original_names(path, limits)
-    path.unlink()
-    parts = []
-    for file, name in zip(files, names, strict=True):
-        named = file.with_name(file.name + suffix(name))
-        file.rename(named)
-        if _is_zip(named):
-            raise UploadError("there is a zip within the zip; unpack it and send what it holds")
-        parts.append(Part(named, base_name(name)))
-    return parts
 
 
 def volume(paths: list[str], series: str, reading: dict[str, Any], target: str) -> None:
@@ -243,7 +162,17 @@ def export(
 
 
 _ERRANDS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (look, volume, output, detectors, check, export)
+    one.__name__: one
+    for one in (
+        *(look, survey, volume, output, detectors, check, export),
+        *(mask, drawn, volume_file, header),
+    )
+} | {
+    f"dicom_{one.__name__}": one
+    for one in (
+        *(dicom_reading.read, dicom_pixels.frames, dicom_pixels.plain, dicom_pixels.bulk),
+        dicom_pictures.render,
+    )
 }
 
 
@@ -259,7 +188,11 @@ def _answer(line: str) -> dict[str, Any]:
     except MemoryError:
         return {"error": {"name": "UnreadableFileError", "message": "too large for the memory"}}
     except Exception as error:  # whatever a parser makes of a broken file
-        name = UnreadableFileError.__name__ if request["errand"] == "look" else "DelineateError"
+        name = (
+            UnreadableFileError.__name__
+            if request["errand"] in ("look", "survey", "drawn")
+            else "DelineateError"
+        )
         message = f"these files cannot be read ({type(error).__name__})"
         return {"error": {"name": name, "message": message}}
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from delineate.errors import TooLargeError, UploadError
+from delineate.errors import ConflictError, TooLargeError, UploadError
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store, room
 
-__all__ = ["Part", "Reception", "arranged", "base_name", "image_id", "suffix"]
+__all__ = ["Part", "Reception", "arranged", "base_name", "demand_name", "image_id", "suffix"]
 
 _CHECK_EVERY = 64 * 2**20
+_LONGEST_NAME = 1024
 _SUFFIXES = (
     *(".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".raw", ".zip"),
     *(".dcm", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gz"),
@@ -24,10 +25,11 @@ _SUFFIXES = (
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file that was sent: where it lies now and the name that its sender knows."""
+    """A file that was sent: where it lies now, its sender's name for it, its hash if known."""
 
     path: Path
     name: str
+    sha256: str = ""
 
 
 class Reception:
@@ -118,6 +120,26 @@ def base_name(name: str) -> str:
     return name.replace("\\", "/").rsplit("/", 1)[-1][:255]
 
 
+def demand_name(name: str) -> None:
+    """Refuse what can be no file of a folder; the name never becomes a path all the same.
+
+    Raises
+    ------
+    UploadError
+        Says what a name is.
+    """
+    segments = name.replace("\\", "/").split("/")
+    if (
+        not 0 < len(name) <= _LONGEST_NAME
+        or not name.isprintable()
+        or not {"", ".", ".."}.isdisjoint(segments)
+    ):
+        raise UploadError(
+            "a file is called by its path below the folder that is sent, such as study/IM1: of at "
+            f"most {_LONGEST_NAME} printable characters, without '..' and empty parts"
+        )
+
+
 def content_hash(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -131,10 +153,22 @@ def arranged(parts: Sequence[Part], folder: Path) -> Iterator[tuple[Part, str]]:
     ------
     tuple
         Each part where it lies now, and its hash.
+
+    Raises
+    ------
+    ConflictError
+        If a file is no longer what came.
     """
     folder.mkdir()
-    by_hash = {content_hash(part.path): part for part in reversed(parts)}
+    by_hash = {_verified(part): part for part in reversed(parts)}
     for number, (digest, part) in enumerate(sorted(by_hash.items()), start=1):
         path = folder / f"{number:04d}{suffix(part.path.name)}"
         part.path.rename(path)
         yield Part(path, part.name), digest
+
+
+def _verified(part: Part) -> str:
+    digest = content_hash(part.path)
+    if part.sha256 not in ("", digest):
+        raise ConflictError("a file on disk is no longer what was sent; begin the upload anew")
+    return digest

@@ -152,7 +152,7 @@ def test_what_cannot_be_used_is_refused_with_advice(
     assert told in body["detail"] + str(body.get("report", ""))
     assert PATIENT not in answer.text
     assert sorted((running.home / "images").iterdir()) == images
-    assert list((running.settings.data / "incoming").iterdir()) == []
+    assert list((running.settings.data / "tenants" / "local" / "incoming").iterdir()) == []
     assert not Path("/tmp/escaped.dcm").exists()
 
 

@@ -23,7 +23,7 @@ from delineate.jobs import Settings
 
 
 def incoming(running: Service) -> list[Path]:
-    return list((running.settings.data / "incoming").iterdir())
+    return list((running.settings.data / "tenants" / "local" / "incoming").iterdir())
 
 
 def kept(running: Service) -> set[str]:
@@ -193,7 +193,7 @@ def test_limits_on_size_and_room_have_their_codes(tmp_path: Path, ct_files: list
     (no_room,) = asyncio.run(answers_of(full, b"x"))
 
     assert [answer.status_code for answer in too_large] == [413, 413, 413]
-    assert list((tmp_path / "a" / "incoming").iterdir()) == []
+    assert list((tmp_path / "a" / "tenants" / "local" / "incoming").iterdir()) == []
     assert (no_room.status_code, no_room.json()["title"]) == (507, "StorageFullError")
 
 

@@ -66,7 +66,9 @@ def campaign(running: Service, scratch: Path, uploads: int, seed: int = 0) -> Ou
         outcome.statuses[answer.status_code] += 1
         if answer.status_code >= 500:
             outcome.faults.append(f"{number} {kind}: {answer.text}")
-    outcome.left_behind = len(list((running.settings.data / "incoming").iterdir()))
+    outcome.left_behind = len(
+        list((running.settings.data / "tenants" / "local" / "incoming").iterdir())
+    )
     outcome.descriptors_more = _descriptors(running) - before
     return outcome
 
