@@ -172,6 +172,8 @@ def _frames(file: IO[bytes], dataset: Dataset, elements: Elements) -> dict[str, 
         return None if places is None else {"count": count, "places": places}
     bits = {0x7FE00008: 32, 0x7FE00009: 64}.get(elements.pixels) or int(dataset.BitsAllocated)
     bits *= int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("SamplesPerPixel") or 1)
+    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+        bits = bits * 2 // 3
     if syntax not in PLAIN or bits % 8 or count * bits // 8 > elements.length:
         return None
     return {"count": count, "offset": elements.offset, "bytes": bits // 8}
