@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from delineate.errors import NotFoundError
 from delineate.jobs.database import metadata
+from delineate.jobs.job import Job, jobs
 
 __all__ = ["Datastore", "Label", "Session"]
 
@@ -218,6 +219,27 @@ class Datastore:
         """Drop a session; its image is the caller's to remove."""
         with self._database.begin() as connection:
             connection.execute(sa.delete(_sessions).where(_sessions.c.id == session.id))
+
+    def jobs_on(self, tenant: str, image_id: str) -> list[str]:
+        """Ids of the jobs that looked at an image, or will."""
+        wanted = sa.select(jobs.c.id).where(jobs.c.tenant == tenant, jobs.c.image_id == image_id)
+        with self._database.connect() as connection:
+            return list(connection.execute(wanted).scalars())
+
+    def newest(self, tenant: str, detectors: Collection[str]) -> dict[tuple[str, str], Job]:
+        """The last job of these detectors that is done, by id of the image and series."""
+        mine = sa.and_(
+            jobs.c.tenant == tenant, jobs.c.state == "done", jobs.c.detector.in_(detectors)
+        )
+        last = (
+            sa.select(sa.func.max(jobs.c.id)).where(mine).group_by(jobs.c.image_id, jobs.c.series)
+        )
+        with self._database.connect() as connection:
+            found = [
+                Job.of(row)
+                for row in connection.execute(sa.select(jobs).where(jobs.c.id.in_(last)))
+            ]
+        return {(job.image_id, job.series): job for job in found}
 
 
 def _put(connection: sa.Connection, table: sa.Table, **values: Any) -> None:

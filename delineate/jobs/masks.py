@@ -17,7 +17,7 @@ from delineate.jobs.markups import markups
 from delineate.plugins import Classes, Field, Instances, Masks, Output
 from delineate.plugins.wire import grid_from_json
 
-__all__ = ["DTYPES", "EXTENSIONS", "mask"]
+__all__ = ["DTYPES", "EXTENSIONS", "mask", "shown", "write_volume"]
 
 DTYPES = ("uint8", "uint16", "int16", "int32", "uint32")
 EXTENSIONS = (".nrrd", ".nii.gz", ".nii")
@@ -37,11 +37,12 @@ def mask(
     result
         Folder of the result.
     image
-        ``paths``, ``names`` (what their sender calls them, by file) and ``series`` of its image.
+        ``paths``, ``series`` and ``reading`` of its image, as for `read_stored`.
     names
-        Of the categories, in order: the first gets label 1. Where empty, those found.
+        Of the detector's categories, in order: the first gets label 1.
     form
-        ``extension`` and ``dtype``, out of :data:`EXTENSIONS` and :data:`DTYPES`; ``compress``;
+        ``extension``, out of :data:`EXTENSIONS`, or ``None`` for no file; ``dtype``, out of
+        :data:`DTYPES`; ``compress``;
         ``shown``: whether slices are those that a viewer shows of the DICOM series, in its order
         (:func:`~delineate.formats.dicom.shown.shown_slices`), whatever reading made of them.
     folder
@@ -58,21 +59,23 @@ def mask(
 
     document, output = load_output(Path(result))
     grid = grid_from_json(document["image"]["grid"])
-    numbers = {name: number for number, name in enumerate(names or _found(document), 1)}
-    told = {"label_names": numbers, **_findings(document, grid)}
+    numbers = {name: number for number, name in enumerate(names, 1)}
     parent = Path(folder).parent
     parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent) as scratch:
         one = Path(scratch) / "one"
         (one / "file").mkdir(parents=True)
-        if isinstance(output, Instances):
+        if form["extension"] is None:
+            pass
+        elif isinstance(output, Instances):
             (one / "file" / "found.json").write_text(json.dumps(markups(output, numbers)))
         else:
             array = _dense(output, grid, numbers, np.dtype(form["dtype"]))
             if form["shown"]:
                 array, grid = _as_shown(array, grid, image)
-            _write(array, grid, one / "file" / f"labels{form['extension']}", form["compress"])
-        (one / "params.json").write_text(json.dumps(told))
+            path = one / "file" / f"labels{form['extension']}"
+            write_volume(array, grid, path, compress=form["compress"])
+        (one / "params.json").write_text(json.dumps(_told(document, grid)))
         try:
             one.rename(folder)
         except OSError:
@@ -80,11 +83,7 @@ def mask(
                 raise
 
 
-def _found(document: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(one["category"]["name"] for one in document["findings"]))
-
-
-def _findings(document: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
+def _told(document: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
     """What is known of a result beside its samples, by the names that clients know."""
     findings, gives = document["findings"], document["detector"]["gives"]
     told: dict[str, Any] = {"overall": document["overall"], "notes": document["notes"]}
@@ -139,27 +138,43 @@ def _dense(
     )
 
 
+def shown(image: Mapping[str, Any], grid: Grid) -> NDArray[np.intp]:
+    """Slice of the grid for each slice that a viewer shows of a DICOM series, in its order.
+
+    ``image`` has ``paths``, ``series`` and ``reading``.
+    """
+    from delineate.formats import Entry
+    from delineate.formats.dicom.shown import shown_slices
+
+    names = image["reading"]["names"]
+    entries = [Entry(path, names.get(path.name, path.name)) for path in map(Path, image["paths"])]
+    return shown_slices(entries, image["series"].partition("#")[0], grid)
+
+
 def _as_shown(
     array: NDArray[Any], grid: Grid, image: Mapping[str, Any]
 ) -> tuple[NDArray[Any], Grid]:
     """Slice by slice as a viewer has the series; on no place in space if that is no grid."""
-    from delineate.formats import Entry
-    from delineate.formats.dicom.shown import shown_slices
-
-    names = image["names"]
-    entries = [Entry(path, names.get(path.name, path.name)) for path in map(Path, image["paths"])]
-    order = shown_slices(entries, image["series"].partition("#")[0], grid)
+    order = shown(image, grid)
     if np.array_equal(order, np.arange(len(array))):
         return array, grid
-    shown = array[order]
-    shown[order < 0] = 0
-    return shown, Grid.regular((len(order), *grid.shape[1:]))
+    laid = array[order]
+    laid[order < 0] = 0
+    return laid, Grid.regular((len(order), *grid.shape[1:]))
 
 
-def _write(array: NDArray[Any], grid: Grid, path: Path, compress: bool) -> None:
+def write_volume(array: NDArray[Any], grid: Grid, path: Path, *, compress: bool) -> None:
+    """Write samples as ITK does, in the format that the path's suffix says.
+
+    Raises
+    ------
+    ExportError
+        If that cannot hold the grid.
+    """
     import SimpleITK
 
-    made = SimpleITK.GetImageFromArray(array)
+    plain = array.view(np.uint8) if array.dtype == np.bool_ else array
+    made = SimpleITK.GetImageFromArray(plain, isVector=array.ndim == 4)
     steps = grid.affine[:3, 2::-1]
     spacing = np.linalg.norm(steps, axis=0)
     made.SetSpacing(spacing.tolist())
