@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from delineate.cli import convert, demo, detectors, inspect, phantom, plugin, run, serve, table
+from delineate.cli import (
+    convert,
+    demo,
+    detectors,
+    inspect,
+    keys,
+    phantom,
+    plugin,
+    run,
+    serve,
+    table,
+)
 from delineate.cli.screen import errors
 from delineate.errors import (
     Cancelled,
@@ -62,6 +73,8 @@ def application() -> typer.Typer:
     app.command("table")(table.table)
     app.command("serve")(serve.serve)
     app.command("worker")(serve.worker)
+    app.add_typer(keys.keys, name="keys")
+    app.command("audit")(keys.audit)
     app.command("demo")(demo.demo)
     app.add_typer(plugin.plugin, name="plugin")
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import itertools
 import os
 import signal
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from delineate.errors import DelineateError, InputError
+from delineate.jobs.exposure import demand_door
 from delineate.jobs.processes import HOPELESS, Process, stop
 from delineate.jobs.settings import Settings
 
@@ -29,7 +29,7 @@ class Supervisor:
     Parameters
     ----------
     host
-        A loopback address: there is no authentication.
+        A loopback address, or any where keys are asked for.
     port
         0 for any free one.
     workers
@@ -40,13 +40,13 @@ class Supervisor:
     Raises
     ------
     InputError
-        If the address is not a loopback one, or cannot be had.
+        If others could reach the address and nobody would be asked for a key; if it cannot be had.
     """
 
     def __init__(
         self, host: str, port: int, settings: Settings, workers: int, gpus: Sequence[str] = ()
     ) -> None:
-        address = _loopback(host)
+        address = demand_door(host, settings)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -261,25 +261,11 @@ def running(
         thread.join()
 
 
-def _loopback(host: str) -> str:
-    """The address of a host name; raises unless only this machine can reach it."""
-    try:
-        address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]
-    except OSError as error:
-        raise InputError(f"the host {host!r} is unknown; give 127.0.0.1") from error
-    if not ipaddress.ip_address(address).is_loopback:
-        raise InputError(
-            f"delineate does not listen on {host}: it has no authentication yet, and whoever "
-            "reaches that address could read every image; listen on 127.0.0.1, and put a proxy "
-            "that authenticates in front"
-        )
-    return str(address)
-
-
 def _answers(url: str) -> bool:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=2.0)
     try:
-        connection.request("GET", "/healthz")
+        # It may listen on all addresses, and be called by some names only.
+        connection.request("GET", "/healthz", headers={"Host": "localhost"})
         return connection.getresponse().status == 200
     except OSError:
         return False
