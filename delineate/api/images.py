@@ -45,7 +45,9 @@ _BODY = {
 }
 
 
-@router.post("/images", status_code=201, responses=documented(413, 422, 507), openapi_extra=_BODY)
+@router.post(
+    "/images", status_code=201, responses=documented(413, 415, 422, 507), openapi_extra=_BODY
+)
 async def upload(
     request: Request,
     response: Response,

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from delineate.api.faults import RefusedUploadError
 from delineate.api.multipart import Parts
 from delineate.api.state import State
-from delineate.errors import UploadError
+from delineate.errors import MediaTypeError, UploadError
 from delineate.formats.stated import parsed_size
 from delineate.jobs.upload import Part, Reception
 
@@ -128,12 +128,12 @@ def demand_plain(request: Request) -> None:
 
     Raises
     ------
-    UploadError
+    MediaTypeError
         So.
     """
     coding = request.headers.get("content-encoding", "identity")
     if coding.lower() != "identity":
-        raise UploadError(
+        raise MediaTypeError(
             "a body is taken as it is, without Content-Encoding; send a .nii.gz or a zip as such"
         )
 

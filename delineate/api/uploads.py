@@ -148,7 +148,7 @@ def files(
     response_model=FileDocument,
     responses={
         200: {"description": "The same file had come before.", "model": FileDocument},
-        **documented(404, 409, 413, 422, 507),
+        **documented(404, 409, 413, 415, 422, 507),
     },
     openapi_extra=_BODY,
 )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from delineate.cli.remote import KeyFile, Server, connected
 from delineate.cli.screen import errors, output
 from delineate.plugins import registry
 
@@ -16,19 +17,26 @@ __all__ = ["detectors"]
 
 def detectors(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for machines.")] = False,
+    server: Server = None,
+    key_file: KeyFile = None,
 ) -> None:
-    """List the installed detectors."""
-    found = registry.installed()
-    if as_json:
+    """List the installed detectors, here or on a service."""
+    problems: list[str] = []
+    if server is not None:
+        with connected(server, key_file) as service:
+            described = service.detectors()
+    else:
+        found = registry.installed()
         described = [registry.describe(spec) for spec in found.specs]
+        problems = [str(problem) for problem in found.problems]
+    if as_json:
         output.print_json(json.dumps(described))
     else:
         table = Table("id", "title", "reads", "gives", "options")
-        for spec in found.specs:
-            fields = ", ".join(spec.options.model_fields)
-            table.add_row(
-                spec.id, spec.title, " ".join(spec.wants.modalities) or "any", spec.gives, fields
-            )
+        for one in described:
+            reads = " ".join(one["wants"]["modalities"]) or "any"
+            options = ", ".join(one["options_schema"].get("properties", {}))
+            table.add_row(one["id"], one["title"], reads, one["gives"], options)
         output.print(table)
-    for problem in found.problems:
-        errors.print(str(problem), markup=False, style="yellow")
+    for problem in problems:
+        errors.print(problem, markup=False, style="yellow")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.progress import Progress, TaskID
 
 from delineate import delineation, formats
 from delineate.cli.drawn import Contours, Holes, Segments, Simplify, Smooth, formats_of
 from delineate.cli.reading import SpacingMm, Uneven, sample_size
+from delineate.cli.remote import KeyFile, Resume, Server, connected, found_there
 from delineate.cli.screen import ProgressBar, errors, findings_table, output, progress_bar
 from delineate.errors import ExportError, OptionError
 from delineate.formats.drawing import Outlines
@@ -50,28 +52,29 @@ def run(
     segments: Segments = "binary",
     uneven: Uneven = "refuse",
     spacing_mm: SpacingMm = None,
+    server: Server = None,
+    key_file: KeyFile = None,
+    resume: Resume = None,
 ) -> None:
     """Find things in an image and write them as files."""
     wanted = formats_of(export, list(delineation.EXPORTS), "--export") if export else []
     how, choices = Outlines(contours, smooth_mm, simplify_mm), Choices(holes, segments)
-    spec = registry.find(detector)
-    options = parse(spec, named_values(option or []))
+    values = named_values(option or [])
+    reading: dict[str, Any] = {"uneven": uneven, "spacing_mm": sample_size(spacing_mm)}
     if out.exists() and not out.is_dir():
         raise OptionError(f"--out expects a folder, and {out} is a file; name another")
-    with progress_bar() as progress, Host(spec) as host:
+    with progress_bar() as progress:
         task = progress.add_task("reading", total=1.0)
-        read = formats.read(
-            image if len(image) > 1 else image[0],
-            series,
-            uneven=uneven,
-            spacing_mm=sample_size(spacing_mm),
-            modality=modality,
-        )
-        demand_series(read, wanted)
-        options = resolved(options, formats.read)
-        found = delineation.delineate(
-            read, spec, options, monitor=ProgressBar(progress, task), runner=host
-        )
+        if server is not None:
+            with connected(server, key_file) as service:
+                found = found_there(
+                    service, image, detector, values, reading, series, modality, resume,
+                    progress, task,
+                )  # fmt: skip
+        else:
+            found = _found_here(
+                image, detector, values, reading, series, modality, wanted, progress, task
+            )
         progress.update(task, description="writing", completed=1.0)
         wanted = wanted or _fitting(found)
         try:
@@ -80,12 +83,37 @@ def run(
             delineation.export(found, [], out)  # the finding itself is never lost
             raise
     document = delineation.to_json(found)
-    output.print(findings_table(document["findings"], f"{spec.title} ({spec.id})"))
+    title = f"{found.detector.title} ({found.detector.id})"
+    output.print(findings_table(document["findings"], title))
     for path in paths.values():
         output.print(str(path), markup=False, highlight=False, soft_wrap=True)
     for note in document["notes"]:
         errors.print(note, markup=False, style="yellow")
-    errors.print(spec.intended_use, markup=False, style="dim")
+    errors.print(found.detector.intended_use, markup=False, style="dim")
+
+
+def _found_here(
+    paths: list[Path],
+    detector: str,
+    values: dict[str, str],
+    reading: dict[str, Any],
+    series: str | None,
+    modality: str | None,
+    wanted: list[str],
+    progress: Progress,
+    task: TaskID,
+) -> delineation.Delineation:
+    spec = registry.find(detector)
+    options = parse(spec, values)
+    with Host(spec) as host:
+        read = formats.read(
+            paths if len(paths) > 1 else paths[0], series, modality=modality, **reading
+        )
+        demand_series(read, wanted)
+        options = resolved(options, formats.read)
+        return delineation.delineate(
+            read, spec, options, monitor=ProgressBar(progress, task), runner=host
+        )
 
 
 def _fitting(found: delineation.Delineation) -> list[str]:

@@ -1,0 +1,111 @@
+"""The options on a delineate service elsewhere, and a run there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import Progress, TaskID
+
+from delineate.errors import OptionError, UnknownDetectorError
+
+if TYPE_CHECKING:
+    from delineate.client import Client, RemoteImage, RemoteJob
+    from delineate.delineation import Delineation
+
+__all__ = ["KeyFile", "Resume", "Server", "connected", "found_there"]
+
+_VARIABLE = "DELINEATE_KEY"
+
+Server = Annotated[
+    str | None, typer.Option(help="Address of a delineate service that does the work.")
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(help=f"File with the API key of that service; by default that in {_VARIABLE}."),
+]
+Resume = Annotated[
+    str | None,
+    typer.Option(help="With --server: id of an upload that broke off, as its error told it."),
+]
+
+
+@contextmanager
+def connected(server: str, key_file: Path | None) -> Iterator[Client]:
+    """The service, for the time of a block."""
+    from delineate.client import Client
+
+    key = key_file.read_text().strip() if key_file is not None else os.environ.get(_VARIABLE)
+    with Client(server, key or None) as service:
+        yield service
+
+
+def found_there(
+    service: Client,
+    paths: list[Path],
+    detector: str,
+    options: Mapping[str, str],
+    reading: Mapping[str, Any],
+    series: str | None,
+    modality: str | None,
+    resume: str | None,
+    progress: Progress,
+    task: TaskID,
+) -> Delineation:
+    """What a service finds; an interruption cancels the job.
+
+    Parameters
+    ----------
+    service
+        The service.
+    paths, detector, options
+        What to send, and what is to be done with it.
+    reading
+        ``uneven`` and ``spacing_mm``, as for `delineate.read`.
+    series, modality
+        Which series, and what it is.
+    resume
+        An upload that broke off.
+    progress, task
+        The bar.
+    """
+
+    def uploaded(done: int, total: int) -> None:
+        progress.update(task, completed=done / max(1, total), description="sending")
+
+    values = _with_images(service, detector, options)
+    image: RemoteImage = service.upload(paths, progress=uploaded, resume=resume, **reading)
+    job: RemoteJob = service.run(image, detector, values, series=series, modality=modality)
+    try:
+        for state in job.follow():
+            stage = state.stage or state.state
+            progress.update(task, completed=state.progress, description=stage)
+        return job.delineation()
+    except BaseException:  # Ctrl-C above all
+        job.cancel()
+        raise
+
+
+def _with_images(service: Client, detector: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """The options, with files sent where an option takes an image."""
+    known = {one["id"]: one for one in service.detectors()}
+    if detector not in known:
+        raise UnknownDetectorError(
+            f"the service has no detector {detector!r}, but {', '.join(sorted(known))}", detector
+        )
+    properties = known[detector]["options_schema"].get("properties", {})
+    values: dict[str, Any] = dict(options)
+    for name, value in options.items():
+        if _takes_image(properties.get(name, {})):
+            if not Path(value).exists():
+                raise OptionError(f"--option {name} expects a file or folder, and {value} is none")
+            values[name] = service.upload(value)
+    return values
+
+
+def _takes_image(entry: Mapping[str, Any]) -> bool:
+    return any(one.get("format") == "image" for one in (entry, *entry.get("anyOf", ())))
