@@ -8,22 +8,17 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from delineate.errors import ConflictError, DelineateError, UnknownJobError
-from delineate.jobs.job import LOCAL_TENANT, Job, State, jobs, new_id, now
+from delineate.errors import ConflictError, UnknownJobError
+from delineate.jobs import turns
+from delineate.jobs.job import LOCAL_TENANT, Job, State, ended, jobs, new_id, now
 
-__all__ = ["Enqueue", "Job", "JobLostError", "JobTable", "State"]
+__all__ = ["Enqueue", "Job", "JobTable", "State"]
 
 # Called inside a transaction with its connection, the id of a turn and the name of a queue.
 Enqueue = Callable[[sa.Connection, str, str], None]
 
-# For so long jobs whose detector is warm may overtake the others of their priority.
-_OVERTAKE_SECONDS = 60.0
 _OPEN = jobs.c.state.in_(("queued", "running"))
 _REQUEST = ("image_id", "series", "detector", "options", "modality", "queue", "priority")
-
-
-class JobLostError(DelineateError):
-    """A job was given up: it took down worker after worker."""
 
 
 class JobTable:
@@ -154,25 +149,7 @@ class JobTable:
             ``None`` if there is nothing to do.
         """
         with self._database.begin() as connection:
-            while True:
-                held = sa.and_(jobs.c.turn == turn, jobs.c.state == "running")
-                row = connection.execute(sa.select(jobs).where(held).with_for_update()).first()
-                if row is None:
-                    row = connection.execute(_next(queue, warm)).first()
-                    return None if row is None else _start(connection, Job.of(row), turn, worker)
-                job = Job.of(row)
-                lost = job.attempts - job.crashes
-                if job.cancelling:
-                    values = _ended("cancelled")
-                elif lost > max_attempts:
-                    error = JobLostError(
-                        f"given up after {lost} attempts that ended without a result; the "
-                        "worker's log says how each ended"
-                    )
-                    values = _ended("failed", error, dead=True)
-                else:
-                    return _start(connection, job, turn, worker)
-                connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(values))
+            return turns.spend(connection, turn, queue, worker, warm, max_attempts)
 
     def report(self, job: Job, stage: str, progress: float) -> bool:
         """Tell how far an attempt is; whether it should go on.
@@ -220,9 +197,9 @@ class JobTable:
         A later attempt has begun, then, or somebody asked to cancel it, and it is cancelled.
         ``dead``: it failed through no fault of its input.
         """
-        if self._write(job, _ended(state, error, dead=dead), jobs.c.cancelling.is_(False)):
+        if self._write(job, ended(state, error, dead=dead), jobs.c.cancelling.is_(False)):
             return True
-        return self._write(job, _ended("cancelled")) and state == "cancelled"
+        return self._write(job, ended("cancelled")) and state == "cancelled"
 
     def cancel(self, job_id: str, *, tenant: str | None) -> Job:
         """Ask a job to stop: one that waits ends here, one that runs ends shortly.
@@ -233,7 +210,7 @@ class JobTable:
             If it had ended before.
         """
         with self._database.begin() as connection:
-            changes = (("queued", _ended("cancelled")), ("running", {"cancelling": True}))
+            changes = (("queued", ended("cancelled")), ("running", {"cancelling": True}))
             found = [
                 connection.execute(
                     sa.update(jobs)
@@ -268,6 +245,13 @@ class JobTable:
         """Jobs that have not ended and were created at least ``older_than`` seconds ago."""
         wanted = sa.select(jobs).where(_OPEN, jobs.c.created <= now(-older_than))
         return self._jobs(wanted.order_by(jobs.c.id))
+
+    def needing(self, tenant: str, image_id: str) -> Job | None:
+        """An open job that looks at an image, or names it in an option."""
+        named = sa.cast(jobs.c.options, sa.String).contains(image_id, autoescape=True)
+        here = sa.or_(jobs.c.image_id == image_id, named)
+        found = self._jobs(sa.select(jobs).where(_OPEN, jobs.c.tenant == tenant, here).limit(1))
+        return found[0] if found else None
 
     def all(self) -> Sequence[Job]:
         """All jobs, the oldest first."""
@@ -310,44 +294,3 @@ def _one(job_id: str, tenant: str | None) -> sa.ColumnElement[bool]:
 
 def _mine(job: Job) -> sa.ColumnElement[bool]:
     return sa.and_(jobs.c.id == job.id, jobs.c.state == "running", jobs.c.attempts == job.attempts)
-
-
-def _next(queue: str, warm: Sequence[str]) -> sa.Select[Any]:
-    """The job to take next; locked, so that two workers do not take the same."""
-    rank = sa.case(
-        (jobs.c.created <= now(-_OVERTAKE_SECONDS), 0), (jobs.c.detector.in_(warm), 1), else_=2
-    )
-    return (
-        sa.select(jobs)
-        .where(jobs.c.state == "queued", jobs.c.queue == queue)
-        .order_by(jobs.c.priority.desc(), rank, jobs.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _start(connection: sa.Connection, job: Job, turn: str, worker: str) -> Job:
-    causes = list(job.causes)
-    if len(causes) < job.attempts:
-        causes.append(f"attempt {job.attempts}: its worker {job.worker} was lost")
-    started = {
-        "state": "running",
-        "attempts": job.attempts + 1,
-        "stage": "starting",
-        "progress": 0.0,
-        "started": job.started or now(),
-        "turn": turn,
-        "worker": worker,
-        "causes": causes,
-    }
-    change = sa.update(jobs).where(jobs.c.id == job.id).values(started).returning(jobs)
-    return Job.of(connection.execute(change).one())
-
-
-def _ended(state: State, error: Exception | None = None, *, dead: bool = False) -> dict[str, Any]:
-    values: dict[str, Any] = {"state": state, "stage": "", "finished": now(), "dead": dead}
-    if state == "done":
-        values["progress"] = 1.0
-    if error is not None:
-        values |= {"error_code": type(error).__name__, "error_message": str(error)[:2000]}
-    return values

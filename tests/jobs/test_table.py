@@ -1,8 +1,14 @@
-"""The job table: one attempt at a time may write, and nothing that has ended changes."""
+"""The job table: one attempt at a time may write, and nothing that has ended changes.
+
+On SQLite, and on PostgreSQL where Debian's server is installed.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +20,12 @@ from delineate.jobs.database import connect, migrate
 from delineate.jobs.table import Job, JobTable
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Iterator[JobTable]:
-    database = connect(f"sqlite:///{tmp_path / 'jobs.db'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobTable]:
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("server").fresh()
+    database = connect(url)
     migrate(database)
     yield JobTable(database)
     database.dispose()
@@ -32,6 +41,12 @@ def begun(table: JobTable, turn: str, **more: Any) -> Job:
     job = table.begin(turn, "default", **more)
     assert job is not None
     return job
+
+
+def begun_of(table: JobTable, turn: str, queue: str) -> str:
+    job = table.begin(turn, queue)
+    assert job is not None
+    return job.id
 
 
 def state(table: JobTable, job: Job) -> str:
@@ -126,3 +141,146 @@ def test_ids_sort_by_age_and_an_unknown_one_says_what_to_do(table: JobTable) -> 
     assert first.created <= second.created
     with pytest.raises(UnknownJobError, match="POST /v1/jobs"):
         table.get("01J", tenant=None)
+
+
+def test_no_two_workers_take_one_job(table: JobTable) -> None:
+    for number in range(10):
+        there = {submitted(table).id for _ in range(3)}
+        together, taken = threading.Barrier(4), list[Job | None]()
+
+        def take(worker: int, turn: str = f"turn-{number}", start: Any = together) -> None:
+            start.wait()
+            taken.append(table.begin(f"{turn}-{worker}", "default"))  # noqa: B023
+
+        workers = [threading.Thread(target=take, args=(one,)) for one in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+        assert sorted(job.id for job in taken if job is not None) == sorted(there)
+
+
+def test_a_worker_takes_the_most_urgent_then_the_warm_then_the_oldest(table: JobTable) -> None:
+    old, warm, urgent, elsewhere = (
+        submitted(table),
+        submitted(table, detector="test.warm"),
+        submitted(table, priority=9),
+        submitted(table, queue="gpu", priority=9),
+    )
+    taken = [begun(table, f"turn {n}", warm=["test.warm"]).id for n in range(3)]
+
+    assert taken == [urgent.id, warm.id, old.id]
+    assert table.begin("turn 4", "default") is None
+    assert begun_of(table, "turn 5", "gpu") == elsewhere.id
+
+
+def test_a_job_that_has_waited_a_minute_is_not_overtaken(
+    table: JobTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = submitted(table)
+    with monkeypatch.context() as later:
+        later.setattr("delineate.jobs.job.time.time", lambda began=time.time(): began + 61.0)
+        submitted(table, detector="test.warm")
+
+        assert begun(table, "turn", warm=["test.warm"]).id == old.id
+
+
+def test_a_turn_that_is_given_again_goes_on_with_its_job(table: JobTable) -> None:
+    first, second = submitted(table), submitted(table)
+    assert begun(table, "turn", worker="one").id == first.id
+
+    again = begun(table, "turn", worker="two")
+
+    assert (again.id, again.attempts, again.worker) == (first.id, 2, "two")
+    assert again.causes == ["attempt 1: its worker one was lost"]
+    assert state(table, second) == "queued"
+
+
+def test_a_job_that_loses_worker_after_worker_is_given_up(table: JobTable) -> None:
+    job = submitted(table)
+    for _ in range(3):
+        begun(table, job.id, max_attempts=2)
+
+    assert table.begin(job.id, "default", max_attempts=2) is None
+    lost = table.get(job.id, tenant=None)
+    assert (lost.state, lost.dead, lost.error_code) == ("failed", True, "JobLostError")
+    assert [one.id for one in table.page("local", state="dead")] == [job.id]
+
+
+def test_crashes_of_the_detector_are_told_and_are_no_lost_workers(table: JobTable) -> None:
+    job = submitted(table)
+    for count in range(1, 4):
+        running = begun(table, job.id, max_attempts=0)
+        assert table.crashed(running, DetectorCrashError("died", "test.bright")) == count
+
+    assert table.get(job.id, tenant=None).causes == [
+        f"attempt {number}: DetectorCrashError: died" for number in (1, 2, 3)
+    ]
+
+
+def test_the_same_key_is_the_same_job_unless_something_else_is_asked(table: JobTable) -> None:
+    job = submitted(table, key="once")
+
+    assert submitted(table, key="once") == job
+    assert submitted(table, key="once", tenant="other").id != job.id
+    with pytest.raises(ConflictError, match=f"stands for job {job.id}"):
+        submitted(table, key="once", detector="test.other")
+    assert len(table.all()) == 2
+
+
+def test_of_many_that_send_a_key_at_once_all_get_the_same_job(table: JobTable) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda _: submitted(table, key="once").id, range(16)))
+
+    assert len(found) == len(table.all()) == 1
+
+
+def test_of_many_that_take_jobs_at_once_no_two_take_the_same(table: JobTable) -> None:
+    jobs = {submitted(table).id for _ in range(24)}
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda n: begun(table, f"turn {n}").id, range(24)))
+
+    assert len(taken) == 24
+    assert set(taken) == jobs
+
+
+def test_a_job_is_unknown_to_other_tenants(table: JobTable) -> None:
+    job = submitted(table, tenant="mine")
+
+    for ask in (table.get, table.cancel, table.forget):
+        with pytest.raises(UnknownJobError):
+            ask(job.id, tenant="other")
+    assert table.page("other") == []
+    assert table.needing("other", job.image_id) is None
+    assert table.get(job.id, tenant="mine") == job
+
+
+def test_pages_go_from_the_newest_to_the_oldest(table: JobTable) -> None:
+    ids = [submitted(table).id for _ in range(5)]
+    first = table.page("local", limit=2)
+    rest = table.page("local", after=first[-1].id)
+
+    assert sorted((one.id for one in [*first, *rest]), reverse=True) == sorted(ids, reverse=True)
+    assert [one.id for one in first] == sorted(ids, reverse=True)[:2]
+    assert table.page("local", state="done") == []
+
+
+def test_only_a_job_that_has_ended_is_forgotten(table: JobTable) -> None:
+    job = submitted(table)
+    with pytest.raises(ConflictError, match="cancel it first"):
+        table.forget(job.id, tenant="local")
+    table.cancel(job.id, tenant="local")
+
+    assert table.forget(job.id, tenant="local").state == "cancelled"
+    assert table.all() == []
+
+
+def test_an_image_is_needed_by_an_open_job_that_looks_at_it_or_names_it(table: JobTable) -> None:
+    template = "e" * 64
+    job = submitted(table, options={"template": template})
+
+    assert [table.needing("local", one) for one in ("f" * 64, template)] == [job, job]
+    assert table.needing("local", "a" * 64) is None
+    table.cancel(job.id, tenant="local")
+    assert table.needing("local", template) is None
