@@ -1,0 +1,197 @@
+"""The other parts of the report: plots, pictures, groups, comparison, failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from delineate.evaluation.columns import Columns
+from delineate.evaluation.markup import Markup, joined, tag
+from delineate.evaluation.page_tables import cell, table
+from delineate.evaluation.plots import Row, distributions
+from delineate.evaluation.score import METRICS
+
+__all__ = [
+    "WorstCase",
+    "distribution_plots",
+    "failures",
+    "provenance",
+    "requirements",
+    "worst_cases",
+]
+
+_MOST_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """A case that is shown.
+
+    Parameters
+    ----------
+    case
+        Its name.
+    line
+        Its scores, in words.
+    picture, caption
+        Where it differs most, if that can be drawn.
+    """
+
+    case: str
+    line: str
+    picture: Markup | None = None
+    caption: str = ""
+
+
+def distribution_plots(columns: Columns, metrics: Sequence[str]) -> Markup:
+    """A plot for each metric: a box and a swarm for each structure."""
+    parts = []
+    for metric in metrics:
+        places = [n for n, one in enumerate(columns.columns) if one.metric == metric]
+        rows = []
+        for place in places:
+            values = columns.values[:, place]
+            counts = columns.counts(place)
+            told = [f"{counts[name]} {name}" for name in ("missed", "invented") if counts[name]]
+            name = columns.columns[place].structure or "(whole image)"
+            rows.append(Row(name, values[np.isfinite(values)], ", ".join(told)))
+        plot = distributions(rows, columns.columns[places[0]].unit, METRICS[metric].title)
+        if plot:
+            parts += [tag("h3", METRICS[metric].title), tag("figure", plot)]
+    if not parts:
+        return joined()
+    text = (
+        "Each dot is a case. The box reaches from the 25th to the 75th percentile, its line is "
+        "the median, the whiskers reach from the 5th to the 95th."
+    )
+    return joined(tag("p", text, class_="faint"), *parts)
+
+
+def worst_cases(worst: Sequence[WorstCase]) -> Markup:
+    """Pictures, the worst first."""
+    if not worst:
+        return joined()
+    key = [
+        joined(
+            tag("svg", tag("path", d="M0 6H38", class_=kind), viewBox="0 0 38 12", class_="key"),
+            f" {kind} ",
+        )
+        for kind in ("reference", "prediction")
+    ]
+    figures = [
+        tag(
+            "figure",
+            one.picture or tag("p", "no picture", class_="faint"),
+            tag(
+                "figcaption",
+                tag("strong", one.case),
+                one.line,
+                joined(tag("br"), one.caption) if one.caption else None,
+            ),
+        )
+        for one in worst
+    ]
+    text = "The slice with most samples in one of them only, of the case's worst structure."
+    return joined(tag("p", *key, text, class_="faint"), tag("div", *figures, class_="worst"))
+
+
+def requirements(document: Mapping[str, Any]) -> Markup:
+    """What was required, and the rows that fail."""
+    if not document["requirements"]:
+        return joined()
+    listed = tag("p", joined(*(joined(tag("code", one), " ") for one in document["requirements"])))
+    failing = document["failing"]
+    if not failing:
+        return joined(tag("h2", "Requirements"), listed, tag("p", "All hold.", class_="good"))
+    rows = [
+        [
+            cell(row["case"] or "(all)", "name"),
+            cell(row["structure"] or "–", "name"),
+            cell(tag("code", row["requirement"]), "name"),
+            cell("–" if row["value"] is None else f"{row['value']:.4g}"),
+            cell(row["why"], "text"),
+        ]
+        for row in failing[:_MOST_ROWS]
+    ]
+    heads = ("case", "structure", "requirement", "value", "")
+    return joined(
+        tag("h2", "Requirements"), listed, table(heads, rows), _more(len(failing), "rows fail")
+    )
+
+
+def failures(document: Mapping[str, Any]) -> Markup:
+    """Cases that failed or have no partner, names without one, and notes."""
+    cases, parts = document["cases"], []
+    if cases["failed"]:
+        rows = [
+            [cell(row["case"], "name"), cell(row["error"], "text")]
+            for row in cases["failed"][:_MOST_ROWS]
+        ]
+        parts += [tag("h3", "Cases that failed"), table(("case", "why"), rows)]
+        parts.append(_more(len(cases["failed"]), "failed"))
+    for key, title in (
+        ("without_prediction", "Cases without a prediction: everything is missed"),
+        ("without_reference", "Cases without a reference: not scored"),
+    ):
+        if cases[key]:
+            text = ", ".join(cases[key][:_MOST_ROWS])
+            parts += [tag("h3", title), tag("p", text), _more(len(cases[key]), "in all")]
+    if document["prediction_only"]:
+        listed = [f"{name} ({count})" for name, count in document["prediction_only"].items()]
+        parts += [
+            tag("h3", "Structures of predictions that references do not name (cases): not scored"),
+            tag("p", ", ".join(listed)),
+        ]
+    if document["notes"]:
+        notes = [
+            [cell(case, "name"), cell("; ".join(lines), "text")]
+            for case, lines in list(document["notes"].items())[:_MOST_ROWS]
+        ]
+        parts += [tag("h3", "Notes"), table(("case", "note"), notes)]
+        parts.append(_more(len(document["notes"]), "cases have notes"))
+    return joined(*parts)
+
+
+def _more(count: int, what: str) -> Markup:
+    if count <= _MOST_ROWS:
+        return joined()
+    text = f"{count} {what}; the first {_MOST_ROWS} are shown, all are in summary.json."
+    return tag("p", text, class_="faint")
+
+
+def provenance(document: Mapping[str, Any]) -> Markup:
+    """Versions, options, and the hashes of all inputs."""
+    versions = ", ".join(f"{name} {value}" for name, value in document["versions"].items())
+    layouts = document["layouts"]
+    rows = [
+        [
+            cell(case, "name"),
+            *(
+                cell(tag("span", _hash(found.get(side)), class_="hash"))
+                for side in ("prediction", "reference", "image")
+            ),
+        ]
+        for case, found in document["inputs"].items()
+    ]
+    options = json.dumps(document["rules"], ensure_ascii=False, indent=1)
+    return joined(
+        tag(
+            "p",
+            f"Made by {versions}. Predictions read as {layouts['prediction']}, references "
+            f"as {layouts['reference']}.",
+        ),
+        tag("details", tag("summary", "Options"), tag("pre", options)),
+        tag(
+            "details",
+            tag("summary", f"Inputs ({len(rows)} cases): first half of their SHA-256"),
+            table(("case", "prediction", "reference", "image"), rows),
+        ),
+    )
+
+
+def _hash(value: str | None) -> str:
+    return "–" if not value else value.partition(":")[2][:32]

@@ -1,0 +1,227 @@
+"""The tables of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from delineate.evaluation.columns import Columns
+from delineate.evaluation.cutout import HEADLINE
+from delineate.evaluation.markup import Markup, joined, tag
+from delineate.evaluation.score import METRICS
+
+__all__ = [
+    "all_scores",
+    "cell",
+    "definitions",
+    "headline",
+    "number",
+    "per_case",
+    "ranked",
+    "summary_table",
+    "table",
+]
+
+_MOST = 4
+_WHOLE = "(whole image)"
+
+
+def headline(columns: Columns) -> tuple[str, ...]:
+    """Metrics that are shown in full: the usual ones, or the first that have a better way."""
+    there = [name for name in columns.metrics if METRICS[name].better]
+    usual = [name for name in HEADLINE if name in there]
+    return tuple(usual or there[:_MOST])
+
+
+def number(value: float | None, unit: str) -> str:
+    """As people read it: three decimals without a unit, two in mm and ml."""
+    if value is None or value != value:
+        return "–"
+    digits = 3 if unit == "1" else 2
+    text = f"{value:.{digits}f}"
+    return f"{value:.3g}" if value and float(text) == 0 else text.replace("-", "−")
+
+
+def cell(content: object, kind: str | None = None) -> Markup:
+    """A cell of a table; ``"name"`` or ``"text"`` run to the left."""
+    return tag("td", content, class_=kind)
+
+
+def table(
+    heads: Sequence[object], rows: Iterable[Sequence[Markup]], last: Sequence[Markup] | None = None
+) -> Markup:
+    """A table that scrolls where it is too wide; the first column is a name."""
+    header = [tag("th", head, class_="name" if not n else None) for n, head in enumerate(heads)]
+    body = [tag("tr", *row) for row in rows]
+    if last:
+        body.append(tag("tr", *last, class_="overall"))
+    return tag(
+        "div",
+        tag("table", tag("thead", tag("tr", *header)), tag("tbody", *body)),
+        class_="wide",
+    )
+
+
+def summary_table(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup:
+    """A row a structure: how many cases, what is missed, and mean, interval and median."""
+    by = {(row["structure"], row["metric"]): row for row in document["scores"]}
+    structures = list(dict.fromkeys(row["structure"] for row in document["scores"]))
+    rows = []
+    for structure in structures:
+        known = [by[structure, metric] for metric in metrics if (structure, metric) in by]
+        if not known:
+            continue
+        first = known[0]
+        cases = first["n"] + first["undefined"] - first["absent"]
+        rows.append(
+            [
+                cell(structure or _WHOLE, "name"),
+                cell(cases),
+                *(
+                    cell(first[name] or "·", "bad" if first[name] and name != "absent" else None)
+                    for name in ("missed", "invented", "absent")
+                ),
+                *(_mean(by.get((structure, metric))) for metric in metrics),
+            ]
+        )
+    overall = document["overall"]
+    last = None
+    if len(rows) > 1:
+        empty = [cell("") for _ in range(4)]
+        means = [cell(number(overall.get(m, {}).get("mean"), "1")) for m in metrics]
+        last = [cell("mean of the structures", "name"), *empty, *means]
+    heads = ("structure", "cases", "missed", "invented", "absent", *map(_head, metrics))
+    return table(heads, rows, last) if rows else joined()
+
+
+def _head(metric: str) -> str:
+    arrow = {"higher": " ↑", "lower": " ↓", "": ""}[METRICS[metric].better]
+    return METRICS[metric].title + arrow
+
+
+def _mean(row: Mapping[str, Any] | None) -> Markup:
+    if row is None:
+        return cell("–")
+    unit = row["unit"]
+    text = number(row["mean"], unit) + ("" if unit == "1" or not row["n"] else f" {unit}")
+    interval = f"[{number(row['low'], unit)}, {number(row['high'], unit)}]"
+    lost = row["undefined"] - row["absent"]
+    return cell(
+        joined(
+            text,
+            tag("small", interval if row["low"] is not None else ""),
+            tag("small", f"median {number(row['p50'], unit)}" if row["n"] else ""),
+            tag("small", f"{lost} without a value") if lost > 0 else None,
+        )
+    )
+
+
+def all_scores(document: Mapping[str, Any]) -> Markup:
+    """Every summary, folded away."""
+    heads = (
+        "structure",
+        "metric",
+        "unit",
+        "n",
+        "mean",
+        "95 % interval",
+        "sd",
+        "min",
+        "5 %",
+        "25 %",
+        "median",
+        "75 %",
+        "95 %",
+        "max",
+        "missed",
+        "invented",
+        "absent",
+        "undefined",
+    )
+    names = ("sd", "minimum", "p5", "p25", "p50", "p75", "p95", "maximum")
+    rows = []
+    for row in document["scores"]:
+        unit = row["unit"]
+        low, high = number(row["low"], unit), number(row["high"], unit)
+        rows.append(
+            [
+                cell(row["structure"] or _WHOLE, "name"),
+                cell(METRICS[row["metric"]].title, "name"),
+                cell("" if unit == "1" else unit),
+                cell(row["n"]),
+                cell(number(row["mean"], unit)),
+                cell(f"{low} to {high}"),
+                *(cell(number(row[name], unit)) for name in names),
+                *(cell(row[name]) for name in ("missed", "invented", "absent", "undefined")),
+            ]
+        )
+    return tag("details", tag("summary", f"All summaries ({len(rows)} rows)"), table(heads, rows))
+
+
+def ranked(columns: Columns, metric: str) -> list[tuple[str, float]]:
+    """Cases and their mean of a metric over structures, the worst first."""
+    places = [n for n, one in enumerate(columns.columns) if one.metric == metric]
+    if not places:
+        return []
+    values = columns.values[:, places]
+    there = np.isfinite(values)
+    counts = there.sum(axis=1)
+    means = np.where(there, values, 0).sum(axis=1) / np.maximum(counts, 1)
+    known = [
+        (case, float(mean))
+        for case, mean, count in zip(columns.cases, means, counts, strict=True)
+        if count
+    ]
+    lower = METRICS[metric].better == "lower"
+    return sorted(known, key=lambda pair: (-pair[1] if lower else pair[1], pair[0]))
+
+
+def per_case(columns: Columns, metrics: Sequence[str]) -> Markup:
+    """A row a case, the worst first: its means over structures."""
+    if not metrics or not columns.cases:
+        return joined()
+    means = {metric: dict(ranked(columns, metric)) for metric in metrics}
+    order = [case for case, _ in ranked(columns, metrics[0])]
+    order += [case for case in columns.cases if case not in means[metrics[0]]]
+    units = {one.metric: one.unit for one in columns.columns}
+    lost = {
+        case: (int((row == 1).sum()), int((row == 2).sum()))
+        for case, row in zip(columns.cases, _notes(columns, metrics[0]), strict=True)
+    }
+    rows = [
+        [
+            cell(case, "name"),
+            *(cell(number(means[metric].get(case), units[metric])) for metric in metrics),
+            cell(lost[case][0] or "·"),
+            cell(lost[case][1] or "·"),
+        ]
+        for case in order
+    ]
+    heads = ("case", *map(_head, metrics), "missed", "invented")
+    text = f"All cases ({len(rows)}), the worst first; means over structures"
+    return tag("details", tag("summary", text), table(heads, rows))
+
+
+def _notes(columns: Columns, metric: str) -> Any:
+    places = [n for n, one in enumerate(columns.columns) if one.metric == metric]
+    return columns.notes[:, places]
+
+
+def definitions(columns: Columns) -> Markup:
+    """What each metric is, where it comes from, and what it is of nothing."""
+    rows = [
+        [
+            cell(METRICS[name].title, "name"),
+            cell(tag("code", name), "name"),
+            cell(METRICS[name].definition, "text"),
+            cell(METRICS[name].empty_rule, "text"),
+            cell(METRICS[name].source, "text"),
+        ]
+        for name in columns.metrics
+    ]
+    heads = ("metric", "name", "definition", "where one or both are empty", "source")
+    return joined(
+        tag("p", "R is the reference, P the prediction.", class_="faint"), table(heads, rows)
+    )

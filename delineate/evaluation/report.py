@@ -1,0 +1,104 @@
+"""An evaluation as files: tables, a summary, and one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from delineate.evaluation.columns import Columns
+from delineate.evaluation.cutout import Cutout
+from delineate.evaluation.keeping import write_whole
+from delineate.evaluation.page import page
+from delineate.evaluation.page_parts import WorstCase
+from delineate.evaluation.page_tables import headline, number, ranked
+from delineate.evaluation.pictures import caption_of, drawn
+from delineate.evaluation.run import Evaluation
+from delineate.evaluation.score import METRICS
+from delineate.evaluation.summary import dumps, summary
+from delineate.evaluation.tables import csv_bytes, parquet_bytes
+
+__all__ = ["write_report"]
+
+_WORST_STRUCTURES = 3
+
+
+def write_report(
+    evaluation: Evaluation, folder: Path | str, *, parquet: bool = False, worst: int = 12
+) -> dict[str, Path]:
+    """Write ``scores.csv``, ``summary.json`` and ``report.html``.
+
+    Parameters
+    ----------
+    evaluation
+        What came of all cases. The same one gives the same bytes.
+    folder
+        Made where it is missing; files of the same names are replaced, each as a whole.
+    parquet
+        Whether ``scores.parquet`` is written too.
+    worst
+        How many cases are shown in pictures. Only their images are read for it.
+
+    Returns
+    -------
+    dict
+        Paths by what they are.
+
+    Raises
+    ------
+    MissingExtraError
+        If Parquet is asked for and pyarrow is not installed.
+    """
+    folder = Path(folder)
+    scored = evaluation.scored
+    content = {"scores.csv": csv_bytes(scored)}
+    if parquet:
+        content["scores.parquet"] = parquet_bytes(scored)
+    if evaluation.other:
+        content["scores-compared.csv"] = csv_bytes(evaluation.other)
+    document = summary(evaluation)
+    content["summary.json"] = _encoded(dumps(document))
+    content["report.html"] = _encoded(page(evaluation, document, _worst(evaluation, worst)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, held in content.items():
+        write_whole(folder / name, held)
+    return {name: folder / name for name in content}
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")  # names of files need not be UTF-8
+
+
+def _worst(evaluation: Evaluation, count: int) -> list[WorstCase]:
+    """The cases with the worst means over structures of the first metric."""
+    columns = evaluation.columns
+    metrics = headline(columns)
+    if not metrics:
+        return []
+    images = {one.name: one.image for one in evaluation.cases.cases}
+    scored = {one.case: one for one in evaluation.scored}
+    found = []
+    for name, mean in ranked(columns, metrics[0])[:count]:
+        rows = _structures(columns, name, metrics[0])
+        unit = columns.columns[rows[0][2]].unit
+        told = [f"{structure or 'image'} {number(value, unit)}" for structure, value, _ in rows]
+        line = f"{METRICS[metrics[0]].title} {number(mean, unit)}: {', '.join(told)}"
+        kept = scored[name].cutout
+        if kept is None:
+            found.append(WorstCase(name, line))
+        else:
+            cutout = Cutout.from_json(kept)
+            picture = drawn(cutout, images[name])
+            found.append(WorstCase(name, line, picture, caption_of(cutout)))
+    return found
+
+
+def _structures(columns: Columns, case: str, metric: str) -> list[tuple[str, float, int]]:
+    """The worst structures of a case, with their value and column."""
+    row = columns.values[columns.cases.index(case)]
+    lower = METRICS[metric].better == "lower"
+    known = [
+        (one.structure, float(row[place]), place)
+        for place, one in enumerate(columns.columns)
+        if one.metric == metric and row[place] == row[place]
+    ]
+    known.sort(key=lambda one: -one[1] if lower else one[1])
+    return known[:_WORST_STRUCTURES]

@@ -1,0 +1,197 @@
+"""The one use case: predictions are scored against references, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from delineate.evaluation.case import Case, Rules, Scored
+from delineate.evaluation.columns import Columns, columns_of, unified
+from delineate.evaluation.gate import Failing, Requirement, failing
+from delineate.evaluation.keeping import kept_files
+from delineate.evaluation.label_tables import read_table
+from delineate.evaluation.pairs import Cases, cases_of, grouped
+from delineate.evaluation.pool import score_all
+
+__all__ = ["Evaluation", "evaluate"]
+
+KEPT = "cases"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Evaluation:
+    """Scores of all cases.
+
+    Parameters
+    ----------
+    title, other_title
+        What was scored, and what it was compared with (empty if nothing).
+    cases
+        Which cases, and what had no partner.
+    rules
+        How they were scored.
+    scored
+        In the order of the cases.
+    columns
+        The same as one matrix.
+    other, other_columns
+        Of what it was compared with, for the same cases.
+    requirements, failing
+        What was required, and the rows that fail.
+    """
+
+    title: str
+    cases: Cases
+    rules: Rules
+    scored: tuple[Scored, ...]
+    columns: Columns
+    other_title: str = ""
+    other: tuple[Scored, ...] = ()
+    other_columns: Columns | None = None
+    requirements: tuple[Requirement, ...] = ()
+    failing: tuple[Failing, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Scored, ...]:
+        """Cases that could not be scored, those of the comparison too."""
+        return tuple(one for one in (*self.scored, *self.other) if one.error)
+
+
+def evaluate(
+    prediction: Path | str,
+    reference: Path | str | None = None,
+    *,
+    out: Path | str | None = None,
+    rules: Rules | None = None,
+    images: Path | str | None = None,
+    labels: Path | str | None = None,
+    prediction_labels: Path | str | None = None,
+    groups: Mapping[str, Path | str] | None = None,
+    compare: Path | str | None = None,
+    require: Sequence[str] = (),
+    strict: bool = False,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Evaluation:
+    """Score predictions against references.
+
+    Parameters
+    ----------
+    prediction, reference
+        Folders (one file or folder a case, nnU-Net, Medical Segmentation Decathlon, BIDS
+        derivatives, results of ``delineate run``), two files, or a CSV manifest alone.
+    out
+        Folder in which the scores of each case are kept, so that a run that was killed goes on
+        where it was; `write_report` puts the tables and the page there.
+    rules
+        Metrics, tolerances and what to do about what does not match.
+    images
+        Folder of images by case, for the pictures.
+    labels, prediction_labels
+        Tables of labels in place of those beside label maps; the first is for both sides.
+    groups
+        A CSV with a column ``case`` and this column, by column.
+    compare
+        Other predictions of the same cases.
+    require
+        Such as ``"liver.dice>=0.95"``.
+    strict
+        Whether a case without a partner is refused.
+    workers
+        Processes; ``None``: one for each core. A script that lets several work has to call this
+        below ``if __name__ == "__main__"``.
+    progress
+        Is told how many cases of how many are done.
+
+    Returns
+    -------
+    Evaluation
+        A case that fails is in it with its cause; only what concerns all of them raises.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to score, or an option makes no sense.
+    """
+    rules = rules or Rules()
+    requirements = tuple(Requirement.parse(text) for text in require)
+    find = _finder(reference, images, labels, prediction_labels, strict)
+    cases = grouped(find(Path(prediction)), {c: Path(p) for c, p in (groups or {}).items()})
+    others = find(Path(compare)) if compare is not None else None
+    folder = None
+    if out is not None:
+        folder = Path(out) / KEPT
+        folder.mkdir(parents=True, exist_ok=True)
+    total, done = len(cases.cases) + (len(others.cases) if others else 0), 0
+
+    def more(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    progress(0, total)
+    first = score_all(cases.cases, rules, folder, workers, more)
+    second = score_all(others.cases, rules, folder, workers, more) if others else []
+    if folder is not None:
+        _clear(folder, (first, cases.cases), (second, others.cases if others else ()), rules)
+    renamed = unified([*first, *second])
+    first, second = renamed[: len(first)], renamed[len(first) :]
+    columns = columns_of(first)
+    titles = _titles(Path(prediction), Path(compare) if compare is not None else None)
+    return Evaluation(
+        title=titles[0],
+        cases=cases,
+        rules=rules,
+        scored=tuple(first),
+        columns=columns,
+        other_title=titles[1],
+        other=tuple(second),
+        other_columns=columns_of(second) if others else None,
+        requirements=requirements,
+        failing=tuple(failing(requirements, columns, [one.case for one in first if one.error])),
+    )
+
+
+def _finder(
+    reference: Path | str | None,
+    images: Path | str | None,
+    labels: Path | str | None,
+    prediction_labels: Path | str | None,
+    strict: bool,
+) -> Callable[[Path], Cases]:
+    tables = [read_table(Path(path)) if path else None for path in (labels, prediction_labels)]
+    return lambda prediction: cases_of(
+        prediction,
+        None if reference is None else Path(reference),
+        images=None if images is None else Path(images),
+        table=tables[0],
+        prediction_table=tables[1],
+        strict=strict,
+    )
+
+
+def _titles(prediction: Path, other: Path | None) -> tuple[str, str]:
+    """Names of folders, with their parents' as far as they are needed to tell them apart."""
+    if other is None:
+        return prediction.absolute().name, ""
+    one, two = prediction.absolute().parts, other.absolute().parts
+    depth = 1
+    while one[-depth:] == two[-depth:] and depth < max(len(one), len(two)):
+        depth += 1
+    return "/".join(one[-depth:]), "/".join(two[-depth:])
+
+
+def _clear(
+    folder: Path,
+    first: tuple[Sequence[Scored], Sequence[Case]],
+    second: tuple[Sequence[Scored], Sequence[Case]],
+    rules: Rules,
+) -> None:
+    """Remove what is kept of other inputs or rules: the folder depends on this run alone."""
+    needed: set[str] = set()
+    for scored, cases in (first, second):
+        needed |= kept_files(scored, {one.name: one for one in cases}, rules)
+    for path in folder.iterdir():
+        if path.name not in needed and path.suffix in (".json", ".part"):
+            path.unlink()

@@ -1,0 +1,302 @@
+"""Numbers about many cases: how large, how sure, and whether two differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Comparison",
+    "Limits",
+    "Summary",
+    "bland_altman",
+    "compare",
+    "holm",
+    "intervals",
+    "resamples",
+    "summarise",
+]
+
+Array = NDArray[np.float64]
+
+RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 20240229
+_QUANTILES = (5, 25, 50, 75, 95)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One metric of one structure over all cases.
+
+    Parameters
+    ----------
+    n
+        Cases that have a value; all below is of these.
+    missed, invented, absent
+        Cases in which the structure is in the reference only, in the prediction only, in neither.
+    undefined
+        Cases without a value; the absent ones are among them.
+    mean, sd
+        ``sd`` divides by n - 1.
+    low, high
+        Interval of the mean, see `intervals`.
+    p5, p25, p50, p75, p95
+        Quantiles: a straight line between two sorted values (type 7 of Hyndman and Fan, Am. Stat.
+        50(4), 1996).
+    """
+
+    n: int
+    missed: int = 0
+    invented: int = 0
+    absent: int = 0
+    undefined: int = 0
+    mean: float
+    sd: float
+    low: float
+    high: float
+    p5: float
+    p25: float
+    p50: float
+    p75: float
+    p95: float
+    minimum: float
+    maximum: float
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; what is not a number is ``None``."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
+
+
+def resamples(cases: int, count: int = RESAMPLES, seed: int = SEED) -> NDArray[np.int32]:
+    """How often each case is drawn in each of ``count`` draws with replacement: ``(count, n)``.
+
+    One draw of cases serves all metrics and structures, so that what is compared is drawn alike.
+    """
+    random = np.random.default_rng(seed)
+    return random.multinomial(cases, np.full(cases, 1 / cases), size=count).astype(np.int32)
+
+
+def intervals(values: Array, drawn: NDArray[np.int32], level: float = CONFIDENCE) -> Array:
+    """Bootstrap intervals of the means of columns.
+
+    Bias-corrected and accelerated (BCa): Efron, "Better bootstrap confidence intervals", J. Am.
+    Stat. Assoc. 82, 1987, doi:10.1080/01621459.1987.10478410. Cases are drawn, with all their
+    values; those without a value in a column count nothing there.
+
+    Parameters
+    ----------
+    values
+        ``(case, column)``; NaN where there is none.
+    drawn
+        As `resamples` gives them.
+    level
+        Of confidence.
+
+    Returns
+    -------
+    ndarray
+        ``(2, column)``: low and high; NaN for a column of fewer than two values.
+    """
+    from scipy.special import ndtr, ndtri
+
+    there = np.isfinite(values)
+    filled = np.where(there, values, 0.0)
+    counts, totals = there.sum(axis=0), filled.sum(axis=0)
+    weights = drawn.astype(np.float64)
+    found = np.full((2, values.shape[1]), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (weights @ filled) / (weights @ there.astype(np.float64))
+        centres = totals / counts
+        left_out = np.where(there, (totals - filled) / (counts - 1), np.nan)
+    for column in np.flatnonzero(counts >= 2):
+        sample = np.sort(means[np.isfinite(means[:, column]), column])
+        centre, size = centres[column], len(sample)
+        if np.ptp(sample) <= 1e-12 * max(1.0, abs(centre)):
+            found[:, column] = centre
+            continue
+        below = (np.sum(sample < centre) + np.sum(sample <= centre)) / (2 * size)
+        bias = ndtri(np.clip(below, 1 / (2 * size), 1 - 1 / (2 * size)))
+        apart = left_out[there[:, column], column]
+        apart = apart.mean() - apart
+        spread = np.sum(apart**2) ** 1.5
+        bend = np.sum(apart**3) / (6 * spread) if spread > 0 else 0.0
+        ends = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
+        shares = ndtr(bias + ends / (1 - bend * ends))
+        found[:, column] = np.quantile(sample, np.clip(shares, 0.0, 1.0))
+    return found
+
+
+def summarise(
+    values: Array, interval: Sequence[float] = (np.nan, np.nan), **counts: int
+) -> Summary:
+    """Summarise one column of values; NaN is left out and counted as undefined."""
+    known = values[np.isfinite(values)]
+    nothing = np.full(len(_QUANTILES), np.nan)
+    quantiles = (np.percentile(known, _QUANTILES) if known.size else nothing).tolist()
+    return Summary(
+        n=int(known.size),
+        undefined=int(values.size - known.size),
+        mean=float(known.mean()) if known.size else float("nan"),
+        sd=float(known.std(ddof=1)) if known.size > 1 else float("nan"),
+        low=float(interval[0]),
+        high=float(interval[1]),
+        p5=quantiles[0],
+        p25=quantiles[1],
+        p50=quantiles[2],
+        p75=quantiles[3],
+        p95=quantiles[4],
+        minimum=float(known.min()) if known.size else float("nan"),
+        maximum=float(known.max()) if known.size else float("nan"),
+        **counts,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two predictions of the same cases, case by case.
+
+    Parameters
+    ----------
+    n
+        Cases in which both have a value.
+    difference
+        Mean of the first's less the second's.
+    low, high
+        Its bootstrap interval, see `intervals`.
+    better, worse
+        Cases in which the first is better or worse; for metrics without a better way: larger and
+        smaller.
+    p
+        Two-sided, of the Wilcoxon signed-rank test.
+    p_holm
+        The same after Holm's correction over the tests of one table.
+    """
+
+    n: int
+    difference: float
+    low: float
+    high: float
+    better: int
+    worse: int
+    p: float
+    p_holm: float
+
+
+def compare(
+    first: Array, second: Array, drawn: NDArray[np.int32], *, lower_is_better: Sequence[bool]
+) -> list[Comparison]:
+    """Compare two predictions, a column a test.
+
+    The test is Wilcoxon's signed-rank test (Biometrics Bull. 1, 1945, doi:10.2307/3001968); cases
+    that do not differ are ranked and left out of the sum (Pratt, 1959). ``p`` is 1 where none
+    differs and NaN for fewer than two cases.
+
+    Parameters
+    ----------
+    first, second
+        ``(case, column)``; NaN where there is no value.
+    drawn
+        As `resamples` gives them.
+    lower_is_better
+        For each column.
+    """
+    from scipy.stats import wilcoxon
+
+    apart = first - second
+    ends = intervals(apart, drawn)
+    raw = []
+    for column in apart.T:
+        known = column[np.isfinite(column)]
+        if known.size < 2:
+            raw.append(float("nan"))
+        elif not known.any():
+            raw.append(1.0)
+        else:
+            raw.append(float(wilcoxon(known, zero_method="pratt", method="auto").pvalue))
+    corrected = holm(raw)
+    found = []
+    for place, column in enumerate(apart.T):
+        known = column[np.isfinite(column)]
+        sides = int((known > 0).sum()), int((known < 0).sum())
+        better, worse = sides[::-1] if lower_is_better[place] else sides
+        found.append(
+            Comparison(
+                n=int(known.size),
+                difference=float(known.mean()) if known.size else float("nan"),
+                low=float(ends[0, place]),
+                high=float(ends[1, place]),
+                better=better,
+                worse=worse,
+                p=raw[place],
+                p_holm=corrected[place],
+            )
+        )
+    return found
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number: Holm, Scand. J. Stat. 6, 1979. NaN is no test."""
+    order = [i for i in np.argsort(values, kind="stable").tolist() if values[i] == values[i]]
+    corrected, largest = [float("nan")] * len(values), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * values[place]))
+        corrected[place] = largest
+    return corrected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How far apart two measurements of the same things are.
+
+    Parameters
+    ----------
+    n
+        Pairs.
+    bias, bias_low, bias_high
+        Mean of the differences and its 95 % interval.
+    sd
+        Of the differences.
+    lower, upper
+        Limits of agreement, bias ± 1.96 sd: 95 % of differences lie between them, if normal.
+    limit_error
+        Half the width of the 95 % interval of each limit.
+    """
+
+    n: int
+    bias: float
+    bias_low: float
+    bias_high: float
+    sd: float
+    lower: float
+    upper: float
+    limit_error: float
+
+
+def bland_altman(first: Array, second: Array) -> Limits | None:
+    """Bias and limits of agreement of the first less the second; ``None`` for fewer than two pairs.
+
+    Bland and Altman, "Measuring agreement in method comparison studies", Stat. Methods Med. Res.
+    8, 1999, doi:10.1177/096228029900800204. The variance of a limit is about 3 sd² / n.
+    """
+    from scipy.stats import t
+
+    apart = first - second
+    apart = apart[np.isfinite(apart)]
+    n = int(apart.size)
+    if n < 2:
+        return None
+    bias, sd = float(apart.mean()), float(apart.std(ddof=1))
+    width = float(t.ppf(0.975, n - 1))
+    return Limits(
+        n=n,
+        bias=bias,
+        bias_low=bias - width * sd / n**0.5,
+        bias_high=bias + width * sd / n**0.5,
+        sd=sd,
+        lower=bias - 1.96 * sd,
+        upper=bias + 1.96 * sd,
+        limit_error=width * sd * (3 / n) ** 0.5,
+    )

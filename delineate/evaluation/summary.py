@@ -1,0 +1,196 @@
+"""What an evaluation says, as plain JSON: the source of every number of the report."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delineate import __version__
+from delineate.delineation.findings import significant
+from delineate.evaluation import statistics
+from delineate.evaluation.agreement import icc
+from delineate.evaluation.columns import Columns
+from delineate.evaluation.run import Evaluation
+from delineate.evaluation.score import METRICS
+
+__all__ = ["SCHEMA", "dumps", "summary"]
+
+SCHEMA = "delineate/evaluation/1"
+
+Rows = list[dict[str, Any]]
+
+
+def summary(evaluation: Evaluation) -> dict[str, Any]:
+    """All but the scores of single cases; numbers to seven digits, ``None`` where there is none.
+
+    The same evaluation gives the same document: it holds no time and no path.
+    """
+    columns, cases = evaluation.columns, evaluation.cases
+    drawn = statistics.resamples(len(columns.cases)) if columns.cases else None
+    rows = _rows(columns, drawn) if drawn is not None else []
+    document = {
+        "schema": SCHEMA,
+        "title": evaluation.title,
+        "versions": _versions(),
+        "layouts": {"prediction": cases.layouts[0], "reference": cases.layouts[1]},
+        "rules": evaluation.rules.to_json(),
+        "statistics": {
+            "resamples": statistics.RESAMPLES,
+            "seed": statistics.SEED,
+            "confidence": statistics.CONFIDENCE,
+        },
+        "cases": {
+            "scored": len(columns.cases),
+            "failed": [{"case": one.case, "error": one.error} for one in evaluation.failed],
+            "without_prediction": list(cases.without_prediction),
+            "without_reference": list(cases.without_reference),
+        },
+        "prediction_only": _prediction_only(evaluation),
+        "scores": rows,
+        "overall": _overall(rows),
+        "volumes": _volumes(columns),
+        "groups": _groups(evaluation),
+        "comparison": _comparison(evaluation),
+        "requirements": [one.text for one in evaluation.requirements],
+        "failing": [asdict(one) for one in evaluation.failing],
+        "notes": {one.case: list(one.notes) for one in evaluation.scored if one.notes},
+        "inputs": {one.case: dict(one.inputs) for one in evaluation.scored},
+    }
+    plain: dict[str, Any] = significant(document)
+    return plain
+
+
+def dumps(document: Mapping[str, Any]) -> str:
+    """The document as text, to be read by people too."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _versions() -> dict[str, str]:
+    import scipy
+
+    return {
+        "delineate": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def _rows(
+    columns: Columns, drawn: NDArray[np.int32], among: NDArray[np.bool_] | None = None
+) -> Rows:
+    """A summary of each column, of all cases or of some of them."""
+    values = columns.values if among is None else columns.values[among]
+    ends = statistics.intervals(values, drawn)
+    rows = []
+    for place, column in enumerate(columns.columns):
+        there = columns.scored(place) if among is None else columns.scored(place)[among]
+        if not there.any():
+            continue
+        counts = columns.counts(place, among)
+        found = statistics.summarise(values[there, place], ends[:, place].tolist(), **counts)
+        rows.append(
+            {
+                "structure": column.structure,
+                "metric": column.metric,
+                "unit": column.unit,
+                **found.to_json(),
+            }
+        )
+    return rows
+
+
+def _overall(rows: Rows) -> dict[str, Any]:
+    """By metric: the mean over structures of their means, each structure counting the same."""
+    found: dict[str, Any] = {}
+    for metric in METRICS:
+        means = [row["mean"] for row in rows if row["metric"] == metric and row["mean"] is not None]
+        if means and METRICS[metric].better:
+            found[metric] = {"mean": float(np.mean(means)), "structures": len(means)}
+    return found
+
+
+def _volumes(columns: Columns) -> Rows:
+    """Bland-Altman and intraclass correlation of the volumes of each structure."""
+    rows = []
+    for structure in columns.structures:
+        one = columns.place(structure, "volume_prediction")
+        two = columns.place(structure, "volume_reference")
+        if one is None or two is None:
+            continue
+        there = columns.scored(one)
+        first, second = columns.values[there, one], columns.values[there, two]
+        limits = statistics.bland_altman(first, second)
+        agreed = icc(np.stack((first, second), axis=1))
+        rows.append(
+            {
+                "structure": structure,
+                "unit": columns.columns[one].unit,
+                "limits": None if limits is None else asdict(limits),
+                "icc": None if agreed is None else asdict(agreed),
+            }
+        )
+    return rows
+
+
+def _prediction_only(evaluation: Evaluation) -> dict[str, int]:
+    """In how many cases a prediction holds a structure that the reference does not name."""
+    names = Counter(name for one in evaluation.scored for name in one.prediction_only)
+    return dict(sorted(names.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _groups(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """By column and value: how many cases, and a summary of each score."""
+    columns = evaluation.columns
+    values = {one.name: one.groups for one in evaluation.cases.cases}
+    named = dict.fromkeys(column for groups in values.values() for column in groups)
+    found: dict[str, dict[str, Any]] = {}
+    for column in named:
+        held = np.array([values[case].get(column, "") for case in columns.cases])
+        found[column] = {}
+        for level in sorted(set(held.tolist())):
+            among = held == level
+            drawn = statistics.resamples(int(among.sum()))
+            rows = [row for row in _rows(columns, drawn, among) if METRICS[row["metric"]].better]
+            found[column][level] = {"cases": int(among.sum()), "scores": rows}
+    return found
+
+
+def _comparison(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Each score of the first predictions less that of the second, in the cases of both."""
+    one, two = evaluation.columns, evaluation.other_columns
+    if two is None:
+        return None
+    cases = [case for case in one.cases if case in set(two.cases)]
+    keys = [(c.structure, c.metric) for c in one.columns if METRICS[c.metric].better]
+    keys = [key for key in keys if two.place(*key) is not None]
+    first, second = (_part(columns, cases, keys) for columns in (one, two))
+    drawn = statistics.resamples(max(1, len(cases)))
+    rows: Rows = []
+    for metric in one.metrics:
+        of = [number for number, key in enumerate(keys) if key[1] == metric]
+        if not of or not cases:
+            continue
+        lower = [METRICS[metric].better == "lower"] * len(of)
+        tests = statistics.compare(first[:, of], second[:, of], drawn, lower_is_better=lower)
+        rows += [
+            {"structure": keys[number][0], "metric": metric, **asdict(test)}
+            for number, test in zip(of, tests, strict=True)
+        ]
+    return {"title": evaluation.other_title, "cases": len(cases), "scores": rows}
+
+
+def _part(
+    columns: Columns, cases: Sequence[str], keys: Sequence[tuple[str, str]]
+) -> NDArray[np.float64]:
+    rows = {case: number for number, case in enumerate(columns.cases)}
+    places = [columns.place(*key) for key in keys]
+    some: NDArray[np.float64] = columns.values[[rows[case] for case in cases]][:, places]  # type: ignore[index]
+    return some
