@@ -30,6 +30,7 @@
     │   └── ThrottledError            too many wrong keys; carries .seconds to wait
     ├── ConflictError                 the job is in no state for this
     ├── UnavailableError              a part that this needs does not answer just now
+    ├── CorruptStorageError           what the storage holds is not what was put there
     ├── RemoteError                   another server refused, or gave no sense
     ├── MissingExtraError             an optional dependency is not installed
     ├── Cancelled                     somebody asked to stop
@@ -52,6 +53,7 @@ __all__ = [
     "BadDetectionError",
     "Cancelled",
     "ConflictError",
+    "CorruptStorageError",
     "DelineateError",
     "DetectorCrashError",
     "DetectorError",
@@ -207,7 +209,18 @@ class UnavailableError(DelineateError):
 
 
 class RemoteError(DelineateError):
-    """Another server refused what was asked of it, or its answer makes no sense."""
+    """Another server refused what was asked of it, or its answer makes no sense.
+
+    ``temporary`` if the same may go well later.
+    """
+
+    def __init__(self, message: str, temporary: bool = False) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+
+
+class CorruptStorageError(DelineateError):
+    """What the storage holds is not what was put there."""
 
 
 class MissingExtraError(DelineateError, ImportError):

@@ -17,6 +17,7 @@ from delineate.api.faults import documented
 from delineate.api.state import Service
 from delineate.api.taking import Reading, looked_into, sent
 from delineate.errors import ConflictError, UnknownImageError
+from delineate.jobs import dicom_index
 from delineate.jobs.upload import Reception
 
 __all__ = ["router", "samples_answer"]
@@ -65,6 +66,7 @@ async def upload(
         await sent(request, service, reception, name)
         document = await looked_into(service, folder, reception.parts, reading)
         stored = await run_in_threadpool(store.keep, folder, document)
+        await run_in_threadpool(dicom_index.index, service.database, who.tenant, stored)
     response.headers["Location"] = f"/v1/images/{stored.document['id']}"
     return stored.document
 
@@ -100,7 +102,7 @@ def images(
     entries = []
     for image_id in ids[:limit]:
         try:
-            entries.append(_entry(store.image(image_id).document))
+            entries.append(_entry(store.document(image_id)))
         except UnknownImageError:  # removed meanwhile
             continue
     return {"images": entries, "next": ids[limit - 1] if len(ids) > limit else None}
@@ -119,21 +121,18 @@ def _entry(document: dict[str, Any]) -> dict[str, Any]:
 @router.get("/images/{image_id}", responses=documented(404))
 def image(image_id: str, who: Reader, service: Service) -> dict[str, Any]:
     """What is in an image, as when it was uploaded."""
-    return service.store.of(who.tenant).image(image_id).document
+    return service.store.of(who.tenant).document(image_id)
 
 
 @router.delete("/images/{image_id}", status_code=204, responses=documented(404, 409))
 def remove(image_id: str, who: Remover, service: Service) -> None:
     """Remove an image with all that was made of it, unless a job still needs it."""
     store = service.store.of(who.tenant)
-    store.image(image_id)
-    for job in service.table.open():
-        named = job.image_id == image_id or image_id in job.options.values()
-        if job.tenant == who.tenant and named:
-            raise ConflictError(
-                f"job {job.id} is {job.state} and needs this image; cancel it first"
-            )
+    store.document(image_id)
+    if (job := service.table.needing(who.tenant, image_id)) is not None:
+        raise ConflictError(f"job {job.id} is {job.state} and needs this image; cancel it first")
     store.remove_image(image_id)
+    dicom_index.forget(service.database, who.tenant, "image", image_id)
 
 
 class ImageFile(BaseModel):

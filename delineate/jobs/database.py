@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from delineate.errors import UnavailableError
+
 __all__ = ["connect", "metadata", "migrate", "patiently"]
 
 T = TypeVar("T")
@@ -69,12 +71,12 @@ def migrate(database: sa.Engine) -> None:
 
 
 def patiently(call: Callable[[], T], patience: float = 120.0) -> T:
-    """Call until the database answers, for at most ``patience`` seconds."""
+    """Call until the database and the storage answer, for at most ``patience`` seconds."""
     deadline, pause = time.monotonic() + patience, 0.1
     while True:
         try:
             return call()
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError, UnavailableError):
             if time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from delineate.jobs.database import metadata
 
-__all__ = ["LOCAL_TENANT", "PRIORITIES", "TENANT", "Job", "State", "jobs", "new_id", "now"]
+__all__ = ["LOCAL_TENANT", "PRIORITIES", "TENANT", "Job", "State", "ended", "jobs", "new_id", "now"]
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -124,6 +124,16 @@ class Job:
             "started": self.started,
             "finished": self.finished,
         }
+
+
+def ended(state: State, error: Exception | None = None, *, dead: bool = False) -> dict[str, Any]:
+    """What the row says of a job that has come to an end."""
+    values: dict[str, Any] = {"state": state, "stage": "", "finished": now(), "dead": dead}
+    if state == "done":
+        values["progress"] = 1.0
+    if error is not None:
+        values |= {"error_code": type(error).__name__, "error_message": str(error)[:2000]}
+    return values
 
 
 def now(shift: float = 0.0) -> str:

@@ -7,6 +7,7 @@
         workers/NAME.lock               held by a live worker, where the database is SQLite
         tenants/TENANT/
             uploads/ID/                 uploads that come file by file; see `jobs.intake`
+            fetching/RANDOM/            what is being fetched from the storage, or removed
             incoming/RANDOM/            uploads in one request; emptied at every start
             uploads/ID/                 uploads file by file, until they are complete
             images/ID/                  ID is a hash over the hashes of its files
@@ -24,115 +25,35 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from delineate.errors import (
-    SeriesChoiceError,
-    StorageFullError,
     UnknownImageError,
-    UnsuitableImageError,
 )
+from delineate.jobs.disk import Disk, room, sync
 from delineate.jobs.job import LOCAL_TENANT, TENANT, Job
+from delineate.jobs.objects import Objects
 from delineate.jobs.settings import Settings
+from delineate.jobs.stored_image import StoredImage
 
 __all__ = ["Store", "StoredImage", "TenantStore", "adopt", "room", "sync"]
 
-# What is told of a series that may be chosen: nothing that its sender named.
-_CHOICE = ("id", "modality", "slices", "description")
+_UNKNOWN = "no image has this id; POST /v1/images answers the id of yours"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredImage:
-    """An upload that was kept: its folder and what ``image.json`` says of it."""
-
-    folder: Path
-    document: dict[str, Any]
-
-    @property
-    def files(self) -> list[Path]:
-        """The files, in the order of their contents' hashes."""
-        return sorted((self.folder / "files").iterdir())
-
-    @property
-    def reading(self) -> dict[str, Any]:
-        """How the files are to be read; see `jobs.reading`."""
-        try:
-            names = json.loads((self.folder / "names.json").read_text())
-        except FileNotFoundError:  # kept before there were names
-            names = {}
-        asked = self.document.get("reading", {"uneven": "refuse", "spacing_mm": None})
-        return {**asked, "names": names}
-
-    def series(self, chosen: str | None) -> dict[str, Any]:
-        """Report of the series of that id, or of the only usable one.
-
-        Raises
-        ------
-        SeriesChoiceError
-            If there are several and none was chosen, or none has that id.
-        UnsuitableImageError
-            If the series was refused.
-        """
-        reports = self.document["report"]["series"]
-        usable = [one for one in reports if one["verdict"] != "refused"]
-        offered = [one for one in usable if not one.get("set_aside")]
-        if chosen is None and len(offered) == 1:
-            return dict(offered[0])
-        found = [one for one in reports if one["id"] == chosen]
-        if not found:
-            among = offered if chosen is None else usable
-            asked = "" if chosen is None else f", {chosen[:100]!r} is not among them"
-            ids = ", ".join(one["id"] for one in among[:20])
-            raise SeriesChoiceError(
-                f"this image has {len(among)} series to choose from{asked}; name one as 'series': "
-                f"{ids}",
-                [{key: one[key] for key in _CHOICE} for one in among],
-            )
-        if found[0]["verdict"] == "refused":
-            problems = " ".join(problem["message"] for problem in found[0]["problems"][:3])
-            raise UnsuitableImageError(
-                f"series {chosen} was refused: {problems} {found[0]['advice']}".strip()
-            )
-        return dict(found[0])
-
-
-class _Disk:
-    """What all of a service's files share."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def check_room(self, coming: int = 0) -> None:
-        """Refuse what would fill the disk.
-
-        Raises
-        ------
-        StorageFullError
-            If less than the room to leave were left after ``coming`` more bytes.
-        """
-        free = shutil.disk_usage(self._settings.data).free
-        if free - coming < self._settings.min_free_bytes:
-            raise StorageFullError(
-                f"{free // 2**20} MiB are free, and {self._settings.min_free_bytes // 2**20} MiB "
-                "have to stay so; remove results or images, or ask who runs this service"
-            )
-
-
-class TenantStore(_Disk):
+class TenantStore(Disk):
     """The images and results of one tenant; made by `Store.of`."""
 
     def __init__(self, settings: Settings, tenant: str) -> None:
         super().__init__(settings)
+        self._objects = Objects(settings.storage) if settings.storage else None
         self.tenant = tenant
         home = settings.data / "tenants" / tenant
         self.uploads = home / "uploads"
@@ -140,6 +61,8 @@ class TenantStore(_Disk):
         self._images = home / "images"
         self._incoming = home / "incoming"
         self._jobs = home / "jobs"
+        self._fetching = home / "fetching"
+        self._prefix = f"tenants/{tenant}"
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -163,6 +86,11 @@ class TenantStore(_Disk):
         document
             With ``id``, ``files``, ``bytes``, ``reading`` and ``report``. If the same image is
             there already, that one stays as it is.
+
+        Raises
+        ------
+        UnavailableError
+            If it cannot be published; then it is not kept.
         """
         ready = folder / "image"
         with room():
@@ -170,49 +98,121 @@ class TenantStore(_Disk):
             for part in ("files", "names.json"):
                 (folder / part).rename(ready / part)
             (ready / "image.json").write_text(json.dumps(document))
+            sync(ready)
+            if self._objects is not None:
+                self._objects.publish(ready, self._published_image(document["id"]))
             self._images.mkdir(exist_ok=True)
             with suppress(OSError):  # not empty: the same files were sent before
                 ready.rename(self._images / document["id"])
         return self.image(document["id"])
 
     def image(self, image_id: str) -> StoredImage:
-        """The image of that id."""
+        """The image of that id, fetched if it is elsewhere only."""
         if is_id(image_id):
             folder = self._images / image_id
+            if not folder.exists():
+                self._fetch(self._published_image(image_id), folder)
             with suppress(FileNotFoundError):
                 return StoredImage(folder, json.loads((folder / "image.json").read_text()))
-        raise UnknownImageError("no image has this id; POST /v1/images answers the id of yours")
+        raise UnknownImageError(_UNKNOWN)
+
+    def document(self, image_id: str) -> dict[str, Any]:
+        """What ``image.json`` says; its files are not fetched."""
+        if is_id(image_id):
+            with suppress(FileNotFoundError):
+                path = self._images / image_id / "image.json"
+                here: dict[str, Any] = json.loads(path.read_text())
+                return here
+            if self._objects is not None:
+                contents = self._objects.read(self._published_image(image_id), "image.json")
+                if contents is not None:
+                    there: dict[str, Any] = json.loads(contents)
+                    return there
+        raise UnknownImageError(_UNKNOWN)
 
     def ids(self) -> list[str]:
         """Ids of the images, in order."""
+        if self._objects is not None:
+            names = self._objects.names(f"{self._prefix}/images")
+        else:
+            names = _names(self._images)
+        return [name for name in names if is_id(name)]
+
+    def kept_since(self, image_id: str) -> float:
+        """When an image was kept, in seconds since 1970; 0 if there is none."""
+        if self._objects is not None:
+            published = self._objects.published(self._published_image(image_id))
+            return 0.0 if published is None else published.timestamp()
         with suppress(FileNotFoundError):
-            return sorted(one.name for one in self._images.iterdir() if is_id(one.name))
-        return []
+            return (self._images / image_id / "image.json").stat().st_mtime
+        return 0.0
 
     def remove_image(self, image_id: str) -> None:
         """Remove an image with all that was made of it; whether a job needs it is not asked."""
-        self.image(image_id)
-        gone = self._incoming / secrets.token_hex(12)
-        gone.parent.mkdir(parents=True, exist_ok=True)
-        (self._images / image_id).rename(gone)  # at once, for those who look
-        shutil.rmtree(gone)
+        self.document(image_id)
+        if self._objects is not None:
+            self._objects.remove(self._published_image(image_id))
+        self._drop(self._images / image_id)
 
     def remove_results(self, job_id: str) -> None:
         """Remove what the attempts at a job left."""
-        shutil.rmtree(self._jobs / job_id, ignore_errors=True)
+        if self._objects is not None:
+            self._objects.remove(f"{self._prefix}/jobs/{job_id}")
+        self._drop(self._jobs / job_id)
 
     def attempt(self, job: Job) -> Path:
-        """Folder for the result of one attempt; it counts once the job table says so."""
-        return self._jobs / job.id / str(job.attempts)
+        """Folder for the result of one attempt; it counts once the job table says so.
+
+        That of a job that is done is fetched if it is elsewhere only.
+        """
+        folder = self._jobs / job.id / str(job.attempts)
+        if job.state == "done" and not folder.exists():
+            self._fetch(self._published_result(job), folder)
+        return folder
+
+    def publish(self, job: Job) -> None:
+        """Have the result of an attempt where workers and APIs elsewhere find it."""
+        if self._objects is not None:
+            self._objects.publish(self.attempt(job), self._published_result(job))
+
+    def drop(self, job: Job) -> None:
+        """Remove what one attempt left."""
+        self._drop(self._jobs / job.id / str(job.attempts))
+        if self._objects is not None:
+            self._objects.remove(self._published_result(job))
 
     def drop_others(self, job: Job) -> None:
         """Remove what other attempts at a finished job left."""
-        for folder in (self._jobs / job.id).iterdir():
-            if folder.name != str(job.attempts):
-                shutil.rmtree(folder, ignore_errors=True)
+        for name in _names(self._jobs / job.id):
+            if name != str(job.attempts):
+                self._drop(self._jobs / job.id / name)
+        if self._objects is not None and job.attempts > 1:
+            prefix = f"{self._prefix}/jobs/{job.id}"
+            for name in self._objects.names(prefix):
+                if name != str(job.attempts):
+                    self._objects.remove(f"{prefix}/{name}")
+
+    def _published_image(self, image_id: str) -> str:
+        return f"{self._prefix}/images/{image_id}"
+
+    def _published_result(self, job: Job) -> str:
+        return f"{self._prefix}/jobs/{job.id}/{job.attempts}"
+
+    def _fetch(self, prefix: str, folder: Path) -> None:
+        if self._objects is not None:
+            with room():
+                self._objects.fetch(prefix, folder, self._fetching)
+
+    def _drop(self, folder: Path) -> None:
+        """Remove a folder: at once for those who look, then what is in it."""
+        gone = self._fetching / secrets.token_hex(12)
+        gone.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            folder.rename(gone)
+            shutil.rmtree(gone)
 
 
-class Store(_Disk):
+class Store(Disk):
     """The folder of one service."""
 
     def open(self) -> None:
@@ -254,24 +254,7 @@ def is_id(name: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{64}", name) is not None
 
 
-@contextmanager
-def room() -> Iterator[None]:
-    """Say that the disk is full as `StorageFullError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFullError(
-                "the disk is full; remove results or images, or ask who runs this service"
-            ) from error
-        raise
-
-
-def sync(folder: Path) -> None:
-    """Have the files of a folder reach the disk before anything refers to them."""
-    for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _names(folder: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return sorted(one.name for one in folder.iterdir())
+    return []

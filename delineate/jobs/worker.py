@@ -11,15 +11,26 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from delineate import delineation
-from delineate.errors import Cancelled, DelineateError, DetectorCrashError
+from delineate.errors import (
+    Cancelled,
+    DelineateError,
+    DetectorCrashError,
+    InputError,
+    NotFoundError,
+    StorageFullError,
+    UnavailableError,
+)
 from delineate.imaging import Image
-from delineate.jobs import engine
+from delineate.jobs import dicom_results, engine
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.liveness import Presence
@@ -27,7 +38,7 @@ from delineate.jobs.log import configure, log
 from delineate.jobs.reading import read_stored
 from delineate.jobs.reaper import Reaper
 from delineate.jobs.settings import Settings
-from delineate.jobs.store import Store, room, sync
+from delineate.jobs.store import Store, StoredImage, room, sync
 from delineate.jobs.table import Job, JobTable
 from delineate.plugins import registry
 from delineate.plugins.contract import DetectorSpec, Monitor
@@ -95,8 +106,15 @@ class RowMonitor(Monitor):
 class Worker:
     """Does jobs, one at a time, with a warm process for each detector used lately."""
 
-    def __init__(self, name: str, settings: Settings, table: JobTable, store: Store) -> None:
-        self._name = name
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        table: JobTable,
+        store: Store,
+        on_done: Callable[[Job], None],
+    ) -> None:
+        self._name, self._on_done = name, on_done
         self._settings, self._table, self._store = settings, table, store
         self._hosts: OrderedDict[str, Host] = OrderedDict()
 
@@ -162,10 +180,18 @@ class Worker:
             error = DelineateError(f"an unexpected {name} at {where}; please report it")
         else:
             if self._end(job, "done", None):
-                self._store.of(job.tenant).drop_others(job)
+                self._follow_up(job)
             return None
         self._end(job, "failed", error)
         return error
+
+    def _follow_up(self, job: Job) -> None:
+        """What a result entails; it is one already, whatever comes of this."""
+        for work in (self._store.of(job.tenant).drop_others, self._on_done):
+            try:
+                work(job)
+            except Exception as error:
+                log.warning("not followed up", job=job.id, error=type(error).__name__)
 
     def _detect(self, job: Job) -> None:
         folder = self._store.of(job.tenant).attempt(job)
@@ -174,7 +200,7 @@ class Worker:
             monitor.progress(0.0, "reading")
             spec = registry.find(job.detector)
             options = parse(spec, job.options)
-            stored = self._store.of(job.tenant).image(job.image_id)
+            stored = self._stored(job.tenant, job.image_id)
             reading = {**stored.reading, "modality": job.modality}
             image = read_stored(stored.files, job.series, reading)
             options = resolved(options, lambda name: self._sole_image(job.tenant, name))
@@ -191,16 +217,22 @@ class Worker:
                 (folder / "formats.json").write_text(json.dumps(_offered(found)))
                 sync(folder)
             monitor.checkpoint()
+            patiently(lambda: self._store.of(job.tenant).publish(job))
+
+    def _stored(self, tenant: str, image_id: str) -> StoredImage:
+        return patiently(lambda: self._store.of(tenant).image(image_id))
 
     def _sole_image(self, tenant: str, image_id: str) -> Image:
         """An uploaded image that an option names: its only usable series."""
-        stored = self._store.of(tenant).image(image_id)
+        stored = self._stored(tenant, image_id)
         return read_stored(stored.files, stored.series(None)["id"], stored.reading)
 
     def _end(self, job: Job, state: str, error: Exception | None) -> bool:
-        ended = patiently(lambda: self._table.finish(job, state, error))  # type: ignore[arg-type]
+        dead = error is not None and _blameless(error)
+        ended = patiently(lambda: self._table.finish(job, state, error, dead=dead))  # type: ignore[arg-type]
         if state != "done" or not ended:
-            shutil.rmtree(self._store.of(job.tenant).attempt(job), ignore_errors=True)
+            with suppress(UnavailableError):  # nobody asks for it
+                self._store.of(job.tenant).drop(job)
         return ended
 
     def _host(self, spec: DetectorSpec) -> Host:
@@ -212,6 +244,12 @@ class Worker:
         while len(self._hosts) > _WARM:
             self._hosts.popitem(last=False)[1].close()
         return self._hosts[spec.id]
+
+
+def _blameless(error: Exception) -> bool:
+    """Whether a job failed through no fault of its input, and is worth another try some day."""
+    its_own = isinstance(error, InputError | NotFoundError)
+    return isinstance(error, StorageFullError) or not its_own
 
 
 def _where(error: Exception) -> str:
@@ -235,7 +273,8 @@ def main(name: str, queue: str, parent: int) -> None:
     presence = Presence(settings, database)
     with presence.hold(name, queue):
         table, store = JobTable(database), Store(settings)
-        worker = Worker(name, settings, table, store)
+        register = partial(dicom_results.register, settings, database, store)
+        worker = Worker(name, settings, table, store, on_done=register)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -18,7 +18,6 @@ from dbos import DBOS
 from service import children, lives, until
 from sqlalchemy.exc import OperationalError
 
-from delineate.jobs.liveness import Presence
 from delineate.jobs.reaper import Reaper
 from delineate.jobs.table import Job, JobTable
 from delineate.jobs.worker import RowMonitor
