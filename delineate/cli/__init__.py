@@ -13,9 +13,11 @@ from typing import Annotated
 import typer
 
 from delineate.cli import (
+    batch,
     convert,
     demo,
     detectors,
+    evaluate,
     inspect,
     keys,
     phantom,
@@ -71,6 +73,8 @@ def application() -> typer.Typer:
     app.command("convert")(convert.convert)
     app.command("phantom")(phantom.phantom)
     app.command("table")(table.table)
+    app.command("evaluate")(evaluate.score)
+    app.command("batch")(batch.batch)
     app.command("serve")(serve.serve)
     app.command("worker")(serve.worker)
     app.add_typer(keys.keys, name="keys")

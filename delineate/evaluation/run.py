@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from delineate.evaluation.case import Case, Rules, Scored
@@ -71,6 +71,7 @@ def evaluate(
     compare: Path | str | None = None,
     require: Sequence[str] = (),
     strict: bool = False,
+    why_missing: Mapping[str, str] | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Evaluation:
@@ -98,6 +99,8 @@ def evaluate(
         Such as ``"liver.dice>=0.95"``.
     strict
         Whether a case without a partner is refused.
+    why_missing
+        Why a case has no prediction, where that is known.
     workers
         Processes; ``None``: one for each core. A script that lets several work has to call this
         below ``if __name__ == "__main__"``.
@@ -135,6 +138,10 @@ def evaluate(
     second = score_all(others.cases, rules, folder, workers, more) if others else []
     if folder is not None:
         _clear(folder, (first, cases.cases), (second, others.cases if others else ()), rules)
+    why = why_missing or {}
+    first = [
+        replace(one, notes=(*one.notes, why[one.case])) if one.case in why else one for one in first
+    ]
     renamed = unified([*first, *second])
     first, second = renamed[: len(first)], renamed[len(first) :]
     columns = columns_of(first)

@@ -1,0 +1,281 @@
+"""``delineate evaluate``: predictions against references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from delineate.cli.screen import errors, output, progress_bar
+from delineate.errors import OptionError
+from delineate.evaluation.case import Rules
+from delineate.evaluation.page_tables import headline, number
+from delineate.evaluation.report import write_report
+from delineate.evaluation.run import Evaluation, evaluate
+from delineate.evaluation.score import METRICS
+from delineate.evaluation.scoring import Scoring
+from delineate.evaluation.summary import summary
+
+__all__ = [
+    "CountUnreferenced",
+    "Groups",
+    "Images",
+    "Labels",
+    "Metrics",
+    "Missed",
+    "Parquet",
+    "PredictionLabels",
+    "Renamed",
+    "Require",
+    "Resample",
+    "Surface",
+    "Tolerance",
+    "ToleranceMm",
+    "Workers",
+    "Worst",
+    "counter",
+    "ended",
+    "pairs_of",
+    "rules_of",
+    "score",
+    "written",
+]
+
+Metrics = Annotated[
+    str | None, typer.Option(help=f"Comma-separated: {','.join(METRICS)}. By default all that fit.")
+]
+ToleranceMm = Annotated[float, typer.Option(min=0.0, help="Of the normalised surface Dice.")]
+Tolerance = Annotated[
+    list[str] | None, typer.Option(help="STRUCTURE=MM, as often as needed: one of its own.")
+]
+Surface = Annotated[
+    Literal["voxels", "elements"],
+    typer.Option(help="Surfaces as border samples, or as elements between samples."),
+]
+Images = Annotated[
+    Path | None, typer.Option(help="Folder of images by case, drawn below the outlines.")
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Names of labels: dataset.json, or CSV or TSV with columns index and name."),
+]
+PredictionLabels = Annotated[
+    Path | None, typer.Option(help="The same of the predictions, where theirs are others.")
+]
+Renamed = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="PREDICTION=REFERENCE: names of one structure, as often as needed."),
+]
+Resample = Annotated[
+    bool,
+    typer.Option("--resample", help="Sample predictions anew (nearest) that lie on other samples."),
+]
+CountUnreferenced = Annotated[
+    bool,
+    typer.Option(
+        "--count-unreferenced",
+        help="Count structures that a reference does not name as invented.",
+    ),
+]
+Missed = Annotated[
+    Literal["undefined", "diagonal"],
+    typer.Option(help="Distance to what is missed: none, or the diagonal of the image."),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group", help="COLUMN=FILE.csv with columns case and COLUMN; as often as needed."
+    ),
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Such as 'liver.dice>=0.95' (every case) or '*.nsd.mean>0.9'; exit code 1 if not so."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes; by default one for each core.")
+]
+Parquet = Annotated[bool, typer.Option("--parquet", help="Write scores.parquet too.")]
+Worst = Annotated[int, typer.Option(min=0, max=100, help="How many cases are shown in pictures.")]
+
+
+def score(
+    prediction: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of predictions (a file or folder a case, nnU-Net, BIDS derivatives, "
+            "results of delineate run), one file, or a CSV manifest alone."
+        ),
+    ],
+    reference: Annotated[
+        Path | None, typer.Argument(help="Folder of references, or one file.")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for the report; made where it is missing.")],
+    metrics: Metrics = None,
+    tolerance_mm: ToleranceMm = 2.0,
+    tolerance: Tolerance = None,
+    surface: Surface = "voxels",
+    images: Images = None,
+    labels: Labels = None,
+    prediction_labels: PredictionLabels = None,
+    renamed: Renamed = None,
+    resample: Resample = False,
+    count_unreferenced: CountUnreferenced = False,
+    missed_distance: Missed = "undefined",
+    group: Groups = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Other predictions of the same cases, to be tested against.")
+    ] = None,
+    require: Require = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse cases without a partner.")
+    ] = False,
+    workers: Workers = None,
+    parquet: Parquet = False,
+    worst: Worst = 12,
+) -> None:
+    """Score predictions against references, and write tables and a report.
+
+    Goes on where it was when it was stopped. Exit codes: 1 if a requirement fails, else 3 if a
+    case could not be scored.
+    """
+    rules = rules_of(
+        metrics,
+        tolerance_mm,
+        tolerance,
+        surface,
+        renamed,
+        resample=resample,
+        count_unreferenced=count_unreferenced,
+        missed_distance=missed_distance,
+    )
+    with counter("scoring") as progress:
+        evaluation = evaluate(
+            prediction,
+            reference,
+            out=out,
+            rules=rules,
+            images=images,
+            labels=labels,
+            prediction_labels=prediction_labels,
+            groups={name: Path(file) for name, file in pairs_of(group, "--group").items()},
+            compare=compare,
+            require=require or (),
+            strict=strict,
+            workers=workers,
+            progress=progress,
+        )
+    written(evaluation, out, parquet=parquet, worst=worst)
+    ended(evaluation)
+
+
+def rules_of(
+    metrics: str | None,
+    tolerance_mm: float,
+    tolerance: list[str] | None,
+    surface: Literal["voxels", "elements"],
+    renamed: list[str] | None,
+    **others: Any,
+) -> Rules:
+    """The rules that the options mean."""
+    own = {name: _length(text) for name, text in pairs_of(tolerance, "--tolerance").items()}
+    scoring = Scoring(
+        metrics=tuple(one.strip() for one in (metrics or "").split(",") if one.strip()),
+        tolerance_mm=tolerance_mm,
+        tolerances_mm=own,
+        surface=surface,
+    )
+    return Rules(scoring=scoring, renamed=pairs_of(renamed, "--map"), **others)
+
+
+def pairs_of(given: list[str] | None, option: str) -> dict[str, str]:
+    """``["a=1"]`` as ``{"a": "1"}``.
+
+    Raises
+    ------
+    OptionError
+        If one is no such pair.
+    """
+    found = {}
+    for text in given or ():
+        name, equals, value = text.rpartition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise OptionError(f"{option} expects NAME=VALUE, got {text!r}")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _length(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise OptionError(f"--tolerance expects STRUCTURE=MM, got {text!r}") from None
+
+
+@contextmanager
+def counter(stage: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar of cases; what it gives is told how many of how many are done."""
+    with progress_bar() as progress:
+        task = progress.add_task(stage, total=None)
+        yield lambda done, of: progress.update(
+            task, completed=done, total=of, description=f"{stage} {done} of {of}"
+        )
+
+
+def written(evaluation: Evaluation, out: Path, *, parquet: bool, worst: int) -> None:
+    """Write the report and say what is in it."""
+    paths = write_report(evaluation, out, parquet=parquet, worst=worst)
+    document = summary(evaluation)
+    output.print(_table(evaluation, document))
+    for row in document["failing"]:
+        value = "" if row["value"] is None else f" is {row['value']:.4g}"
+        where = " ".join(filter(None, (row["case"], row["structure"])))
+        why = f" ({row['why']})" if row["why"] else ""
+        errors.print(f"{row['requirement']}: {where}{value}{why}", markup=False, highlight=False)
+    cases = document["cases"]
+    for one in cases["failed"]:
+        text = f"{one['case']} failed: {one['error']}"
+        errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    for key in ("without_prediction", "without_reference"):
+        if cases[key]:
+            text = f"{key.replace('_', ' ')}: {', '.join(cases[key])}"
+            errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    if document["prediction_only"]:
+        text = "not scored, since no reference names them: " + ", ".join(
+            f"{name} ({count})" for name, count in document["prediction_only"].items()
+        )
+        errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    for path in paths.values():
+        output.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(evaluation: Evaluation, document: Mapping[str, Any]) -> Table:
+    metrics = headline(evaluation.columns)
+    rows = {(row["structure"], row["metric"]): row for row in document["scores"]}
+    table = Table(title=f"{evaluation.title}: {document['cases']['scored']} cases")
+    table.add_column("structure")
+    for name in ("n", "missed", "invented", *(METRICS[metric].title for metric in metrics)):
+        table.add_column(name, justify="right")
+    for structure in evaluation.columns.structures:
+        known = [rows.get((structure, metric)) for metric in metrics]
+        first = next((row for row in known if row), None)
+        if first is None:
+            continue
+        counts = [str(first[name]) for name in ("n", "missed", "invented")]
+        means = ["-" if row is None else number(row["mean"], row["unit"]) for row in known]
+        table.add_row(structure or "(whole image)", *counts, *means)
+    return table
+
+
+def ended(evaluation: Evaluation) -> None:
+    """Leave with the exit code of what came of it, unless all went well."""
+    if evaluation.failing:
+        raise typer.Exit(1)
+    if evaluation.failed:
+        raise typer.Exit(3)
