@@ -1,4 +1,4 @@
-"""How far raters agree: two and more of the same cases."""
+"""How far measurements and raters agree: two and more of the same cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,62 @@ from numpy.typing import NDArray
 
 from delineate.errors import InputError
 
-__all__ = ["Correlation", "consensus", "fleiss_kappa", "icc"]
+__all__ = ["Correlation", "Limits", "bland_altman", "consensus", "fleiss_kappa", "icc"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How far apart two measurements of the same things are.
+
+    Parameters
+    ----------
+    n
+        Pairs.
+    bias, bias_low, bias_high
+        Mean of the differences and its 95 % interval.
+    sd
+        Of the differences.
+    lower, upper
+        Limits of agreement, bias ± 1.96 sd: 95 % of differences lie between them, if normal.
+    limit_error
+        Half the width of the 95 % interval of each limit.
+    """
+
+    n: int
+    bias: float
+    bias_low: float
+    bias_high: float
+    sd: float
+    lower: float
+    upper: float
+    limit_error: float
+
+
+def bland_altman(first: NDArray[np.float64], second: NDArray[np.float64]) -> Limits | None:
+    """Bias and limits of agreement of the first less the second; ``None`` for fewer than two pairs.
+
+    Bland and Altman, "Measuring agreement in method comparison studies", Stat. Methods Med. Res.
+    8, 1999, doi:10.1177/096228029900800204. The variance of a limit is about 3 sd² / n.
+    """
+    from scipy.stats import t
+
+    apart = first - second
+    apart = apart[np.isfinite(apart)]
+    n = int(apart.size)
+    if n < 2:
+        return None
+    bias, sd = float(apart.mean()), float(apart.std(ddof=1))
+    width = float(t.ppf(0.975, n - 1))
+    return Limits(
+        n=n,
+        bias=bias,
+        bias_low=bias - width * sd / n**0.5,
+        bias_high=bias + width * sd / n**0.5,
+        sd=sd,
+        lower=bias - 1.96 * sd,
+        upper=bias + 1.96 * sd,
+        limit_error=width * sd * (3 / n) ** 0.5,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from delineate.evaluation.agreement import Limits
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.markup import Markup, joined, tag
 from delineate.evaluation.page_tables import cell, number, table
 from delineate.evaluation.plots import differences
 from delineate.evaluation.score import METRICS
-from delineate.evaluation.statistics import Limits
 
 __all__ = ["comparison", "groups", "volumes"]
 

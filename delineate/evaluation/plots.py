@@ -9,8 +9,8 @@ from math import ceil, floor, log10
 import numpy as np
 from numpy.typing import NDArray
 
+from delineate.evaluation.agreement import Limits
 from delineate.evaluation.markup import Markup, joined, tag
-from delineate.evaluation.statistics import Limits
 
 __all__ = ["Row", "differences", "distributions", "ticks"]
 

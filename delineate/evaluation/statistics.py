@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Comparison",
-    "Limits",
     "Summary",
-    "bland_altman",
     "compare",
     "holm",
     "intervals",
@@ -117,7 +115,8 @@ def intervals(values: Array, drawn: NDArray[np.int32], level: float = CONFIDENCE
         if np.ptp(sample) <= 1e-12 * max(1.0, abs(centre)):
             found[:, column] = centre
             continue
-        below = (np.sum(sample < centre) + np.sum(sample <= centre)) / (2 * size)
+        same = 1e-9 * np.ptp(sample)  # a mean that is the centre but for rounding
+        below = (np.sum(sample < centre - same) + np.sum(sample <= centre + same)) / (2 * size)
         bias = ndtri(np.clip(below, 1 / (2 * size), 1 - 1 / (2 * size)))
         apart = left_out[there[:, column], column]
         apart = apart.mean() - apart
@@ -245,58 +244,3 @@ def holm(values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(order) - rank) * values[place]))
         corrected[place] = largest
     return corrected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How far apart two measurements of the same things are.
-
-    Parameters
-    ----------
-    n
-        Pairs.
-    bias, bias_low, bias_high
-        Mean of the differences and its 95 % interval.
-    sd
-        Of the differences.
-    lower, upper
-        Limits of agreement, bias ± 1.96 sd: 95 % of differences lie between them, if normal.
-    limit_error
-        Half the width of the 95 % interval of each limit.
-    """
-
-    n: int
-    bias: float
-    bias_low: float
-    bias_high: float
-    sd: float
-    lower: float
-    upper: float
-    limit_error: float
-
-
-def bland_altman(first: Array, second: Array) -> Limits | None:
-    """Bias and limits of agreement of the first less the second; ``None`` for fewer than two pairs.
-
-    Bland and Altman, "Measuring agreement in method comparison studies", Stat. Methods Med. Res.
-    8, 1999, doi:10.1177/096228029900800204. The variance of a limit is about 3 sd² / n.
-    """
-    from scipy.stats import t
-
-    apart = first - second
-    apart = apart[np.isfinite(apart)]
-    n = int(apart.size)
-    if n < 2:
-        return None
-    bias, sd = float(apart.mean()), float(apart.std(ddof=1))
-    width = float(t.ppf(0.975, n - 1))
-    return Limits(
-        n=n,
-        bias=bias,
-        bias_low=bias - width * sd / n**0.5,
-        bias_high=bias + width * sd / n**0.5,
-        sd=sd,
-        lower=bias - 1.96 * sd,
-        upper=bias + 1.96 * sd,
-        limit_error=width * sd * (3 / n) ** 0.5,
-    )

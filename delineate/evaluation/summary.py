@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from delineate import __version__
 from delineate.delineation.findings import significant
 from delineate.evaluation import statistics
-from delineate.evaluation.agreement import icc
+from delineate.evaluation.agreement import bland_altman, icc
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.run import Evaluation
 from delineate.evaluation.score import METRICS
@@ -127,7 +127,7 @@ def _volumes(columns: Columns) -> Rows:
             continue
         there = columns.scored(one)
         first, second = columns.values[there, one], columns.values[there, two]
-        limits = statistics.bland_altman(first, second)
+        limits = bland_altman(first, second)
         agreed = icc(np.stack((first, second), axis=1))
         rows.append(
             {
