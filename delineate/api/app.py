@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from delineate.api import (
     access,
+    contract,
     detectors,
+    dicomweb,
     faults,
     images,
     jobs,
@@ -75,7 +77,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         log.info("ready")
         service: State = app.state.service
         try:
-            async with uploads.tended(service):
+            async with uploads.tended(service), dicomweb.tended(app, service):
                 yield
         finally:
             for assistant in (service.reader, service.writer, service.librarian):
@@ -104,12 +106,15 @@ def create(settings: Settings | None = None) -> FastAPI:
         results.router,
         uploads.router,
         session.router,
+        dicomweb.own,
     ):
         app.include_router(router, prefix="/v1")
+    app.include_router(dicomweb.router)
     app.include_router(monailabel.router, prefix=monailabel.PREFIX)
     app.include_router(monailabel.router, include_in_schema=False)
     page.install(app)
     access.demand_guarded(app)
+    app.openapi = lambda: contract.document(app)  # type: ignore[method-assign]
     app.state.templates = templates(app)
     app.add_middleware(access.Door)
     if settings.origins:

@@ -71,6 +71,7 @@ _MEANING = {
     401: "No key, or none that is known.",
     403: "The request comes from another site, or its key lacks the scope.",
     404: "No such image, job or detector.",
+    405: "The settings do not allow it.",
     406: "It cannot be given in any media type that is accepted.",
     409: "The job is in no state for this.",
     413: "A limit on size is exceeded.",

@@ -18,6 +18,7 @@ from delineate.api.images import samples_answer
 from delineate.api.jobs import Found
 from delineate.api.state import Service
 from delineate.errors import ConflictError, ExportError, NotFoundError
+from delineate.jobs import dicom_index
 from delineate.jobs.table import Job
 
 __all__ = ["Drawn", "made", "router"]
@@ -78,6 +79,7 @@ def remove(job_id: str, who: Remover, service: Service) -> None:
     """Remove a job that has ended, and what was found."""
     job = service.table.forget(job_id, tenant=who.tenant)
     service.store.of(who.tenant).remove_results(job.id)
+    dicom_index.forget(service.database, who.tenant, "job", job.id)
 
 
 @router.get(

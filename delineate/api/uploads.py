@@ -28,6 +28,7 @@ from delineate.api.taking import (
     written,
 )
 from delineate.errors import ConflictError, DelineateError, ForbiddenError, UploadError
+from delineate.jobs import dicom_index
 from delineate.jobs.intake import Received, Upload
 from delineate.jobs.log import log
 from delineate.jobs.store import StoredImage
@@ -228,6 +229,7 @@ async def _completed(
         if job is not None:
             checked = await check(service, who, StoredImage(folder, document), job)
         stored = await run_in_threadpool(store.keep, folder, document)
+        await run_in_threadpool(dicom_index.index, service.database, who.tenant, stored)
     image_id = str(stored.document["id"])
     if checked is None:
         return image_id, None

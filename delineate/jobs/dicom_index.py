@@ -22,7 +22,7 @@ from delineate.jobs.dicom_attributes import (
 from delineate.jobs.dicom_tables import HEADERS, INSTANCES, SERIES, STUDIES, TASKS
 from delineate.jobs.store import StoredImage
 
-__all__ = ["Holder", "Record", "Refusal", "add", "forget", "index", "records", "remove"]
+__all__ = ["Holder", "Record", "Refusal", "add", "forget", "index", "is_known", "records", "remove"]
 
 Holder = Literal["image", "job", "own"]
 # An instance is kept out for one of these (PS3.18 Table I.2-2, and PS3.7 C.5.7 of duplicates).
@@ -87,6 +87,13 @@ def index(database: sa.Engine, tenant: str, stored: StoredImage) -> None:
             dicom_tasks.put(connection, tenant, "index", stored.document["id"])
 
 
+def is_known(database: sa.Engine, tenant: str, image_id: str) -> bool:
+    """Whether an image is one that DICOMweb shows, and nobody's for the moment only."""
+    mine = sa.and_(TASKS.c.tenant == tenant, TASKS.c.subject == image_id, TASKS.c.kind == "index")
+    with database.connect() as connection:
+        return connection.execute(sa.select(TASKS.c.id).where(mine)).first() is not None
+
+
 def add(
     database: sa.Engine,
     tenant: str,
@@ -125,7 +132,7 @@ class _Adding:
     ) -> None:
         self._connection, self._tenant = connection, tenant
         self._held = {"holder": holder, "holder_id": holder_id}
-        self._job = holder_id.partition("/")[0] if holder == "job" else None
+        self._job = holder_id if holder == "job" else None
         self._studies: dict[str, sa.Row[Any]] = {}
         self._series: dict[str, sa.Row[Any]] = {}
 
@@ -248,10 +255,12 @@ def forget(database: sa.Engine, tenant: str, holder: Holder, holder_id: str) -> 
     """Take what an image or a job held out of the index; its files are the caller's to remove."""
     here = INSTANCES.c
     with database.begin() as connection:
-        held = (here.holder_id == holder_id) | here.holder_id.like(f"{holder_id}/%")
-        remove(connection, sa.and_(here.tenant == tenant, here.holder == holder, held))
-        mine = sa.and_(TASKS.c.tenant == tenant, TASKS.c.subject == holder_id)
-        connection.execute(sa.delete(TASKS).where(mine))
+        remove(
+            connection,
+            sa.and_(here.tenant == tenant, here.holder == holder, here.holder_id == holder_id),
+        )
+        about = (TASKS.c.subject == holder_id) | TASKS.c.subject.startswith(f"{holder_id}>")
+        connection.execute(sa.delete(TASKS).where(TASKS.c.tenant == tenant, about))
         if holder == "image":
             gone = sa.and_(SERIES.c.tenant == tenant, SERIES.c.image_id == holder_id)
             connection.execute(sa.update(SERIES).where(gone).values(image_id=None))

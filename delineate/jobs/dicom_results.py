@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import sqlalchemy as sa
 
-from delineate.errors import UnknownImageError
+from delineate.errors import NotFoundError
 from delineate.jobs import dicom_tasks
 from delineate.jobs.dicom_tables import TASKS
 from delineate.jobs.job import Job, jobs
@@ -18,15 +19,11 @@ __all__ = ["is_dicom", "missed", "register"]
 
 def register(settings: Settings, database: sa.Engine, store: Store, job: Job) -> None:
     """Have a result offered by DICOMweb, if its image has come as DICOM; returns at once."""
-    if not settings.offered:
-        return
-    try:
+    with suppress(NotFoundError):  # removed in the meantime
         stored = store.of(job.tenant).image(job.image_id)
-    except UnknownImageError:  # removed in the meantime
-        return
-    if is_dicom(stored, job.series):
-        with database.begin() as connection:
-            dicom_tasks.put(connection, job.tenant, "offer", job.id)
+        if settings.offered and is_dicom(stored, job.series):
+            with database.begin() as connection:
+                dicom_tasks.put(connection, job.tenant, "offer", job.id)
 
 
 def is_dicom(stored: StoredImage, series: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -32,6 +32,7 @@ def put(
     subject: str,
     details: Mapping[str, Any] | None = None,
     wait: float = 0.0,
+    state: Literal["waiting", "done"] = "waiting",
 ) -> str:
     """Put a task down, to be done after so many seconds; its id.
 
@@ -39,7 +40,7 @@ def put(
     """
     mine = sa.and_(TASKS.c.tenant == tenant, TASKS.c.kind == kind, TASKS.c.subject == subject)
     values = {
-        "state": "waiting",
+        "state": state,
         "due": time.time() + wait,
         "tries": 0,
         "error": None,

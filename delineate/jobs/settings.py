@@ -70,6 +70,11 @@ class Settings:
         Claims that say for which tenant a token is, and what it may do.
     deidentify
         What becomes of patients' names in uploads: ``ps3.15`` removes them by that profile.
+    identity
+        Folder of what pseudonyms stand for, and of their keys; in ``data`` if empty.
+    public_url
+        Address by which clients know the service (``https://images.example``), for addresses in
+        answers of DICOMweb; that which a request was sent to if empty.
     rules
         File of rules by which series start jobs, and of other DICOMweb servers; see `jobs.rules`.
     series_quiet_seconds
@@ -108,6 +113,8 @@ class Settings:
     oidc_tenant: str = "tenant"
     oidc_scopes: str = "scope"
     deidentify: Literal["off", "ps3.15"] = "off"
+    identity: str = ""
+    public_url: str = ""
     rules: str = ""
     series_quiet_seconds: float = 15.0
     offered: tuple[str, ...] = ("seg", "rtstruct", "sr")
@@ -118,6 +125,11 @@ class Settings:
     def database_url(self) -> str:
         """The SQLAlchemy URL in effect."""
         return self.database or f"sqlite:///{self.data.resolve() / 'delineate.db'}"
+
+    @property
+    def identities(self) -> Path:
+        """Folder of the pseudonyms of all tenants."""
+        return Path(self.identity) if self.identity else self.data / "identity"
 
     @property
     def workers(self) -> Path:

@@ -19,6 +19,7 @@ from delineate.api.monailabel.temporary import AS_SENT
 from delineate.api.state import Service
 from delineate.api.taking import looked_into
 from delineate.errors import NotFoundError, UnknownImageError
+from delineate.jobs import dicom_index
 
 __all__ = ["router"]
 
@@ -63,6 +64,7 @@ async def keep_image(
         form = await received(request, service, folder)
         document = await looked_into(service, folder, [form.file("file")], AS_SENT)
         stored = await run_in_threadpool(store.keep, folder, document)
+        await run_in_threadpool(dicom_index.index, service.database, who.tenant, stored)
     image_id = str(stored.document["id"])
     if not name:
         return {"image": image_id}
@@ -82,6 +84,7 @@ def remove_image(
         labels.drop(store, label)
     kept.forget_names(who.tenant, subject.image_id)
     store.remove_image(subject.image_id)
+    dicom_index.forget(service.database, who.tenant, "image", subject.image_id)
     return {}
 
 
