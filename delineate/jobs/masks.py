@@ -97,7 +97,7 @@ def _told(document: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
         told["centroids"] = {
             name: [str(round(place)) for place in grid.to_index(values["centroid_mm"])[::-1]]
             for name, values in told["measurements"].items()
-            if "centroid_mm" in values
+            if values.get("centroid_mm") is not None
         }
     return told
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from label_detectors import BANDS
+from numpy.typing import NDArray
 
 from delineate.imaging import Grid, Image
 
@@ -26,3 +30,14 @@ def scan(direction: str = "straight", shape: tuple[int, int, int] = (5, 7, 9)) -
     affine[:3, 3] = (-12.5, 20.0, 33.0)
     samples = np.random.default_rng(7).integers(-1000, 400, shape)
     return Image(samples.astype(np.int16), Grid(shape, affine), "CT")
+
+
+DENSE = {9: 1, 1: 2, 5: 3}  # bone, fat, soft: the order in which they are declared
+
+
+def banded(samples: NDArray[Any]) -> NDArray[np.uint8]:
+    """The labels that clients are to see."""
+    labels = np.zeros(samples.shape, np.uint8)
+    for own, (low, high) in BANDS.items():
+        labels[(samples >= low) & (samples < high)] = DENSE[own]
+    return labels

@@ -13,10 +13,10 @@ import pytest
 _PLACE = "monailabel/plugins/slicer/MONAILabel/MONAILabelLib/client.py"
 
 # It leaves its files and connections to the collector.
-UNTIDY = (
+UNTIDY = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-)
+]
 
 
 def load() -> ModuleType:

@@ -12,24 +12,13 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-from label_detectors import BANDS
-from label_scans import DIRECTIONS, scan
+from label_scans import DIRECTIONS, banded, scan
 from numpy.typing import NDArray
 from service import Service
 
 from delineate import formats
 from delineate.formats import dicom
 from delineate.imaging import Grid, Image
-
-DENSE = {9: 1, 1: 2, 5: 3}  # bone, fat, soft: the order in which they are declared
-
-
-def banded(samples: NDArray[Any]) -> NDArray[np.uint8]:
-    """The labels that clients are to see."""
-    labels = np.zeros(samples.shape, np.uint8)
-    for own, (low, high) in BANDS.items():
-        labels[(samples >= low) & (samples < high)] = DENSE[own]
-    return labels
 
 
 def asked(facade: Service, model: str, params: dict[str, Any] | None = None, **query: str) -> Any:
@@ -180,13 +169,8 @@ def test_a_series_of_which_no_volume_can_be_shown_is_refused_for_a_viewer_only(
 def test_a_real_scan_gets_the_labels_that_the_library_gives(
     facade: Service, shared_data: Path, tmp_path: Path
 ) -> None:
-    files = sorted((shared_data / "ct_series" / "abdomen_crlm_1004").rglob("*.dcm"))
-    if not files:
-        files = [
-            path
-            for path in sorted((shared_data / "ct_series" / "abdomen_crlm_1004").rglob("*"))
-            if path.is_file() and pydicom.misc.is_dicom(path)
-        ]
+    folder = shared_data / "ct_labelled" / "chest_cip" / "ct-64Dicom"
+    files = sorted(path for path in folder.rglob("*") if pydicom.misc.is_dicom(path))
     facade.upload(files).raise_for_status()
     image = formats.read(files)
     uid = str(pydicom.dcmread(files[0], stop_before_pixels=True).SeriesInstanceUID)
