@@ -173,6 +173,9 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400 and error.detail == "There was an error parsing the body":
+        detail = "the body is no text in UTF-8, or no form; /docs shows what is expected"
+        return problem(422, "InvalidRequest", detail)
     title = HTTPStatus(error.status_code).phrase
     detail = {
         404: "there is nothing at this address; /docs lists the calls",
