@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
 from label_scans import banded, scan
@@ -366,3 +367,48 @@ def test_requests_that_make_no_sense_are_refused_in_words(facade: Service, volum
     ):
         assert answer.status_code == code, answer.text
         assert words in answer.json()["detail"], answer.text
+
+
+def test_a_viewer_finds_its_series_below_the_proxy_of_monai_label(
+    facade: Service, tmp_path: Path
+) -> None:
+    files = dicom.write_series(scan("reversed"), tmp_path / "series", seed="ml proxy")
+    slices = [pydicom.dcmread(path) for path in files]
+    study, uid = str(slices[0].StudyInstanceUID), str(slices[0].SeriesInstanceUID)
+    parts = b"".join(
+        b"--part\r\nContent-Type: application/dicom\r\n\r\n" + path.read_bytes() + b"\r\n"
+        for path in files
+    )
+    kind = 'multipart/related; type="application/dicom"; boundary=part'
+    for root in ("/monailabel/proxy/dicom", "/proxy/dicom"):
+        stored = facade.client.post(
+            f"{root}/stow/studies", content=parts + b"--part--\r\n", headers={"content-type": kind}
+        )
+        assert stored.status_code == 200, stored.text
+
+        found = facade.client.get(f"{root}/qido/studies/{study}/series").json()
+        place = f"{root}/wado/studies/{study}/series/{uid}"
+        told = facade.client.get(f"{place}/metadata").json()
+        frame = facade.client.get(
+            f"{place}/instances/{slices[1].SOPInstanceUID}/frames/1",
+            headers={"accept": "multipart/related; type=application/octet-stream"},
+        )
+
+        assert found[0]["0020000E"]["Value"] == [uid]
+        assert len(told) == len(files)
+        assert slices[1].PixelData in frame.content
+
+    labels = until(
+        lambda: (
+            answer
+            if (
+                answer := facade.client.post(
+                    f"/infer/label.bands?image={uid}&output=image", files={"params": (None, "{}")}
+                )
+            ).status_code
+            != 404
+            else None
+        )
+    )
+
+    assert labels.status_code == 200, "what came by DICOMweb is an image of the datastore"
