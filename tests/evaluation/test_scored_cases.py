@@ -1,0 +1,317 @@
+"""One case: read in whatever format, matched, scored; and what is said where that fails."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from folders import GRID, LIVER, SPLEEN, box, labels, write
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delineate.errors import InputError
+from delineate.evaluation import Scoring
+from delineate.evaluation.case import Case, Rules, Scored
+from delineate.evaluation.columns import columns_of, unified
+from delineate.evaluation.cutout import Cutout
+from delineate.evaluation.fingerprint import fingerprint
+from delineate.evaluation.keeping import score_chunk
+from delineate.evaluation.pairing import paired, same
+from delineate.evaluation.score import Score
+from delineate.evaluation.scored import inputs_of, score_case
+from delineate.formats import nifti, seg
+from delineate.imaging import Category, Code, Grid, LabelMap
+
+DICE = Rules(scoring=Scoring(metrics=("dice",)))
+names = st.lists(st.text("abcAB _-", min_size=1, max_size=4).filter(str.strip), max_size=5)
+
+
+def scored(case: Case, rules: Rules = DICE) -> Scored:
+    return score_case(case, rules, inputs_of(case))
+
+
+def values(found: Scored, metric: str = "dice") -> dict[str, tuple[float, str]]:
+    assert not found.error, found.error
+    return {one.structure: (one.value, one.note) for one in found.scores if one.metric == metric}
+
+
+def case(tmp_path: Path, prediction: LabelMap, reference: LabelMap) -> Case:
+    return Case(
+        name="c",
+        reference=write(tmp_path, "reference", reference),
+        prediction=write(tmp_path, "prediction", prediction),
+    )
+
+
+@given(names)
+def test_every_structure_finds_itself_again_under_another_spelling(given_names: list[str]) -> None:
+    known = {
+        name.casefold().translate({32: None, 45: None, 95: None}): name for name in given_names
+    }
+    known.pop("", None)
+    ours = [Category(name) for name in known.values()]
+    theirs = [Category(f"_{name.upper()} ") for name in reversed(known.values())]
+
+    found = paired(ours, theirs, {})
+
+    count = len(ours)
+    assert found.partners == tuple(range(count - 1, -1, -1))
+    assert found.alone == ()
+
+
+def test_structures_meet_by_name_then_code_and_side_then_never() -> None:
+    liver = Category("Leber", code=Code("T-62000", "SRT", "Liver"))  # SNOMED's old spelling
+    ours = [Category("liver"), Category("kidney_left"), Category("GTV-1"), Category("bowel")]
+    theirs = [Category("Kidney L"), Category("gtv 1"), Category("Kidney R"), liver]
+
+    found = paired(ours, theirs, {})
+
+    assert found.partners == (3, 0, 1, None)
+    assert found.alone == (2,)
+    assert paired(ours, theirs, {"Kidney R": "bowel"}).partners == (3, 0, 1, 2)
+
+
+def test_a_code_of_several_structures_matches_none_of_them() -> None:
+    tumour = Code("108369006", "SCT", "Neoplasm")
+    ours = [Category("tumour a", code=tumour), Category("tumour b", code=tumour)]
+
+    assert paired(ours, [Category("x", code=tumour)], {}).partners == (None, None)
+
+
+def test_two_structures_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match=r"reference has two structures.*'Liver' and 'liver_'"):
+        paired([Category("Liver"), Category("liver_")], [], {})
+
+
+def test_names_mean_the_same_whatever_their_spelling() -> None:
+    assert same("Lung-Lt", "lung_left")
+    assert not same("Lung-Lt", "lung_right")
+    assert not same("kidney_left", "kidney")
+
+
+def test_scores_by_hand(tmp_path: Path) -> None:
+    # Liver: rows 0-3 against rows 1-4, 3 of 4 rows shared: Dice 6/8. Spleen: the same.
+    found = scored(case(tmp_path, labels({1: box(1), 2: SPLEEN}), labels({1: LIVER, 2: SPLEEN})))
+
+    assert values(found) == {"liver": (0.75, ""), "spleen": (1.0, "")}
+    assert set(found.inputs) == {"prediction", "reference"}
+
+
+def test_what_is_missed_scores_nothing_and_what_is_invented_as_well(tmp_path: Path) -> None:
+    rules = Rules(scoring=Scoring(metrics=("dice", "hd95")))
+    given_case = case(tmp_path, labels({1: LIVER}), labels({2: SPLEEN}))
+
+    found = scored(given_case, rules)
+    far = scored(given_case, replace(rules, missed_distance="diagonal"))
+
+    assert values(found) == {"liver": (0.0, "invented"), "spleen": (0.0, "missed")}
+    assert all(np.isnan(value) for value, _ in values(found, "hd95").values())
+    # From centre to centre of the corner samples: 3 x 2 mm, 11 mm, 11 mm.
+    diagonal = pytest.approx((6**2 + 11**2 + 11**2) ** 0.5)
+    assert [value for value, _ in values(far, "hd95").values()] == [diagonal, diagonal]
+
+
+def test_a_case_without_a_prediction_has_missed_everything(tmp_path: Path) -> None:
+    whole = case(tmp_path, labels({}), labels({1: LIVER, 2: SPLEEN}))
+
+    found = scored(replace(whole, prediction=None))
+
+    assert values(found) == {"liver": (0.0, "missed"), "spleen": (0.0, "missed")}
+    assert found.notes == ("there is no prediction: all is missed",)
+
+
+def test_what_a_reference_does_not_name_is_told_and_counted_if_asked_for(tmp_path: Path) -> None:
+    more = labels({1: LIVER, 3: SPLEEN}, {1: Category("liver"), 3: Category("cyst")})
+    one = case(tmp_path, more, labels({1: LIVER}, {1: Category("liver")}))
+
+    told, counted = scored(one), scored(one, replace(DICE, count_unreferenced=True))
+
+    assert (told.prediction_only, values(told)) == (("cyst",), {"liver": (1.0, "")})
+    assert values(counted) == {"liver": (1.0, ""), "cyst": (0.0, "invented")}
+
+
+def nameless(labelmap: LabelMap) -> LabelMap:
+    return LabelMap(
+        labelmap.array, labelmap.grid, {n: Category(f"label {n}") for n in labelmap.present()}
+    )
+
+
+def test_label_maps_without_names_leave_nothing_out(tmp_path: Path) -> None:
+    # Where nobody has named labels, what a reference does not hold is not there.
+    one = case(tmp_path, nameless(labels({1: LIVER, 2: SPLEEN})), nameless(labels({1: LIVER})))
+
+    assert values(scored(one)) == {"label 1": (1.0, ""), "label 2": (0.0, "invented")}
+
+
+def test_a_table_names_both_sides(tmp_path: Path) -> None:
+    one = case(tmp_path, nameless(labels({1: LIVER})), nameless(labels({1: LIVER})))
+
+    found = scored(replace(one, reference_table={"liver": (1,), "spleen": (2,)}))
+
+    assert [(name, note) for name, (_, note) in values(found).items()] == [
+        ("liver", ""),
+        ("spleen", "absent"),
+    ]
+
+
+def test_structures_may_be_renamed(tmp_path: Path) -> None:
+    german = labels({1: LIVER, 2: SPLEEN}, {1: Category("Leber"), 2: Category("Milz")})
+    one = case(tmp_path, german, labels({1: LIVER, 2: SPLEEN}))
+
+    found = scored(one, replace(DICE, renamed={"leber": "liver", "Milz": "spleen"}))
+
+    assert values(found) == {"liver": (1.0, ""), "spleen": (1.0, "")}
+
+
+def test_masks_that_overlap_are_scored_each_for_itself(tmp_path: Path) -> None:
+    layers = (
+        labels({1: LIVER}, {1: Category("liver")}),
+        labels({2: box(2)}, {2: Category("cyst")}),
+    )
+    for side in ("reference", "prediction"):
+        nifti.write_masks(layers, tmp_path / f"{side}.zip")
+    other = labels({2: LIVER}, {2: Category("cyst")})
+    write(tmp_path, "other", other)
+    whole = Case(
+        name="c", reference=tmp_path / "reference.zip", prediction=tmp_path / "prediction.zip"
+    )
+
+    found = scored(whole)
+    against = scored(replace(whole, prediction=tmp_path / "other.nii.gz"))
+
+    assert values(found) == {"liver": (1.0, ""), "cyst": (1.0, "")}
+    # Rows 2-5 against rows 0-3: half is shared.
+    assert values(against) == {"liver": (0.0, "missed"), "cyst": (0.5, "")}
+
+
+def test_turned_labels_are_put_back_and_others_refused_or_resampled(tmp_path: Path) -> None:
+    right = labels({1: LIVER, 2: SPLEEN})
+    flipped = GRID.affine.copy()
+    flipped[:3, 2] *= -1
+    flipped[:3, 3] = GRID.to_world((0, 0, 11))
+    turned = LabelMap(right.array[:, :, ::-1], Grid(GRID.shape, flipped), right.categories)
+    coarse = Grid.regular((4, 6, 6), (2.0, 2.0, 2.0), (0.5, 0.5, 0.0))
+    array = np.ascontiguousarray(right.array[:, ::2, ::2])
+    fewer = LabelMap(array, coarse, right.categories)
+
+    assert values(scored(case(tmp_path, turned, right)))["liver"] == (1.0, "")
+    other = case(tmp_path, fewer, right)
+    refused, resampled = scored(other), scored(other, replace(DICE, resample=True))
+
+    assert "--resample" in refused.error
+    assert values(resampled)["liver"] == (1.0, "")
+    assert "sampled anew" in resampled.notes[0]
+
+
+def test_outlines_are_filled_on_the_other_side_or_on_the_image(
+    tmp_path: Path, phantom_series: Path
+) -> None:
+    from delineate import formats
+    from delineate.contour import trace_all
+    from delineate.formats import rtstruct
+
+    image = formats.read(phantom_series)
+    array = np.zeros(image.grid.shape, np.uint8)
+    array[2:5, 20:40, 30:50] = 1
+    drawn = LabelMap(array, image.grid, {1: Category("liver")})
+    rtstruct.write(trace_all(drawn), image, tmp_path / "rtstruct.dcm")
+    seg.write((drawn,), image, tmp_path / "seg.dcm", made="manual")
+    whole = Case(name="c", reference=tmp_path / "seg.dcm", prediction=tmp_path / "rtstruct.dcm")
+    outlines = replace(whole, reference=tmp_path / "rtstruct.dcm")
+
+    assert values(scored(whole)) == {"liver": (1.0, "")}
+    assert values(scored(replace(outlines, image=phantom_series))) == {"liver": (1.0, "")}
+    assert "reference: rtstruct.dcm holds outlines" in scored(outlines).error
+
+
+def test_a_case_that_cannot_be_read_says_why_and_on_which_side(tmp_path: Path) -> None:
+    good = case(tmp_path, labels({1: LIVER}), labels({1: LIVER}))
+    (tmp_path / "broken.nii.gz").write_bytes(good.reference.read_bytes()[:200])
+
+    broken = scored(replace(good, prediction=tmp_path / "broken.nii.gz"))
+    (gone,) = score_chunk([replace(good, prediction=tmp_path / "gone.nii.gz")], DICE)
+
+    assert broken.error.startswith("prediction: ")
+    assert "broken.nii.gz" in broken.error
+    assert str(tmp_path) not in broken.error
+    assert "gone.nii.gz" in gone.error
+    assert str(tmp_path) not in gone.error
+
+
+def test_tolerances_go_by_what_a_name_means(tmp_path: Path) -> None:
+    named = {1: Category("Lung-Lt")}
+    one = case(tmp_path, labels({1: box(2)}, named), labels({1: LIVER}, named))
+
+    strict = scored(one, Rules(scoring=Scoring(metrics=("nsd",), tolerance_mm=0.5)))
+    loose = scored(one, Rules(scoring=Scoring(metrics=("nsd",), tolerances_mm={"lung left": 9.0})))
+
+    assert values(strict, "nsd")["Lung-Lt"][0] < 1
+    assert values(loose, "nsd")["Lung-Lt"][0] == 1
+
+
+def test_what_was_scored_is_read_again_and_a_change_scored_anew(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    one = case(tmp_path, labels({1: box(1)}), labels({1: LIVER}))
+
+    (first,) = score_chunk([one], DICE, kept)
+    (file,) = kept.iterdir()
+    file.write_bytes(file.read_bytes().replace(b"0.75", b"0.25"))  # to see that it is read
+    (again,) = score_chunk([one], DICE, kept)
+    write(tmp_path, "prediction", labels({1: LIVER}))
+    (changed,) = score_chunk([one], DICE, kept)
+    file.write_bytes(b'{"half')
+    write(tmp_path, "prediction", labels({1: box(1)}))
+    (mended,) = score_chunk([one], DICE, kept)
+
+    assert [values(x)["liver"][0] for x in (first, again, changed, mended)] == [0.75, 0.25, 1, 0.75]
+    assert len(list(kept.iterdir())) == 2
+
+
+def test_a_score_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
+    found = scored(case(tmp_path, labels({1: box(1)}), labels({1: LIVER, 2: SPLEEN})), Rules())
+
+    back = Scored.from_json(found.to_json())
+
+    np.testing.assert_equal(back.to_json(), found.to_json())
+    assert len(back.scores) == len(found.scores)
+
+
+def test_the_cutout_is_of_the_worst_structure_where_most_differs(tmp_path: Path) -> None:
+    moved = labels({1: LIVER, 2: SPLEEN}).array.copy()
+    moved[2, 8:11, 2:6] = 0  # three rows of the spleen are lost in slice 2
+    prediction = replace(labels({}), array=moved)
+    found = scored(case(tmp_path, prediction, labels({1: LIVER, 2: SPLEEN})))
+
+    assert found.cutout is not None
+    cutout = Cutout.from_json(found.cutout)
+
+    assert (cutout.structure, cutout.slice, cutout.slices) == ("spleen", 2, 4)
+    assert (cutout.reference.sum(), cutout.prediction.sum()) == (16, 4)
+    assert (cutout.reference & cutout.prediction).sum() == 4
+    assert cutout.reference.shape == cutout.grid.shape[1:]
+
+
+def test_a_fingerprint_is_of_content_not_of_place(tmp_path: Path) -> None:
+    one = write(tmp_path / "a", "x", labels({1: LIVER}))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+
+    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
+    assert fingerprint(one) != fingerprint(write(tmp_path / "a", "x", labels({1: SPLEEN})))
+    assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "b")
+
+
+def test_cases_may_call_one_structure_differently() -> None:
+    def one(name: str, *structures: str) -> Scored:
+        scores = tuple(Score(structure, "dice", 0.5, "1") for structure in structures)
+        return Scored(case=name, scores=scores)
+
+    found = columns_of(
+        unified([one("a", "Lung-Lt"), one("b", "lung_left", "GTV"), one("c", "gtv ")])
+    )
+
+    assert found.structures == ("Lung-Lt", "GTV")
+    np.testing.assert_array_equal(found.notes, [[0, -1], [0, 0], [-1, 0]])
