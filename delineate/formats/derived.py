@@ -62,6 +62,7 @@ _OPTIONAL = (
     "PatientSize",
     "PatientWeight",
 )
+COPIED = (*_REQUIRED, *_OPTIONAL)
 
 
 def series_of(image: Image, what: str) -> DicomSource:

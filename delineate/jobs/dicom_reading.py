@@ -18,6 +18,7 @@ from isal import igzip
 
 from delineate.formats.dicom.elements import Elements, read_elements
 from delineate.formats.dicom.quiet import quiet_pydicom
+from delineate.jobs.admission import clean
 from delineate.jobs.dicom_attributes import ATTRIBUTES, LEVELS, SHOWN
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _KEPT = frozenset(
     (*(one.tag.split(".")[0] for one in ATTRIBUTES), *(t for one in LEVELS for t in SHOWN[one]))
 )
 # Codes of PS3.18 Table I.2-2.
-_MISMATCH, _NOT_UNDERSTOOD = 0xA900, 0xC000
+_MISMATCH, _NOT_UNDERSTOOD, _FAILED = 0xA900, 0xC000, 0x0110
 _MOST_FRAMES = 1 << 20
 
 
@@ -56,7 +57,11 @@ def read(paths: list[str], names: list[str]) -> list[dict[str, Any]]:
         The fields of `dicom_index.Record` of each, bytes in base64; of a file that cannot be kept
         ``code`` and ``reason``, and its ``sop_class`` and ``instance`` where they are known.
     """
-    return [_read(Path(path), name) for path, name in zip(paths, names, strict=True)]
+    reasons = clean([Path(path) for path in paths]) or [""] * len(paths)
+    return [
+        {"code": _FAILED, "reason": reason} if reason else _read(Path(path), name)
+        for path, name, reason in zip(paths, names, reasons, strict=True)
+    ]
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:

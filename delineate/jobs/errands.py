@@ -27,6 +27,7 @@ from delineate.jobs.log import configure
 from delineate.jobs.looking import look, survey
 from delineate.jobs.masks import mask
 from delineate.jobs.reading import read_stored
+from delineate.jobs.reidentify import reidentify
 from delineate.jobs.settings import Settings
 
 __all__ = ["main"]
@@ -165,7 +166,7 @@ _ERRANDS: dict[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         *(look, survey, volume, output, detectors, check, export),
-        *(mask, drawn, volume_file, header),
+        *(mask, drawn, volume_file, header, reidentify),
     )
 } | {
     f"dicom_{one.__name__}": one

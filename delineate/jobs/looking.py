@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from delineate.errors import UploadError
+from delineate.jobs.admission import admitted
 from delineate.jobs.intake import received
 from delineate.jobs.upload import Part, arranged, base_name, image_id, suffix
 
@@ -57,10 +58,11 @@ def look(
             parts.append(Part(path, name, digest))
     if not parts:
         raise UploadError("the upload holds no file; send DICOM files, a zip of them, or a NIfTI")
+    parts, refused = admitted(parts)
     kept = list(arranged(parts, place / "files"))
     entries = [formats.Entry(part.path, part.name, part.path.name) for part, _ in kept]
     report = formats.inspect(entries, uneven=uneven, spacing_mm=spacing_mm).to_json()
-    report["ignored"] += [
+    report["ignored"] += refused + [
         {"name": part.name, "reason": "the same bytes as another file that was sent"}
         for part in parts
         if part.path.exists()  # the others were moved

@@ -34,6 +34,8 @@ class Settings:
         Those that a job may be sent to.
     retention_days
         Images and results are removed after so many days without use; never if 0.
+    watermark_bytes
+        While less of the disk is free than this, what was used longest ago is removed; never if 0.
     cache_bytes
         With ``storage``: how much of it ``data`` may keep copies of.
     max_upload_bytes
@@ -92,6 +94,7 @@ class Settings:
     storage: str = ""
     queues: tuple[str, ...] = ("default", "gpu")
     retention_days: float = 0.0
+    watermark_bytes: int = 0
     cache_bytes: int = 64 * 1024 * _MIB
     max_upload_bytes: int = 8192 * _MIB
     max_files: int = 20_000

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,16 @@ from delineate.jobs.keys import Principal
 from delineate.jobs.settings import Settings
 
 
+@cache
+def rsa(kid: str) -> jwk.RSAKey:
+    return jwk.RSAKey.generate_key(2048, {"kid": kid})
+
+
 class Issuing:
     """An issuer on this machine: it publishes its keys and signs whatever it is asked to."""
 
     def __init__(self) -> None:
-        self.keys = [jwk.RSAKey.generate_key(2048, {"kid": "first"})]
+        self.keys = [rsa("first")]
         self.asked = 0
         issuing = self
 
@@ -158,7 +164,7 @@ def test_a_new_key_is_fetched_and_known_ones_are_not_asked_for_again(
         for _ in range(5):
             await taking.principal(issuing.token())
         assert issuing.asked == 2  # where its keys are, and the keys
-        issuing.keys.append(jwk.RSAKey.generate_key(2048, {"kid": "second"}))
+        issuing.keys.append(rsa("second"))
         assert (await taking.principal(issuing.token())).name == "oidc:anna"
         assert issuing.asked == 4
 

@@ -72,6 +72,8 @@ async def _store(request: Request, tenant: str, node: Node, study: str) -> JSONR
         paths = [part.path for part in reception.parts]
         told = await node.read(paths, [""] * len(paths))
         told = [{**one, "name": one.get("digest", "")} for one in told]
+        # Where patients are taken out, the study that was asked for has another UID now.
+        study = study if service.settings.deidentify == "off" else ""
         outcomes = await run_in_threadpool(node.keep, tenant, reception.parts, told, "stow", study)
     node.wake.set()
     return _answer(outcomes, node.base(request))
