@@ -77,7 +77,11 @@ def create(settings: Settings | None = None) -> FastAPI:
         log.info("ready")
         service: State = app.state.service
         try:
-            async with uploads.tended(service), dicomweb.tended(app, service):
+            async with (
+                uploads.tended(service),
+                dicomweb.tended(app, service),
+                monailabel.tended(service),
+            ):
                 yield
         finally:
             for assistant in (service.reader, service.writer, service.librarian):

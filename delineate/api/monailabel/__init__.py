@@ -21,8 +21,9 @@ from delineate.api.monailabel import (
     sessions,
     tasks,
 )
+from delineate.api.monailabel.temporary import tended
 
-__all__ = ["PREFIX", "router"]
+__all__ = ["PREFIX", "router", "tended"]
 
 PREFIX = "/monailabel"
 

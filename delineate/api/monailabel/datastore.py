@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from delineate.api import images
 from delineate.api.access import Reader, Remover, Uploader
 from delineate.api.faults import documented
 from delineate.api.monailabel import labels, models
@@ -72,19 +73,18 @@ async def keep_image(
     return {"image": name}
 
 
-@router.delete("/", responses=documented(404), include_in_schema=False)
-@router.delete("/image", responses=documented(404))
+@router.delete("/", responses=documented(404, 409), include_in_schema=False)
+@router.delete("/image", responses=documented(404, 409))
 def remove_image(
     who: Remover, service: Service, image: Annotated[str, Query(alias="id", max_length=1000)]
 ) -> dict[str, str]:
-    """Remove an image and its labels."""
+    """Remove an image and its labels, unless a job still needs it."""
     store, kept = service.store.of(who.tenant), datastore_of(service)
     subject = find(service, store, image)
+    images.remove(subject.image_id, who, service)
     for label in kept.forget(who.tenant, subject.id):
         labels.drop(store, label)
     kept.forget_names(who.tenant, subject.image_id)
-    store.remove_image(subject.image_id)
-    dicom_index.forget(service.database, who.tenant, "image", subject.image_id)
     return {}
 
 

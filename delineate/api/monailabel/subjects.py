@@ -7,8 +7,9 @@ SeriesInstanceUID.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from delineate.api.state import State
 from delineate.errors import ConflictError, InputError, UnknownImageError
@@ -80,7 +81,7 @@ def remembered(store: TenantStore, image_id: str) -> tuple[Subject, ...]:
     key = store.tenant, image_id
     if key not in _known:
         try:
-            _known[key] = tuple(_usable(store.image(image_id)))
+            _known[key] = tuple(_usable(store.document(image_id)))
         except UnknownImageError:
             return ()
     return _known[key]
@@ -95,7 +96,7 @@ def subject_of(stored: StoredImage, series: str | None = None) -> Subject:
         If there are several.
     """
     chosen = stored.series(series)["id"]
-    return next(one for one in _usable(stored, every=True) if one.series == chosen)
+    return next(one for one in _usable(stored.document, every=True) if one.series == chosen)
 
 
 def find(service: State, store: TenantStore, image: str) -> Subject:
@@ -142,12 +143,12 @@ def name_demanded(name: str) -> str:
     return name
 
 
-def _usable(stored: StoredImage, *, every: bool = False) -> Iterable[Subject]:
-    files = stored.files
-    for one in stored.document["report"]["series"]:
+def _usable(document: Mapping[str, Any], *, every: bool = False) -> Iterable[Subject]:
+    image_id = document["id"]
+    for one in document["report"]["series"]:
         if one["verdict"] == "refused" or (one.get("set_aside") and not every):
             continue
-        is_dicom, image_id = one["format"] == "dicom", stored.document["id"]
+        is_dicom = one["format"] == "dicom"
         yield Subject(
             id=one["id"] if is_dicom else image_id,
             image_id=image_id,
@@ -155,5 +156,5 @@ def _usable(stored: StoredImage, *, every: bool = False) -> Iterable[Subject]:
             format=one["format"],
             modality=one["modality"],
             slices=one["slices"],
-            suffix=suffix(files[0].name) if len(files) == 1 and not is_dicom else "",
+            suffix="" if is_dicom or document["files"] > 1 else suffix(one["files"][0]),
         )

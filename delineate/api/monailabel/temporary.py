@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from delineate.api.monailabel.subjects import datastore_of
 from delineate.api.state import State
 from delineate.api.taking import looked_into
 from delineate.errors import ConflictError, NotFoundError
+from delineate.jobs import dicom_index
 from delineate.jobs.datastore import Session
+from delineate.jobs.log import log
 from delineate.jobs.store import TenantStore
 from delineate.jobs.upload import Part
 
-__all__ = ["AS_SENT", "LONGEST_SECONDS", "close", "open_session", "sweep"]
+__all__ = ["AS_SENT", "LONGEST_SECONDS", "close", "open_session", "sweep", "tended"]
 
 LONGEST_SECONDS = 3600
+_EVERY_SECONDS = 60.0
 AS_SENT = {"uneven": "refuse", "spacing_mm": None}
 
 
@@ -35,7 +40,6 @@ async def open_session(
 
     It gets an id of its own, so that nobody else's image goes with it who sent the same files.
     """
-    await run_in_threadpool(sweep, service)
     document = await looked_into(service, folder, parts, AS_SENT)
     document["id"] = secrets.token_hex(32)
     stored = await run_in_threadpool(store.keep, folder, document)
@@ -54,9 +58,31 @@ def close(service: State, session: Session) -> None:
         with suppress(ConflictError, NotFoundError):  # it ends shortly, and keeps nothing
             service.table.forget(job_id, tenant=session.tenant)
             store.remove_results(job_id)
+            dicom_index.forget(service.database, session.tenant, "job", job_id)
     with suppress(NotFoundError):
         store.remove_image(session.image_id)
     kept.close_session(session)
+
+
+@asynccontextmanager
+async def tended(service: State) -> AsyncIterator[None]:
+    """Drop what has expired, now and then, for the life of the block."""
+    sweeper = asyncio.create_task(_sweep(service))
+    try:
+        yield
+    finally:
+        sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeper
+
+
+async def _sweep(service: State) -> None:
+    while True:
+        try:
+            await run_in_threadpool(sweep, service)
+        except (SQLAlchemyError, OSError) as error:  # it is tried again
+            log.warning("sessions not swept", error=type(error).__name__)
+        await asyncio.sleep(_EVERY_SECONDS)
 
 
 def sweep(service: State) -> None:
