@@ -17,11 +17,13 @@ from delineate.cli import (
     convert,
     demo,
     detectors,
+    dicomweb,
     evaluate,
     inspect,
     keys,
     phantom,
     plugin,
+    purge,
     run,
     serve,
     table,
@@ -77,10 +79,12 @@ def application() -> typer.Typer:
     app.command("batch")(batch.batch)
     app.command("serve")(serve.serve)
     app.command("worker")(serve.worker)
+    app.command("purge")(purge.purge)
     app.add_typer(keys.keys, name="keys")
     app.command("audit")(keys.audit)
     app.command("demo")(demo.demo)
     app.add_typer(plugin.plugin, name="plugin")
+    app.add_typer(dicomweb.dicomweb, name="dicomweb")
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):
         try:
             verb = point.load()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ WORKFLOW = "delineate.turn"
 VERSION = "2"
 _POLL_SECONDS = 0.1
 _UNBOUNDED = 10**9
+_TIDIED_AT_ONCE = 1000
 
 
 class Engine(Protocol):
@@ -38,6 +40,10 @@ class Engine(Protocol):
 
     def ended(self, turns: Sequence[str]) -> dict[str, bool]:
         """Which of these turns the engine knows, and whether they have ended."""
+        ...
+
+    def tidy(self) -> None:
+        """Forget turns that ended long ago."""
         ...
 
 
@@ -75,6 +81,19 @@ class DurableQueue:
         )
         open_states = ("ENQUEUED", "DELAYED", "PENDING")
         return {one.workflow_id: one.status not in open_states for one in found}
+
+    def tidy(self) -> None:
+        """See `Engine`."""
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+        while found := self._client.list_workflows(
+            name=WORKFLOW,
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=yesterday,
+            limit=_TIDIED_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        ):
+            self._client.delete_workflows([one.workflow_id for one in found])
 
 
 def _engine_queue(queue: str) -> str:

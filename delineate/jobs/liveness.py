@@ -36,7 +36,7 @@ workers = sa.Table(
 )
 
 _LOCK_CLASS = 0x64656C69
-_PING_SECONDS = 1.0
+_PING_SECONDS = 0.5
 
 
 class _Locks(Protocol):
@@ -197,6 +197,8 @@ class _ServerLocks:
                         connection.invalidate()
                         connection.close()
                 connection = None
+                with suppress(SQLAlchemyError):  # at once: a server that restarts is back soon
+                    connection = self._connected(name)
         if connection is not None:
             with suppress(SQLAlchemyError):
                 connection.close()

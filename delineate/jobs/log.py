@@ -18,6 +18,7 @@ _KEYS = frozenset(
     {
         *("event", "level", "timestamp", "process", "pid", "worker", "url"),
         *("job", "image", "detector", "state", "attempt", "error", "where"),
+        *("images", "jobs", "orphans", "copies"),
         *("method", "route", "status", "seconds", "files", "bytes", "code", "request"),
     }
 )

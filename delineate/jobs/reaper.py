@@ -14,6 +14,9 @@ from delineate.jobs.table import JobTable
 
 __all__ = ["Reaper"]
 
+_SWEPT_AT_ONCE = 500
+_TIDIED_SECONDS = 3600.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,15 +60,15 @@ class Reaper:
         return dead
 
     def sweep(self, older_than: float = 2.0) -> None:
-        """Give open jobs whose turn the engine does not know, or has ended, another one."""
-        jobs = self._table.open(older_than)
+        """Give open jobs, the oldest, another turn if the engine knows none or has ended it."""
+        jobs = self._table.open(older_than, limit=_SWEPT_AT_ONCE)
         ended = self._engine.ended([job.turn for job in jobs if job.turn])
         for job in jobs:
             if job.turn is None or ended.get(job.turn, True):
                 self._table.hand_over(job, self._engine.enqueue)
 
     def _run(self, seconds: float) -> None:
-        swept = time.monotonic()
+        swept = tidied = time.monotonic()
         while True:
             time.sleep(seconds)
             try:
@@ -73,5 +76,8 @@ class Reaper:
                 if time.monotonic() - swept > 3 * seconds:
                     swept = time.monotonic()
                     self.sweep()
+                if time.monotonic() - tidied > _TIDIED_SECONDS:
+                    tidied = time.monotonic()
+                    self._engine.tidy()
             except Exception as error:  # the database may be away; it is asked again
                 _log.warning("reaper: %s", type(error).__name__)

@@ -241,10 +241,13 @@ class JobTable:
             raise ConflictError(f"job {job_id} is {job.state}; cancel it first, then remove it")
         return Job.of(row)
 
-    def open(self, older_than: float = 0.0) -> Sequence[Job]:
-        """Jobs that have not ended and were created at least ``older_than`` seconds ago."""
+    def open(self, older_than: float = 0.0, limit: int | None = None) -> Sequence[Job]:
+        """Jobs that have not ended and were created at least ``older_than`` seconds ago.
+
+        The oldest first; at most ``limit`` of them.
+        """
         wanted = sa.select(jobs).where(_OPEN, jobs.c.created <= now(-older_than))
-        return self._jobs(wanted.order_by(jobs.c.id))
+        return self._jobs(wanted.order_by(jobs.c.id).limit(limit))
 
     def needing(self, tenant: str, image_id: str) -> Job | None:
         """An open job that looks at an image, or names it in an option."""

@@ -37,6 +37,7 @@ from delineate.jobs.liveness import Presence
 from delineate.jobs.log import configure, log
 from delineate.jobs.reading import read_stored
 from delineate.jobs.reaper import Reaper
+from delineate.jobs.retention import Retention
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store, StoredImage, room, sync
 from delineate.jobs.table import Job, JobTable
@@ -280,6 +281,7 @@ def main(name: str, queue: str, parent: int) -> None:
             signal.signal(number, lambda *_: stop.set())
         engine.launch(settings, database, name, queue, worker.take)
         Reaper(presence, table, engine.DurableQueue(database), name).start()
+        Retention(settings, database, store).start()
         log.info("ready", worker=name, pid=os.getpid())
         stop.wait()
         worker.close()
