@@ -29,5 +29,6 @@ def facade(label_site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A service with one worker and the detectors of ``label_detectors``."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", label_site)
-        with service(tmp_path_factory.mktemp("facade") / "data") as one:
+        data = tmp_path_factory.mktemp("facade") / "data"
+        with service(data, series_quiet_seconds=1.0) as one:
             yield one

@@ -50,8 +50,9 @@ def kept(labelmap: LabelMap, names: list[str], folder: Path) -> Path:
 
 def written(result: Path, names: list[str], folder: Path, **form: Any) -> SimpleITK.Image:
     none = {"paths": [], "series": "", "reading": {"names": {}}}
-    mask(str(result), none, names, {**FORM, **form}, str(folder / "exports" / "made"))
-    return SimpleITK.ReadImage(str(next((folder / "exports" / "made" / "file").iterdir())))
+    made = folder / f"made{form.get('extension', '')}"
+    mask(str(result), none, names, {**FORM, **form}, str(made))
+    return SimpleITK.ReadImage(str(next((made / "file").iterdir())))
 
 
 @settings(max_examples=12)
@@ -90,7 +91,7 @@ def test_a_sheared_grid_stays_sheared_in_nrrd_and_is_refused_as_nifti(tmp_path: 
         made.TransformIndexToPhysicalPoint((4, 3, 2)), grid.to_world((2, 3, 4)), atol=1e-6
     )
     with pytest.raises(ExportError, match=r"ask for 'result_extension': '\.nrrd'"):
-        written(result, ["soft"], tmp_path / "other", extension=".nii.gz")
+        written(result, ["soft"], tmp_path, extension=".nii.gz")
 
 
 def test_more_labels_than_the_dtype_holds_are_refused(tmp_path: Path) -> None:
