@@ -21,7 +21,13 @@ __all__ = ["FILE", "FileAnswer", "attached", "disposition", "with_params"]
 
 # For the OpenAPI document.
 FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "A file.", "content": {"application/octet-stream": {}}}
+    200: {
+        "description": "A file.",
+        "content": {
+            kind: {}
+            for kind in ("application/octet-stream", "application/gzip", "application/json")
+        },
+    }
 }
 _PIECE = 2**18
 

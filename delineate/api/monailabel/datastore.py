@@ -13,7 +13,7 @@ from delineate.api.faults import documented
 from delineate.api.monailabel import labels, models
 from delineate.api.monailabel.answers import FILE, attached
 from delineate.api.monailabel.files import checksum, file_name, image_file
-from delineate.api.monailabel.forms import received
+from delineate.api.monailabel.forms import form, received
 from delineate.api.monailabel.shelf import ABOUT_IMAGE, FINAL, items, object_of, stats
 from delineate.api.monailabel.subjects import datastore_of, find, name_demanded
 from delineate.api.monailabel.temporary import AS_SENT
@@ -51,7 +51,7 @@ async def datastore(
 
 
 @router.put("/", responses=documented(409, 413, 422, 507), include_in_schema=False)
-@router.put("/image", responses=documented(409, 413, 422, 507))
+@router.put("/image", responses=documented(409, 413, 422, 507), openapi_extra=form("file"))
 async def keep_image(
     request: Request,
     who: Uploader,
@@ -62,8 +62,8 @@ async def keep_image(
     store = service.store.of(who.tenant)
     name = name_demanded(image)
     with store.incoming() as folder:
-        form = await received(request, service, folder)
-        document = await looked_into(service, folder, [form.file("file")], AS_SENT)
+        sent = await received(request, service, folder)
+        document = await looked_into(service, folder, [sent.file("file")], AS_SENT)
         stored = await run_in_threadpool(store.keep, folder, document)
         await run_in_threadpool(dicom_index.index, service.database, who.tenant, stored)
     image_id = str(stored.document["id"])
@@ -127,7 +127,11 @@ def about_image(image: ImageName, who: Reader, service: Service) -> dict[str, An
     return dict(told.info)
 
 
-@router.put("/image/info", responses=documented(404, 413, 422))
+@router.put(
+    "/image/info",
+    responses=documented(404, 413, 422),
+    openapi_extra=form(info="A JSON object."),
+)
 async def tell_of_image(
     image: ImageName, request: Request, who: Uploader, service: Service
 ) -> dict[str, Any]:

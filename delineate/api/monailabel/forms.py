@@ -21,9 +21,21 @@ from delineate.api.taking import announced_bytes, written
 from delineate.errors import InputError, TooLargeError, UploadError
 from delineate.jobs.upload import Part, Reception
 
-__all__ = ["Form", "received"]
+__all__ = ["Form", "form", "received"]
 
 _LONGEST_FIELDS = 2**20
+
+
+def form(*files: str, **texts: str) -> dict[str, Any]:
+    """What the OpenAPI document says of a form: its files, and its texts with their meaning."""
+    binary = {"type": "string", "format": "binary"}
+    properties = {
+        **dict.fromkeys(files, binary),
+        **{name: {"type": "string", "description": text} for name, text in texts.items()},
+    }
+    schema = {"type": "object", "properties": properties}
+    kinds = ["multipart/form-data", *([] if files else ["application/x-www-form-urlencoded"])]
+    return {"requestBody": {"content": {kind: {"schema": schema} for kind in kinds}}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from delineate.api.faults import documented
 from delineate.api.jobs import Wanted, check, queue
 from delineate.api.monailabel import models
 from delineate.api.monailabel.answers import attached, with_params
-from delineate.api.monailabel.forms import Form, received
+from delineate.api.monailabel.forms import Form, form, received
 from delineate.api.monailabel.subjects import Subject, datastore_of, find, subject_of
 from delineate.api.monailabel.temporary import close, open_session
 from delineate.api.results import Drawn, made
@@ -64,6 +64,7 @@ class _Target:
             "content": {
                 "multipart/form-data": {},
                 "application/octet-stream": {},
+                "application/gzip": {},
                 "application/json": {},
                 "application/dicom": {},
             },
@@ -71,6 +72,7 @@ class _Target:
         **documented(404, 409, 413, 422, 507),
     },
     response_class=Response,
+    openapi_extra=form("file", params="JSON: options of the detector, and how to answer."),
 )
 async def infer(
     model: str,
@@ -84,11 +86,11 @@ async def infer(
     """Run a detector and answer once it has ended; a client that goes cancels it."""
     store = service.store.of(who.tenant)
     with store.incoming() as folder:
-        form = await received(request, service, folder)
+        sent = await received(request, service, folder)
         detector = await models.model(service, model)
-        params = form.json("params")
+        params = sent.json("params")
         shape = _shape(detector, params)
-        target = await _target(service, store, folder, form, image, session_id)
+        target = await _target(service, store, folder, sent, image, session_id)
     drop = partial(_drop, service, target)
     # A viewer that asks for the samples alone lays them over the series that it has.
     over_series = target.session is None and target.subject.format == "dicom"
@@ -159,12 +161,12 @@ async def _target(
     service: State,
     store: TenantStore,
     folder: Path,
-    form: Form,
+    sent: Form,
     image: str,
     session_id: str,
 ) -> _Target:
     """What the client means: a session that lives, else the file that came, else a kept image."""
-    if "label" in form.files:
+    if "label" in sent.files:
         raise InputError("no model here takes drawings or scribbles; send no 'label'")
     if session_id:
         kept = datastore_of(service)
@@ -172,10 +174,10 @@ async def _target(
             session = await run_in_threadpool(kept.session, store.tenant, session_id, use=True)
             stored = await run_in_threadpool(store.image, session.image_id)
             return _Target(subject_of(stored), session)
-        if not form.files and not image:
+        if not sent.files and not image:
             raise NotFoundError("there is no such session, or it has expired; send the image again")
-    if form.files:
-        opened = await open_session(service, store, folder, [form.file("file")])
+    if sent.files:
+        opened = await open_session(service, store, folder, [sent.file("file")])
         stored = await run_in_threadpool(store.image, opened.image_id)
         return _Target(subject_of(stored), opened, is_passing=True)
     if not image:

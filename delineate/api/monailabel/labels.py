@@ -16,7 +16,7 @@ from delineate.api.faults import documented
 from delineate.api.monailabel import models
 from delineate.api.monailabel.answers import FILE, attached, disposition
 from delineate.api.monailabel.files import file_name
-from delineate.api.monailabel.forms import received
+from delineate.api.monailabel.forms import form, received
 from delineate.api.monailabel.infer import labels_file
 from delineate.api.monailabel.shelf import FINAL, items, label_info
 from delineate.api.monailabel.subjects import Subject, datastore_of, find
@@ -38,7 +38,11 @@ Image = Annotated[str, Query(max_length=1000, description="Id, name or SeriesIns
 Tag = Annotated[str, Query(pattern="^[A-Za-z0-9_.-]{1,64}$")]
 
 
-@router.put("/label", responses=documented(404, 409, 413, 422, 507))
+@router.put(
+    "/label",
+    responses=documented(404, 409, 413, 422, 507),
+    openapi_extra=form("label", params="A JSON object."),
+)
 async def keep_label(
     image: Image,
     request: Request,
@@ -50,8 +54,8 @@ async def keep_label(
     store, kept = service.store.of(who.tenant), datastore_of(service)
     subject = await run_in_threadpool(find, service, store, image)
     with store.incoming() as folder:
-        form = await received(request, service, folder)
-        part, told = form.file("label"), form.json("params")
+        sent = await received(request, service, folder)
+        part, told = sent.file("label"), sent.json("params")
         if part.name.lower().endswith(".json"):
             where = {"markups": await run_in_threadpool(_markups, part.path)}
             told["ext"] = ".json"
@@ -181,7 +185,11 @@ async def about_label(
     return label_info(found, await models.models(service))
 
 
-@router.put("/label/info", responses=documented(404, 413, 422))
+@router.put(
+    "/label/info",
+    responses=documented(404, 413, 422),
+    openapi_extra=form(info="A JSON object."),
+)
 @router.put("/updatelabelinfo", responses=documented(404, 413, 422), include_in_schema=False)
 async def tell_of_label(
     image: Annotated[str, Query(alias="label", max_length=1000)],
@@ -195,8 +203,8 @@ async def tell_of_label(
     subject = await run_in_threadpool(find, service, store, image)
     there = await run_in_threadpool(kept.label, who.tenant, subject.id, tag)
     with store.incoming() as folder:
-        form = await received(request, service, folder)
-    told = {**form.json("params"), **form.json("info"), "ext": there.info["ext"]}
+        sent = await received(request, service, folder)
+    told = {**sent.json("params"), **sent.json("info"), "ext": there.info["ext"]}
     await run_in_threadpool(kept.tell, who.tenant, subject.id, tag, told)
     return told
 

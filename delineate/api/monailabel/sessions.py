@@ -11,7 +11,7 @@ from delineate.api.access import Runner
 from delineate.api.faults import documented
 from delineate.api.monailabel.answers import attached
 from delineate.api.monailabel.files import file_name, image_file
-from delineate.api.monailabel.forms import received
+from delineate.api.monailabel.forms import form, received
 from delineate.api.monailabel.subjects import datastore_of, subject_of
 from delineate.api.monailabel.temporary import LONGEST_SECONDS, close, open_session
 from delineate.api.state import Service
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/session", tags=["MONAI Label"])
 SessionId = Annotated[str, Path(max_length=64)]
 
 
-@router.put("/", responses=documented(413, 422, 507))
+@router.put("/", responses=documented(413, 422, 507), openapi_extra=form("files"))
 async def begin(
     request: Request,
     who: Runner,
@@ -36,10 +36,10 @@ async def begin(
     store = service.store.of(who.tenant)
     seconds = min(expiry, LONGEST_SECONDS) if expiry > 0 else LONGEST_SECONDS
     with store.incoming() as folder:
-        form = await received(request, service, folder)
-        if [*form.files] != ["files"]:
+        sent = await received(request, service, folder)
+        if [*sent.files] != ["files"]:
             raise UploadError("expected the image in the field 'files', in one file or several")
-        session = await open_session(service, store, folder, form.files["files"], seconds)
+        session = await open_session(service, store, folder, sent.files["files"], seconds)
     return {"session_id": session.id, "session_info": _told(session)}
 
 
