@@ -15,7 +15,10 @@ KEPT_SHARE = 0.2
 """Pieces smaller than this share of the largest are dropped from single structures."""
 
 KEPT_SHARE_OF_SCATTERED = 0.01
-"""The same for structures of many pieces, such as bones."""
+"""The same for structures of many pieces, such as bones; `ENOUGH_ML` is kept in any case."""
+
+ENOUGH_ML = 0.5
+"""As much of a rib as a few slices show."""
 
 LEAST_CONFIDENCE = 0.7
 """Structures less sure than this on the mean are not given out."""
@@ -100,10 +103,10 @@ def judge(
     """
     _settle_sides(logits, structures)
     skull = _inside_skull(hu, spacing_mm[1] * spacing_mm[2])
+    ml = float(np.prod(spacing_mm)) / 1000.0
     for label, structure in enumerate(structures, start=1):
         if not structure.auxiliary:  # what is not given out only keeps its place from others
-            _drop_pieces(logits, hu, skull, label, structure, covered)
-    ml = float(np.prod(spacing_mm)) / 1000.0
+            _drop_pieces(logits, hu, skull, label, structure, covered, ENOUGH_ML / ml)
     heights = np.flatnonzero(covered.any(axis=(1, 2)))
     height_mm = (heights[-1] - heights[0] + 1) * spacing_mm[0] if heights.size else 0.0
     shown = min(1.0, height_mm / _FULL_HEIGHT_MM)
@@ -207,8 +210,12 @@ def _drop_pieces(
     label: int,
     structure: Structure,
     covered: Bools,
+    enough: float,
 ) -> None:
-    """Drop pieces far smaller than the largest, of impossible attenuation, or where none can be."""
+    """Drop pieces far smaller than the largest, of impossible attenuation, or where none can be.
+
+    Of structures of many pieces, those of ``enough`` samples are not too small.
+    """
     mask = logits.argmax(axis=0) == label
     pieces, count = ndimage.label(mask, _NEIGHBOURS)
     if not count:
@@ -223,8 +230,10 @@ def _drop_pieces(
         impossible |= np.append(0.0, ndimage.mean(skull, pieces, numbers)) > 0.5
         impossible |= _bare(pieces, count, hu)
     sizes[impossible] = 0
-    share = KEPT_SHARE if structure.single else KEPT_SHARE_OF_SCATTERED
-    dropped = np.flatnonzero(impossible | (sizes < share * sizes.max()))
+    most = float(sizes.max())
+    single = structure.single
+    least = KEPT_SHARE * most if single else min(KEPT_SHARE_OF_SCATTERED * most, enough)
+    dropped = np.flatnonzero(impossible | (sizes < least))
     dropped = dropped[dropped > 0]
     if not dropped.size:
         return

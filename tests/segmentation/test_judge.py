@@ -72,6 +72,17 @@ def test_bones_may_lie_in_many_pieces() -> None:
     assert only.volume_ml == 65
 
 
+def test_a_piece_of_rib_is_kept_beside_a_large_pelvis() -> None:
+    drawn = np.zeros(SHAPE, int)
+    drawn[:3] = 3
+    drawn[8, 7, 15] = 3
+
+    (only,), labels = _judged(drawn, hu=300.0)
+
+    assert only.volume_ml == 601
+    np.testing.assert_array_equal(labels, drawn)
+
+
 def test_what_is_never_given_out_keeps_its_place_from_its_neighbours() -> None:
     """Loops of bowel with gas in them: small, of odd HU, and none the runner-up's."""
     drawn = np.zeros(SHAPE, int)
