@@ -100,7 +100,7 @@ def test_slicer_and_ohif_see_the_same_labels_of_a_series_in_any_direction(
     np.testing.assert_array_equal(bare.reshape(image.grid.shape), banded(as_viewers_sort(files)))
 
 
-@pytest.mark.parametrize("direction", sorted(DIRECTIONS))
+@pytest.mark.parametrize("direction", ["oblique and reversed", "feet first"])
 def test_a_volume_that_slicer_sends_gets_labels_on_its_own_samples(
     facade: Service, tmp_path: Path, direction: str
 ) -> None:
