@@ -28,8 +28,10 @@ class Server:
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-A", "trust", "-U", "postgres", "-D", str(folder), "--no-sync")
 
-    def start(self) -> None:
-        options = f"-F -p {self.port} -h 127.0.0.1 -k {self._folder}"
+    def start(self, *addresses: str) -> None:
+        """On loopback, and on other addresses of this machine."""
+        hosts = ",".join(["127.0.0.1", *addresses])
+        options = f"-F -p {self.port} -h {hosts} -k {self._folder}"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._folder), "-o", options, "-l", log, "-w", "start")
 

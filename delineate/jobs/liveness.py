@@ -12,8 +12,9 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -42,8 +43,11 @@ _PING_SECONDS = 0.5
 class _Locks(Protocol):
     """Locks with names, of which nothing is left once their holder has died."""
 
-    def take(self, name: str, held: ExitStack) -> bool:
-        """Take a lock, until ``held`` is closed; ``False`` if somebody else has it."""
+    def take(self, name: str, held: ExitStack, again: Callable[[], None]) -> bool:
+        """Take a lock, until ``held`` is closed; ``False`` if somebody else has it.
+
+        ``again`` is called whenever it was lost and taken again meanwhile.
+        """
         ...
 
     def taken(self, name: str) -> bool:
@@ -73,14 +77,11 @@ class Presence:
         """
         deadline = time.monotonic() + patience
         with ExitStack() as held:
-            while not self._locks.take(name, held):
+            while not self._locks.take(name, held, partial(self._enrol, name, queue)):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"another process runs as worker {name!r}")
                 time.sleep(0.05)
-            with self._database.begin() as connection:
-                connection.execute(sa.delete(workers).where(workers.c.name == name))
-                row = {"name": name, "queue": queue, "machine": socket.gethostname()}
-                connection.execute(sa.insert(workers).values(**row, started=now()))
+            self._enrol(name, queue)
             yield
 
     def held(self, name: str) -> bool:
@@ -101,13 +102,19 @@ class Presence:
         with self._database.begin() as connection:
             connection.execute(sa.delete(workers).where(workers.c.name == name))
 
+    def _enrol(self, name: str, queue: str) -> None:
+        with self._database.begin() as connection:
+            connection.execute(sa.delete(workers).where(workers.c.name == name))
+            row = {"name": name, "queue": queue, "machine": socket.gethostname()}
+            connection.execute(sa.insert(workers).values(**row, started=now()))
+
 
 class _FileLocks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def take(self, name: str, held: ExitStack) -> bool:
-        """See `_Locks`."""
+    def take(self, name: str, held: ExitStack, again: Callable[[], None]) -> bool:
+        """See `_Locks`; the system never takes one away."""
         self._folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         if _locked(descriptor, fcntl.LOCK_EX):
@@ -147,14 +154,14 @@ class _ServerLocks:
     def __init__(self, database: sa.Engine) -> None:
         self._database = database
 
-    def take(self, name: str, held: ExitStack) -> bool:
+    def take(self, name: str, held: ExitStack, again: Callable[[], None]) -> bool:
         """See `_Locks`."""
         connection = self._connected(name)
         if connection is None:
             return False
         ended = threading.Event()
         keeper = threading.Thread(
-            target=self._keep, args=(name, connection, ended), daemon=True, name="presence"
+            target=self._keep, args=(name, connection, ended, again), daemon=True, name="presence"
         )
         keeper.start()
         held.callback(keeper.join, 5.0)
@@ -184,21 +191,27 @@ class _ServerLocks:
         connection.close()
         return None
 
-    def _keep(self, name: str, connection: sa.Connection | None, ended: threading.Event) -> None:
+    def _keep(
+        self,
+        name: str,
+        connection: sa.Connection | None,
+        ended: threading.Event,
+        again: Callable[[], None],
+    ) -> None:
         while not ended.wait(_PING_SECONDS):
-            try:
-                if connection is None:
-                    connection = self._connected(name)
-                else:
+            with suppress(SQLAlchemyError):
+                if connection is not None:
                     connection.execute(sa.text("SELECT 1"))
-            except SQLAlchemyError:
-                with suppress(SQLAlchemyError):
-                    if connection is not None:
-                        connection.invalidate()
-                        connection.close()
-                connection = None
-                with suppress(SQLAlchemyError):  # at once: a server that restarts is back soon
-                    connection = self._connected(name)
+                    continue
+            with suppress(SQLAlchemyError):
+                if connection is not None:
+                    connection.invalidate()
+                    connection.close()
+            connection = None
+            with suppress(SQLAlchemyError):  # at once: a server that restarts is back soon
+                connection = self._connected(name)
+                if connection is not None:
+                    again()
         if connection is not None:
             with suppress(SQLAlchemyError):
                 connection.close()

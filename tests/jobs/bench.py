@@ -36,10 +36,12 @@ class Bench:
         self.image_id, self.series = self._image()
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def worker(self, name: str, queue: str = "default") -> subprocess.Popen[bytes]:
+    def worker(
+        self, name: str, queue: str = "default", settings: Settings | None = None
+    ) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", "delineate.jobs.worker", name, queue, str(os.getpid())],
-            env={**os.environ, **self.settings.to_environment()},
+            env={**os.environ, **(settings or self.settings).to_environment()},
             start_new_session=True,
         )
         self._processes.append(process)
