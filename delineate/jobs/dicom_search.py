@@ -134,14 +134,14 @@ def search(database: sa.Engine, place: Place, query: Query, base: str) -> Answer
 
 def _order(level: Level, place: Place) -> list[Any]:
     """The same order on every page: new studies first, then by number."""
-    series = (SERIES.c.series_number, SERIES.c.id)
+    series = (SERIES.c.series_number.nulls_last(), SERIES.c.id)
     if level == "study":
         return [STUDIES.c.study_date.desc(), STUDIES.c.id.desc()]
     if level == "series":
         return list(series) if place.study else [SERIES.c.id]
     if not place.study:
         return [INSTANCES.c.id]
-    instances = (INSTANCES.c.instance_number, INSTANCES.c.id)
+    instances = (INSTANCES.c.instance_number.nulls_last(), INSTANCES.c.id)
     return list(instances) if place.series else [INSTANCES.c.series, *instances]
 
 

@@ -184,9 +184,7 @@ class Node:
         self._await_rest(tenant, kept, source)
         refusals = iter(answers)
         return [
-            Outcome(text_of(one.attributes, "00080016"), one.uids[2], *one.uids[:2], next(refusals))
-            if isinstance(one, Record)
-            else Outcome(raw.get("sop_class", ""), raw.get("instance", ""), refusal=one)
+            _outcome(raw, next(refusals) if isinstance(one, Record) else one)
             for one, raw in zip(found, told, strict=True)
         ]
 
@@ -231,6 +229,15 @@ def drop_unused(database: sa.Engine, store: TenantStore, digests: Sequence[str])
             used = set(connection.execute(sa.select(here.name).where(mine)).scalars())
         for digest in set(some) - used:
             own_file(store, digest).unlink(missing_ok=True)
+
+
+def _outcome(raw: dict[str, Any], refusal: Refusal | None) -> Outcome:
+    """What became of a file of which this was read."""
+    attributes = raw.get("attributes", {})
+    tags = ("00080016", "00080018", "0020000D", "0020000E")
+    sop_class, instance, study, series = (text_of(attributes, tag) for tag in tags)
+    sop_class, instance = sop_class or raw.get("sop_class", ""), instance or raw.get("instance", "")
+    return Outcome(sop_class, instance, study, series, refusal)
 
 
 def _of_study(one: Record | Refusal, study: str) -> Record | Refusal:
