@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK
 from label_scans import banded, scan
+from postgresql import Server, server
 from service import Service, until
 
 from delineate.formats import dicom
 from delineate.jobs.database import connect, migrate
 from delineate.jobs.datastore import Datastore
 
+__all__ = ["server"]
+
 ROOT = "/monailabel/datastore"
 
 
-@pytest.fixture
-def datastore(tmp_path: Path) -> Datastore:
-    database = connect(f"sqlite:///{tmp_path / 'some.db'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def datastore(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Datastore]:
+    url = f"sqlite:///{tmp_path / 'some.db'}"
+    if request.param == "postgresql":
+        running: Server = request.getfixturevalue("server")
+        url = running.fresh()
+    database = connect(url)
     migrate(database)
-    return Datastore(database)
+    yield Datastore(database)
+    database.dispose()
 
 
 def test_names_labels_and_sessions_are_each_tenant_s_own(datastore: Datastore) -> None:

@@ -20,6 +20,7 @@ from delineate.jobs.database import connect
 from delineate.jobs.keys import KeyRing
 
 pytestmark = UNTIDY
+VIEWER = "http://viewer.example:3000"
 SLICER = {"result_extension": ".nrrd", "result_dtype": "uint8"}
 
 
@@ -178,8 +179,19 @@ def fresh(
     data = tmp_path_factory.mktemp("keys") / "data"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", label_site)
-        with service(data, keys_required=True) as one:
+        with service(data, keys_required=True, origins=(VIEWER,)) as one:
             yield one
+
+
+def test_a_viewer_elsewhere_may_ask_if_it_is_named(fresh: Service) -> None:
+    def allowed(origin: str) -> str | None:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        asked["Access-Control-Request-Headers"] = "content-type"
+        told = fresh.client.options("/monailabel/infer/label.bands?image=1", headers=asked)
+        return told.headers.get("access-control-allow-origin")
+
+    assert allowed(VIEWER) == VIEWER
+    assert allowed("http://elsewhere.example") is None
 
 
 def test_with_keys_the_password_is_a_key_and_next_sample_serves_dicom(

@@ -25,7 +25,7 @@ from delineate.jobs.upload import Part
 __all__ = ["AS_SENT", "LONGEST_SECONDS", "close", "open_session", "sweep", "tended"]
 
 LONGEST_SECONDS = 3600
-_EVERY_SECONDS = 60.0
+_EVERY_SECONDS = 5.0
 AS_SENT = {"uneven": "refuse", "spacing_mm": None}
 
 
