@@ -79,7 +79,9 @@ def extract(path: Path, folder: Path, limits: Limits | None = None) -> list[Path
     try:
         allowed = _allowed(path, limits)
         with zipfile.ZipFile(path) as archive:
-            for index, info in enumerate(_files(archive, limits)):
+            files = _files(archive, limits)
+            _demand_honest(files, path.stat().st_size, allowed)
+            for index, info in enumerate(files):
                 written.append(folder / f"{index:06d}")
                 allowed -= _unpack(archive, info, written[-1], allowed, index + 1)
     except BaseException as error:
@@ -154,6 +156,17 @@ def _files(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
         if not info.is_dir():
             files.append(info)
     return files
+
+
+def _demand_honest(files: list[zipfile.ZipInfo], size: int, allowed: int) -> None:
+    """Refuse at once what says itself that it is too large, or packs the same bytes twice."""
+    if sum(info.compress_size for info in files) > size:
+        raise UploadError("entries of the zip archive overlap; pack it again")
+    if sum(info.file_size for info in files) > allowed:
+        raise TooLargeError(
+            "the zip archive unpacks to more than is allowed; send one study at a time, or the "
+            "files themselves"
+        )
 
 
 def _unpack(

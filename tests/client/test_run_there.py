@@ -35,10 +35,12 @@ def timeless(folder: Path) -> dict[str, Any]:
 
 
 def test_a_run_there_writes_the_files_of_a_run_here(running: Service, tmp_path: Path) -> None:
-    board = np.full((60, 80), 40, np.uint8)
-    board[20:24, 10:70] = board[40:44, 10:70] = 200
+    board = np.full((200, 300), 40, np.uint8)
+    for row in (30, 70, 110, 150):
+        board[row : row + 10, 20:280] = 200
     faulty = board.copy()
-    faulty[20:24, 30:40] = 40
+    faulty[70:80, 120:140] = 40
+    faulty[115:150, 200:210] = 200
     Pillow.fromarray(board).save(tmp_path / "good.png")
     Pillow.fromarray(faulty).save(tmp_path / "board.png")
     asked = ("run", tmp_path / "board.png", "--detector", "defects.compare")
