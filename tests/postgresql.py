@@ -42,18 +42,15 @@ class Server:
     def fresh(self) -> str:
         """URL of a new database."""
         name = f"d{secrets.token_hex(6)}"
-        self._run(
-            "psql",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "-U",
-            "postgres",
-            "-c",
-            f"CREATE DATABASE {name}",
-        )
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
+
+    def copied(self, url: str) -> str:
+        """URL of a new database into which a dump of another was restored."""
+        other, dump = self.fresh(), str(self._folder / f"{secrets.token_hex(6)}.dump")
+        self._run("pg_dump", "--format=custom", f"--file={dump}", url)
+        self._run("pg_restore", "--clean", "--if-exists", f"--dbname={other}", dump)
+        return other
 
     def _run(self, program: str, *arguments: str) -> None:
         user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []

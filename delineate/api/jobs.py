@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from delineate.api.access import Principal, Reader, Runner
 from delineate.api.faults import documented
 from delineate.api.state import Service, State
-from delineate.errors import ConflictError
+from delineate.errors import ConflictError, OptionError
 from delineate.jobs.store import StoredImage
 from delineate.jobs.table import Job
 
@@ -126,6 +126,11 @@ async def check(
     UnknownDetectorError, UnknownImageError, InputError
         If it cannot be done.
     """
+    if asked.queue not in service.settings.queues:
+        raise OptionError(
+            f"there is no queue {asked.queue!r}, this service has "
+            f"{', '.join(service.settings.queues)}; a job for another would wait for ever"
+        )
     store, series = service.store.of(who.tenant), stored.series(asked.series)
     checked = await service.librarian.run(
         "check",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from delineate.errors import UnavailableError
+from delineate.errors import StorageFullError, UnavailableError
 
 __all__ = ["connect", "metadata", "migrate", "patiently"]
 
@@ -30,10 +30,13 @@ def connect(url: str) -> sa.Engine:
     address = sa.make_url(url)
     if address.get_backend_name() == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
-        return sa.create_engine(
+        engine = sa.create_engine(
             address, pool_pre_ping=True, pool_size=10, connect_args=_noticing(address)
         )
+        sa.event.listen(engine, "handle_error", _tell_full)
+        return engine
     engine = sa.create_engine(address, pool_size=10)
+    sa.event.listen(engine, "handle_error", _tell_full)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -43,6 +46,16 @@ def connect(url: str) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}").close()
 
     return engine
+
+
+def _tell_full(context: sa.engine.ExceptionContext) -> None:
+    """Have a full disk told as such."""
+    error = context.original_exception
+    if getattr(error, "sqlstate", "") == "53100" or "disk is full" in str(error):
+        raise StorageFullError(
+            "the disk of the database is full; remove results or images, or ask who runs this "
+            "service"
+        ) from error
 
 
 def _noticing(address: sa.URL) -> dict[str, Any]:
@@ -71,12 +84,12 @@ def migrate(database: sa.Engine) -> None:
 
 
 def patiently(call: Callable[[], T], patience: float = 120.0) -> T:
-    """Call until the database and the storage answer, for at most ``patience`` seconds."""
+    """Call until database, storage and disk let it, for at most ``patience`` seconds."""
     deadline, pause = time.monotonic() + patience, 0.1
     while True:
         try:
             return call()
-        except (OperationalError, InterfaceError, UnavailableError):
+        except (OperationalError, InterfaceError, UnavailableError, StorageFullError):
             if time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)

@@ -14,10 +14,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import Self
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from delineate import delineation
 from delineate.errors import (
@@ -35,6 +31,7 @@ from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.liveness import Presence
 from delineate.jobs.log import configure, log
+from delineate.jobs.monitor import RowMonitor
 from delineate.jobs.reading import read_stored
 from delineate.jobs.reaper import Reaper
 from delineate.jobs.retention import Retention
@@ -42,66 +39,14 @@ from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store, StoredImage, room, sync
 from delineate.jobs.table import Job, JobTable
 from delineate.plugins import registry
-from delineate.plugins.contract import DetectorSpec, Monitor
+from delineate.plugins.contract import DetectorSpec
 from delineate.plugins.host import Host
 from delineate.plugins.options import parse
 from delineate.plugins.reference import resolved
 
 __all__ = ["Worker", "main"]
 
-_TELL_SECONDS = 0.5
 _WARM = 3
-
-
-class RowMonitor(Monitor):
-    """Tells a job's progress to its row and learns from there that it should stop.
-
-    The database is asked in a thread, twice a second: while it is away the detector runs on.
-    """
-
-    def __init__(self, table: JobTable, job: Job) -> None:
-        self._table, self._job = table, job
-        self._latest: tuple[str, float] = ("starting", 0.0)
-        self._ended = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True, name="monitor")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-
-    def progress(self, fraction: float, stage: str = "") -> None:
-        """See `Monitor`."""
-        self._latest = (stage or self._latest[0], fraction)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether somebody asked to stop, or a later attempt has begun."""
-        return self._stop.is_set()
-
-    def _tell(self) -> None:
-        told: tuple[str, float] | None = None
-        while not self._ended.wait(_TELL_SECONDS if told else 0.0):
-            latest = self._latest
-            try:
-                if latest == told:
-                    wanted = self._table.wanted(self._job)
-                else:
-                    wanted = self._table.report(self._job, *latest)
-            except SQLAlchemyError:
-                continue
-            finally:
-                told = latest
-            if not wanted:
-                self._stop.set()
 
 
 class Worker:
@@ -247,13 +192,22 @@ class Worker:
         return self._hosts[spec.id]
 
 
+def _take_or_end(worker: Worker, turn: str, queue: str) -> None:
+    """Spend a turn; a worker that cannot even say how a job ended is started anew."""
+    try:
+        worker.take(turn, queue)
+    except BaseException as error:
+        log.error("worker gives up", error=type(error).__name__, where=_where(error))
+        os._exit(1)
+
+
 def _blameless(error: Exception) -> bool:
     """Whether a job failed through no fault of its input, and is worth another try some day."""
     its_own = isinstance(error, InputError | NotFoundError)
     return isinstance(error, StorageFullError) or not its_own
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -279,7 +233,7 @@ def main(name: str, queue: str, parent: int) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        engine.launch(settings, database, name, queue, worker.take)
+        engine.launch(settings, database, name, queue, partial(_take_or_end, worker))
         Reaper(presence, table, engine.DurableQueue(database), name).start()
         Retention(settings, database, store).start()
         log.info("ready", worker=name, pid=os.getpid())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,37 @@ def test_a_worker_elsewhere_fetches_the_image_and_publishes_the_result(
         assert not (tmp_path / "here/tenants/local/jobs").exists()
         assert (here.store.attempt(job) / "delineation.json").exists()
         assert (tmp_path / "there/tenants/local/images" / here.image_id).is_dir()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_backup_taken_while_jobs_wait_can_be_restored(
+    kind: str, odd_detectors: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("server").fresh() if kind == "postgresql" else ""
+    with bench(tmp_path / "before", database=url) as before:
+        before.worker("worker-1")
+        done = before.wait(before.submit())
+        running = before.submit(seconds=60.0)
+        until(lambda: before.table.get(running, tenant=None).stage == "looking" or None)
+        waiting = before.submit()
+
+        # As docs/deploy.md says: the database first, then the files.
+        (tmp_path / "after").mkdir()
+        if kind == "sqlite":
+            with (
+                closing(sqlite3.connect(tmp_path / "before" / "delineate.db")) as source,
+                closing(sqlite3.connect(tmp_path / "after" / "delineate.db")) as target,
+            ):
+                source.backup(target)
+        else:
+            url = request.getfixturevalue("server").copied(url)
+        shutil.copytree(tmp_path / "before" / "tenants", tmp_path / "after" / "tenants")
+    with bench(tmp_path / "after", database=url) as after:
+        after.worker("worker-2")
+        after.table.cancel(running, tenant=None)
+
+        assert after.wait(waiting).state == "done"
+        assert after.wait(running).state == "cancelled"
+        kept = after.table.get(done.id, tenant=None)
+        assert kept == done
+        assert (after.store.attempt(kept) / "delineation.json").exists()

@@ -18,9 +18,9 @@ from dbos import DBOS
 from service import children, lives, until
 from sqlalchemy.exc import OperationalError
 
+from delineate.jobs.monitor import RowMonitor
 from delineate.jobs.reaper import Reaper
 from delineate.jobs.table import Job, JobTable
-from delineate.jobs.worker import RowMonitor
 
 
 @pytest.fixture
