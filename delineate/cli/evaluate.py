@@ -260,7 +260,7 @@ def _table(evaluation: Evaluation, document: Mapping[str, Any]) -> Table:
     rows = {(row["structure"], row["metric"]): row for row in document["scores"]}
     table = Table(title=f"{evaluation.title}: {document['cases']['scored']} cases")
     table.add_column("structure")
-    for name in ("n", "missed", "invented", *(METRICS[metric].title for metric in metrics)):
+    for name in ("n", "missed", "invented", *metrics):
         table.add_column(name, justify="right")
     for structure in evaluation.columns.structures:
         known = [rows.get((structure, metric)) for metric in metrics]

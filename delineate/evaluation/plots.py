@@ -32,7 +32,7 @@ class Row:
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers from ``low`` to ``high``, at most about ``most``; both ends may be beyond."""
-    if not high > low:
+    if high - low <= max(1e-12, 1e-9 * max(abs(low), abs(high))):
         low, high = low - 0.5, high + 0.5
     rough = (high - low) / most
     size = 10.0 ** floor(log10(rough))

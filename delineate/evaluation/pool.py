@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -88,7 +89,7 @@ def _in_processes(
     Those that were in hand then, ``ahead`` for each process, have ``None``.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context) as pool:
+    with ProcessPoolExecutor(processes, context, _end_with_parent) as pool:
         waiting: dict[Future[list[Scored]], Sequence[Case]] = {}
         broken = False
         while waiting or (queue and not broken):
@@ -105,3 +106,15 @@ def _in_processes(
                 except BrokenProcessPool:
                     broken = True
                     yield chunk, None
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, however that went."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

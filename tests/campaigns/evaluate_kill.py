@@ -1,0 +1,145 @@
+"""Kill an evaluation at random points, run it again, and compare every byte that it leaves.
+
+Run as ``python -m tests.campaigns.evaluate_kill --kills 20``; the tests run a short form. Kills are
+SIGKILL to the process that the user started; its workers have to go by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from delineate.formats import nifti
+from delineate.imaging import Category, Grid, LabelMap
+
+PROGRAM = "from delineate.cli import main; import sys; main(sys.argv[1:])"
+
+
+@dataclass
+class Outcome:
+    """What a campaign counted."""
+
+    kills: int = 0
+    killed_while_running: int = 0
+    files: int = 0
+    different: int = 0
+    left_over: int = 0
+    survivors: int = 0
+    kept_at_kill: tuple[int, ...] = ()
+
+
+def campaign(root: Path, kills: int, cases: int, workers: int = 2, seed: int = 0) -> Outcome:
+    """Make cases, evaluate them once in peace, then kill and repeat ``kills`` times."""
+    chance, outcome = random.Random(seed), Outcome()
+    _cases(root, cases, seed)
+    began = time.monotonic()
+    _start(root, root / "whole", workers).wait()
+    seconds = time.monotonic() - began
+    expected = digests(root / "whole")
+    outcome.files = len(expected)
+    for number in range(kills):
+        out = root / f"killed-{number}"
+        process = _start(root, out, workers)
+        try:
+            process.wait(chance.uniform(0.1, 1.0) * seconds)
+        except subprocess.TimeoutExpired:
+            outcome.killed_while_running += 1
+        kept = len(list((out / "cases").glob("*.json"))) if (out / "cases").is_dir() else 0
+        outcome.kept_at_kill += (kept,)
+        family = _family(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        outcome.kills += 1
+        outcome.survivors += sum(not _gone(pid) for pid in family)
+        _start(root, out, workers).wait()
+        found = digests(out)
+        outcome.different += sum(found.get(name) != one for name, one in expected.items())
+        outcome.left_over += len(found.keys() - expected.keys())
+    return outcome
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of every file, hidden ones too, by its name within the folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _start(root: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PROGRAM, "evaluate", "prediction", "reference"]
+    command += ["--out", str(out), "--workers", str(workers), "--parquet"]
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _cases(root: Path, count: int, seed: int) -> None:
+    """Two balls and their neighbours, some missed, on 24 x 32 x 32 samples."""
+    random_ = np.random.default_rng(seed)
+    grid = Grid.regular((24, 32, 32), (2.0, 1.0, 1.0))
+    places = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), axis=-1)
+    names = {1: Category("liver"), 2: Category("spleen")}
+    for side in ("reference", "prediction"):
+        (root / side).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            array = np.zeros(grid.shape, np.uint8)
+            for label, centre in ((1, (12, 10, 10)), (2, (12, 22, 22))):
+                if random_.random() < 0.95:
+                    moved = centre + random_.normal(0, 1, 3)
+                    array[((places - moved) ** 2).sum(axis=-1) < 40] = label
+            nifti.write_labels(
+                LabelMap(array, grid, names), root / side / f"case{number:04}.nii.gz"
+            )
+
+
+def _family(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    tasks = Path(f"/proc/{pid}/task")
+    try:
+        lists = [(task / "children").read_text() for task in tasks.iterdir()]
+    except OSError:
+        return []
+    return [int(child) for one in lists for child in one.split()]
+
+
+def _gone(pid: int, seconds: float = 30.0) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)  # of ours, and the next run shall not meet it
+    return False
+
+
+def main() -> None:
+    """Run a campaign and print its counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--cases", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        outcome = campaign(Path(scratch), asked.kills, asked.cases, asked.workers, asked.seed)
+    for name, value in vars(outcome).items():
+        print(f"{name}: {value}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
