@@ -68,6 +68,11 @@ def _with_header(path: Path, image: Mapping[str, Any]) -> Path:
             f"expected {np.prod(expected)} samples of 8 bits, the {expected} of the series, got "
             f"{samples.size} bytes"
         )
+    if made_up := grid.shape[0] - len(np.unique(order[order >= 0])):
+        raise UploadError(
+            f"{made_up} slices of this image were interpolated and no viewer shows them, so that "
+            "labels would have gaps; send the label as a file with its place in space"
+        )
     labels = np.zeros(grid.shape, np.uint8)
     inside = order >= 0
     labels[order[inside]] = samples.reshape(expected)[inside]
