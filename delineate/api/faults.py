@@ -137,7 +137,8 @@ def answer(error: Exception) -> JSONResponse:
         return problem(503, "NotReady", "the database does not answer; try again in a moment")
     more: dict[str, Any] = {}
     if isinstance(error, SeriesChoiceError):
-        more["series"] = list(error.series)
+        # Without their descriptions: somebody's name may stand there.
+        more["series"] = [{**one, "description": ""} for one in error.series]
     if isinstance(error, RefusedUploadError):
         more["report"] = error.report
     told = problem(status_of(error), _title(error), str(error), **more)

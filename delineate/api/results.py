@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from delineate.api.access import Remover
 from delineate.api.faults import documented
+from delineate.api.identified import Whose, identified
 from delineate.api.images import samples_answer
 from delineate.api.jobs import Found
 from delineate.api.state import Service
@@ -44,9 +45,16 @@ Done = Annotated[Job, Depends(_done)]
         **documented(404, 409),
     },
 )
-def result(job: Done, request: Request, service: Service) -> FileResponse:
+async def result(
+    job: Done,
+    request: Request,
+    service: Service,
+    identity: Annotated[Whose, Query()] = "pseudonym",
+) -> FileResponse:
     """What was found."""
     path = service.store.of(job.tenant).attempt(job) / "delineation.json"
+    if identity == "original":
+        return await identified(request, job, path, service)
     headers = {"Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         path, headers["Content-Encoding"] = path.with_suffix(".json.gz"), "gzip"
@@ -142,6 +150,12 @@ class Drawn(BaseModel):
     segments: Literal["binary", "labelmap"] = "binary"
 
 
+class Wanted(Drawn):
+    """An export, and whose names stand in it."""
+
+    identity: Whose = "pseudonym"
+
+
 @router.get(
     "/jobs/{job_id}/exports/{format}",
     response_class=FileResponse,
@@ -153,12 +167,16 @@ class Drawn(BaseModel):
 async def export(
     job: Done,
     format: str,  # noqa: A002
-    drawn: Annotated[Drawn, Query()],
+    wanted: Annotated[Wanted, Query()],
+    request: Request,
     service: Service,
 ) -> FileResponse:
     """What was found, in another format."""
+    drawn = Drawn(**wanted.model_dump(exclude={"identity"}))
     folder = await made(job, format, drawn, service)
     path = next((folder / "file").iterdir())
+    if wanted.identity == "original":
+        return await identified(request, job, path, service)
     return FileResponse(path, filename=f"{job.id}-{path.name}")
 
 

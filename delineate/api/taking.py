@@ -215,7 +215,7 @@ def _refused(report: Mapping[str, Any]) -> RefusedUploadError:
         {"name": f"file {number}", "reason": one["reason"]}
         for number, one in enumerate(report["ignored"], start=1)
     ]
-    series = [{**one, "files": []} for one in series]
+    series = [{**one, "files": [], "description": ""} for one in series]
     return RefusedUploadError(
         f"{told}. {report['advice']}", {**report, "series": series, "ignored": nameless}
     )

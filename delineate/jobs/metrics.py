@@ -23,10 +23,13 @@ from prometheus_client.registry import Collector
 
 from delineate.jobs.job import jobs
 
-__all__ = ["FOLDER", "MEDIA_TYPE", "Stages", "attempt", "exposition", "memory", "request"]
+__all__ = ["MEDIA_TYPE", "Stages", "attempt", "exposition", "memory", "request"]
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+if _FOLDER:
+    Path(_FOLDER).mkdir(parents=True, exist_ok=True)  # before the first number is written there
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -105,7 +108,7 @@ def memory(process: str) -> None:
 
 def exposition(database: sa.Engine) -> bytes:
     """All numbers, as Prometheus reads them."""
-    if os.environ.get(FOLDER):
+    if _FOLDER:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         found = written(registry)

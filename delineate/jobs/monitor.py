@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from delineate.errors import StorageFullError
 from delineate.jobs.job import Job
+from delineate.jobs.metrics import Stages
 from delineate.jobs.table import JobTable
 from delineate.plugins.contract import Monitor
 
@@ -29,6 +30,7 @@ class RowMonitor(Monitor):
         self._latest: tuple[str, float] = ("starting", 0.0)
         self._ended = threading.Event()
         self._stop = threading.Event()
+        self._stages = Stages()
         self._thread = threading.Thread(target=self._tell, daemon=True, name="monitor")
 
     def __enter__(self) -> Self:
@@ -42,10 +44,12 @@ class RowMonitor(Monitor):
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
+        self._stages.end()
 
     def progress(self, fraction: float, stage: str = "") -> None:
         """See `Monitor`."""
         self._latest = (stage or self._latest[0], fraction)
+        self._stages.enter(self._latest[0])
 
     @property
     def cancelled(self) -> bool:

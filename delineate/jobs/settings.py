@@ -139,9 +139,17 @@ class Settings:
         """Folder of the locks that live workers hold."""
         return self.data / "workers"
 
+    @property
+    def metrics(self) -> Path:
+        """Folder into which the processes of this machine write their numbers."""
+        return self.data / "metrics"
+
     def to_environment(self) -> dict[str, str]:
-        """The variable through which child processes learn these settings."""
-        return {_VARIABLE: json.dumps({**asdict(self), "data": str(self.data.resolve())})}
+        """The variables through which child processes learn these settings."""
+        return {
+            _VARIABLE: json.dumps({**asdict(self), "data": str(self.data.resolve())}),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.metrics.resolve()),
+        }
 
     @classmethod
     def from_environment(cls) -> Settings:

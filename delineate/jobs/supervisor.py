@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -59,6 +60,7 @@ class Supervisor:
                 "or 0 for any that is free"
             ) from error
         self._socket.listen(1024)
+        shutil.rmtree(settings.metrics, ignore_errors=True)  # those of processes that are gone
         shown = f"[{address}]" if family == socket.AF_INET6 else address
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         module = [sys.executable, "-m"]

@@ -26,7 +26,7 @@ from delineate.errors import (
     UnavailableError,
 )
 from delineate.imaging import Image
-from delineate.jobs import dicom_results, engine
+from delineate.jobs import dicom_results, engine, metrics
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.liveness import Presence
@@ -73,13 +73,11 @@ class Worker:
         while (job := patiently(lambda: self._begin(turn, queue))) is not None:
             began = time.monotonic()
             error = self._attempt(job)
+            seconds, kind = time.monotonic() - began, type(error).__name__ if error else None
             facts = {"job": job.id, "detector": job.detector, "attempt": job.attempts}
-            log.info(
-                "attempt ended",
-                **facts,
-                error=type(error).__name__ if error else None,
-                seconds=round(time.monotonic() - began, 3),
-            )
+            log.info("attempt ended", **facts, error=kind, seconds=round(seconds, 3))
+            metrics.attempt(job.detector, kind or "done", seconds)
+            metrics.memory(self._name)
             if isinstance(error, DetectorCrashError):
                 self._crashed(job, error)
             if patiently(lambda j=job: self._table.overtaken(j)):  # type: ignore[misc]
