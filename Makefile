@@ -9,15 +9,18 @@ PIP_VERSION := 26.3
 LOCKED := -c requirements.lock --build-constraint requirements.lock
 BENCH := .bench
 BENCHMARKS := $(filter-out measure ct_case,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)))
+CAMPAIGNS := $(patsubst tests/campaigns/%.py,%,$(wildcard tests/campaigns/*.py))
+NO_DEPS := tests/nnunet-requirements.txt tests/monailabel-requirements.txt
 WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
 
-.PHONY: help demo test check lint types imports web-check bench clean lock system-packages
+.PHONY: help demo test check lint types imports web-check bench campaigns clean lock system-packages
 
 help:
 	@echo "make demo    install, start the service, segment a generated CT, open its page"
 	@echo "make test    install, run all tests"
 	@echo "make check   linters, types, import rules, front-end tests"
 	@echo "make bench   all benchmarks; make bench-NAME runs one of: $(BENCHMARKS)"
+	@echo "make campaigns   the long forms of the tests of endurance; make campaign-NAME runs one of: $(CAMPAIGNS)"
 	@echo "make clean   remove what was built"
 
 demo: $(VENV)/.runtime
@@ -48,6 +51,12 @@ bench: $(addprefix bench-,$(BENCHMARKS))
 bench-%: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/$*.py
 
+campaigns: $(addprefix campaign-,$(CAMPAIGNS))
+
+# CAMPAIGN_ARGS: what each takes is in its first lines.
+campaign-%: $(VENV)/.dev system-packages
+	$(BIN)/python -m tests.campaigns.$* $(CAMPAIGN_ARGS)
+
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "delineate needs Python 3.11 to 3.13, and $(PYTHON) is another: make PYTHON=python3.11 ..."; exit 1; }
@@ -60,9 +69,9 @@ $(VENV)/.runtime: $(VENV)/.python pyproject.toml requirements.lock hatch_build.p
 	$(BIN)/python -m pip install -q $(LOCKED) -e '.[all]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime tests/nnunet-requirements.txt
+$(VENV)/.dev: $(VENV)/.runtime $(NO_DEPS)
 	$(BIN)/python -m pip install -q $(LOCKED) -e '.[dev]' -e examples/bright-spots -e examples/classify -e examples/restore
-	$(BIN)/python -m pip install -q --no-deps -r tests/nnunet-requirements.txt
+	$(BIN)/python -m pip install -q --no-deps $(addprefix -r ,$(NO_DEPS))
 	@touch $@
 
 # Peers are compared with, never needed: they live in an environment of their own.
@@ -74,11 +83,13 @@ $(BENCH)/.installed: $(VENV)/.python pyproject.toml requirements.lock benchmarks
 	$(BENCH)/bin/python -m pip install -q --no-deps -r tests/nnunet-requirements.txt
 	@touch $@
 
-# Debian packages that some tests need: a browser, and a judge of DICOM objects.
+# Debian packages that some tests need: a browser, a judge of DICOM objects, a database, a PACS.
 system-packages:
 	@missing=; \
 	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || missing="chromium"; \
 	command -v dciodvfy >/dev/null 2>&1 || missing="$$missing dicom3tools"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	ls /usr/share/orthanc/plugins/*DicomWeb* >/dev/null 2>&1 || missing="$$missing orthanc orthanc-dicomweb"; \
 	[ -z "$$missing" ] || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
