@@ -1,16 +1,16 @@
 """F1 and count error of `pests.count`: by cross-validation, on new generated traps, on the bees.
 
-``python benchmarks/counting.py`` scores the model that ships, by the public road with its tiles,
-and repeats what cross-validation said when it was trained. ``--train RUN`` trains the folds and
-the model anew (`delineate train-points`, with the options of the model that ships) and reports
-those; hours on a processor, minutes on a graphics card. The bees lie in ``../shared/data``.
+``python benchmarks/counting.py`` scores the models that ship, by the public road with its tiles
+and its choice between them, and repeats what was measured on pictures kept back when they were
+trained. ``--train RUN`` trains the folds and the model of scenes anew (`delineate train-points`,
+with the options of the one that ships, beginning with the one of cards) and reports those; an hour
+on a processor, minutes on a graphics card. The bees lie in ``../shared/data``.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from delineate import Image, delineate, formats
 from delineate.detectors.counting.calibrate import scores
 from delineate.detectors.counting.matching import Tally, matched
-from delineate.detectors.counting.pests import MODEL
+from delineate.detectors.counting.pests import MODELS
 from delineate.detectors.counting.pictures import read_folder
 from delineate.detectors.counting.plan import Options
 from delineate.detectors.counting.training import train_points
@@ -60,10 +60,9 @@ def on_bees() -> Iterable[Tally]:
 
 
 def trained(run: Path, workers: int, parallel: int) -> Model:
-    """Train as the model that ships was."""
-    stored = read_model(MODEL).training["options"]
-    known = {each.name for each in fields(Options)}
-    options = Options(**{key: value for key, value in stored.items() if key in known})
+    """Train as the model of scenes was."""
+    stored = read_model(MODELS["scene"]).training["options"]
+    options = Options(**stored | {"base": str(MODELS["card"])})
     return train_points(BEES, run, options, workers=workers, parallel=parallel)
 
 
@@ -76,19 +75,19 @@ def main() -> None:
     asked = parser.parse_args()
     figures: dict[str, Any] = {}
     if asked.train is not None:
-        model = trained(asked.train, asked.workers, asked.parallel)
+        models = {"scene": trained(asked.train, asked.workers, asked.parallel)}
     else:
-        model = read_model(MODEL)
+        models = {surface: read_model(folder) for surface, folder in MODELS.items()}
         for card in CARDS:
             told = scores(list(on_traps(card)))
             figures |= {f"new traps, {card}: {key}": told[key] for key in ("f1", "count_error")}
         if BEES.is_dir():
             told = scores(list(on_bees()))
             figures |= {f"bees (training data): {key}": told[key] for key in TOLD}
-    for name in ("validation", "generated"):
-        told = model.metrics.get(name, {})
-        figures |= {f"cross-validation, {name}: {key}": told[key] for key in TOLD if key in told}
-    figures["weights"] = model.weights[0].sha256[:12]
+    for surface, model in models.items():
+        told = model.metrics["validation"]
+        figures |= {f"{surface}, kept back: {key}": told[key] for key in TOLD}
+        figures[f"{surface}, weights"] = model.weights[0].sha256[:12]
     report("counting", figures, {})
 
 

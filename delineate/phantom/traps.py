@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from delineate.imaging import Grid, Image
 from delineate.phantom.trap_cards import card, cloud, litter
 from delineate.phantom.trap_insects import KINDS, insect
 
-__all__ = ["Trap", "trap"]
+__all__ = ["Trap", "trap", "write_traps"]
 
 Array = NDArray[np.float32]
 
@@ -161,3 +163,23 @@ def _photographed(canvas: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
         values = ndimage.gaussian_filter(values, (sigma, sigma, 0))
     values += rng.standard_normal(values.shape, np.float32) * np.float32(rng.uniform(0, 0.03))
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def write_traps(
+    folder: Path | str, count: int, shape: tuple[int, int] = (384, 384), seed: int = 0
+) -> None:
+    """Write traps of consecutive seeds as PNG, and `points.csv` with image, x_px, y_px, size_px."""
+    from PIL import Image as Pillow
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "points.csv").open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream)
+        table.writerow(("image", "x_px", "y_px", "size_px"))
+        for number in range(seed, seed + count):
+            made, path = trap(number, shape), folder / f"trap_{number:06d}.png"
+            Pillow.fromarray(made.image.array[0]).save(path)
+            table.writerows(
+                (path.name, column, row, round(float(length), 2))
+                for (_, row, column), length in zip(made.points, made.lengths, strict=True)
+            )

@@ -81,17 +81,21 @@ def test_what_is_kept_is_apart_and_nothing_else_is_dropped(fine, coarse, reach) 
         assert (np.hypot(*(others[:, :2] - one[:2]).T) > reach).all()
     for one in every:
         gaps = np.hypot(*(kept[:, :2] - one[:2]).T)
-        assert (gaps[kept[:, 2] >= one[2]] <= 2 * reach).any()  # itself, or what is higher
+        high = kept[:, 2] >= 0.75 * one[2]
+        assert (gaps[high] <= 2 * reach).any()  # itself, or what stands for it
 
 
 def test_a_thing_seen_at_two_sizes_counts_once_by_hand() -> None:
-    """Fine peaks at 10 and 14; the coarse map, reach 6, saw one at 12 and one more at 40."""
-    fine = np.array([[10.0, 0, 0.9], [14.0, 0, 0.8]])
-    coarse = np.array([[12.0, 0, 0.7], [40.0, 0, 0.6]])
+    """Fine peaks at 10, 14 and 70; the coarse map, reach 6, saw them at 12 and 71, and one at 40.
+
+    At 12 it is not clearly higher than the two that it would stand for; at 71 it is.
+    """
+    fine = np.array([[14.0, 0, 0.8], [10.0, 0, 0.6], [70.0, 0, 0.5]])
+    coarse = np.array([[12.0, 0, 0.9], [71.0, 0, 0.85], [40.0, 0, 0.7]])
 
     kept = apart([fine, coarse], [3.0, 6.0])
 
-    np.testing.assert_array_equal(kept, [[10, 0, 0.9], [14, 0, 0.8], [40, 0, 0.6]])
+    np.testing.assert_array_equal(kept, [[71, 0, 0.85], [14, 0, 0.8], [40, 0, 0.7], [10, 0, 0.6]])
 
 
 @given(points, points, st.floats(1, 20))
@@ -155,17 +159,28 @@ def test_scores_by_hand() -> None:
     assert low <= told["f1"] <= high
 
 
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(-8, 8)), min_size=1, max_size=9))
+def test_no_map_has_less_loss_than_the_target_itself(samples: list[tuple[float, float]]) -> None:
+    target, logits = torch.tensor(samples).T.reshape(2, 1, 1, 1, -1)
+    weight = torch.ones_like(target)
+
+    least = point_loss(torch.logit(target, eps=1e-6), target, weight)
+
+    assert abs(float(least)) < 1e-3
+    assert point_loss(logits, target, weight) >= least - 1e-3
+
+
 def test_the_loss_is_least_for_a_map_that_is_right() -> None:
     target = torch.zeros(1, 1, 9, 9)
     target[0, 0, 4, 4] = 1
     weight = torch.ones(1, 1, 9, 9)
     right = torch.where(target == 1, 9.0, -9.0)
 
-    assert point_loss(right, target, weight) < 1e-3
+    assert point_loss(right, target, weight) < 0.02
     for row, column in ((4, 4), (0, 0)):
         wrong = right.clone()
         wrong[0, 0, row, column] *= -1
         assert point_loss(wrong, target, weight) > 1
         weight[0, 0, row, column] = 0
-        assert point_loss(wrong, target, weight) < 1e-3
+        assert point_loss(wrong, target, weight) < 0.02
         weight[0, 0, row, column] = 1

@@ -14,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from delineate.cli import application
 from delineate.detectors.counting import training
+from delineate.detectors.counting.network import first_weights, untrained
 from delineate.detectors.counting.plan import Options, splits
 from delineate.detectors.counting.training import train_points
 from delineate.errors import InputError, OptionError
@@ -140,6 +143,21 @@ def test_without_a_picture_kept_back_nothing_is_said_to_be_measured(
 
     assert "count_error" not in model.settings
     assert "Not measured" in (model.folder / "README.md").read_text()
+
+
+def test_a_run_begins_with_the_weights_of_another_model(data: Path, tmp_path: Path) -> None:
+    base = train_points(data, tmp_path / "base", SMALL, workers=0)
+    options = replace(SMALL, base=str(base.folder))
+    model = untrained(tmp_path / "other", options, ("object",), 10.0)
+
+    network = first_weights(model, options)
+
+    stored = load_file(base.folder / base.weights[0].name)
+    assert all(torch.equal(value, stored[name]) for name, value in network.state_dict().items())
+    with pytest.raises(
+        InputError, match=r"channels \[4, 8\] to begin with, got UNet of \[4, 8, 8\]"
+    ):
+        train_points(data, tmp_path / "odd", replace(options, channels=(4, 8)), workers=0)
 
 
 @pytest.mark.parametrize(

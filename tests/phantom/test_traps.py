@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from delineate.phantom.cells import cells, write_cells
 from delineate.phantom.trap_insects import KINDS, insect
-from delineate.phantom.traps import trap
+from delineate.phantom.traps import trap, write_traps
 
 SHAPE = (160, 200)
 
@@ -89,3 +90,16 @@ def test_cells_are_written_with_their_points(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["cells_00.png", "cells_01.png"]
     points = [(float(r["y_px"]), float(r["x_px"])) for r in rows if r["image"] == "cells_01.png"]
     np.testing.assert_array_equal(points, cells(4001)[1])
+
+
+def test_traps_are_written_with_their_points_and_lengths(tmp_path: Path) -> None:
+    write_traps(tmp_path, 2, (64, 96), seed=6)
+    with (tmp_path / "points.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["image"] == "trap_000007.png"]
+
+    made = trap(7, (64, 96))
+    with Image.open(tmp_path / "trap_000007.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), made.image.array[0])
+    points = [(float(row["y_px"]), float(row["x_px"])) for row in rows]
+    np.testing.assert_array_equal(points, made.points[:, 1:])
+    np.testing.assert_allclose([float(row["size_px"]) for row in rows], made.lengths, atol=0.01)

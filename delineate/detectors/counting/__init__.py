@@ -14,36 +14,43 @@ from delineate.plugins import CountError, DetectorSpec, Wants, Weights
 
 __all__ = ["spec"]
 
-_SHIPPED = json.loads(
-    (Path(__file__).parent / "models" / "pests_count" / "model.json").read_text(encoding="utf-8")
-)
-_TILE = _SHIPPED["tiles"]["shape"]
+_MODELS = {
+    name: json.loads(
+        (Path(__file__).parent / "models" / name / "model.json").read_text(encoding="utf-8")
+    )
+    for name in ("pests_cards", "pests_scenes")
+}
+_TILE = _MODELS["pests_scenes"]["tiles"]["shape"]
+_ERRORS = [each["settings"]["count_error"] for each in _MODELS.values()]
 
 spec = DetectorSpec(
     id="pests.count",
     title="Small animals on traps and photographs, counted",
     factory="delineate.detectors.counting.pests:PestCounter",
-    version=_SHIPPED["version"],
+    version="2",
     task="counting",
     wants=Wants(
         modalities=("photo",),
         dimensions=2,
         channels=3,
         tile=(_TILE[0], _TILE[1], _TILE[2]),
-        overlap=round(_SHIPPED["tiles"]["overlap"] * _TILE[1]),
+        overlap=round(_MODELS["pests_scenes"]["tiles"]["overlap"] * _TILE[1]),
     ),
     gives="instances",
     categories=(INSECT, MOTH, FLY, THRIPS),
     options=PestOptions,
-    weights=(
+    weights=tuple(
         Weights(
-            name="pests_count/weights.safetensors",
-            sha256=_SHIPPED["weights"][0]["sha256"],
-            licence=_SHIPPED["licence"],
-        ),
+            name=f"{name}/weights.safetensors",
+            sha256=model["weights"][0]["sha256"],
+            licence=model["licence"],
+        )
+        for name, model in _MODELS.items()
     ),
     memory_mb=1200,
     memory_bytes_per_sample=480.0,
-    count_error=CountError(**_SHIPPED["settings"]["count_error"]),
-    intended_use=_SHIPPED["intended_use"],
+    count_error=CountError(
+        **{name: max(error[name] for error in _ERRORS) for name in ("per_item", "relative")}
+    ),
+    intended_use="Counting small animals on sticky traps and cards, and bees before a hive.",
 )

@@ -15,6 +15,9 @@ __all__ = ["train_points"]
 def train_points(
     data: Annotated[Path, typer.Argument(help="Folder of pictures with points.csv.")],
     out: Annotated[Path, typer.Argument(help="Folder of the run; a run that is there goes on.")],
+    base: Annotated[
+        Path | None, typer.Option("--from", help="Model folder whose weights to begin with.")
+    ] = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="Pictures without a point have nothing on them.")
     ] = False,
@@ -27,7 +30,7 @@ def train_points(
     ] = None,
     zoom: Annotated[
         float, typer.Option(min=1, help="Things may be so many times larger or smaller.")
-    ] = 1.5,
+    ] = 1.25,
     levels: Annotated[
         int, typer.Option(min=1, max=4, help="Look also at a half, a quarter ... of the size.")
     ] = 1,
@@ -36,12 +39,12 @@ def train_points(
         float, typer.Option(min=0, max=0.9, help="Share of the pictures kept back; not with folds.")
     ] = 0.2,
     traps: Annotated[int, typer.Option(min=0, help="Learn from generated traps as well.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 1500,
-    batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 16,
-    patch: Annotated[int, typer.Option(min=32, help="Rows and columns of a patch.")] = 160,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 3000,
+    batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 12,
+    patch: Annotated[int, typer.Option(min=32, help="Rows and columns of a patch.")] = 96,
     channels: Annotated[
         str, typer.Option(help="Width of each level of the network.")
-    ] = "12,24,48,64,96,128",
+    ] = "32,64,96,128",
     learning_rate: Annotated[float, typer.Option(min=0)] = 2e-3,
     seed: Annotated[int, typer.Option(min=0, help="Decides all that is drawn.")] = 1,
     name: Annotated[str | None, typer.Option(help="Of the model. [that of OUT]")] = None,
@@ -73,6 +76,7 @@ def train_points(
         validation=validation,
         folds=folds,
         traps=traps,
+        base=None if base is None else str(base),
         name=name or out.resolve().name.lower().replace("_", "-").replace(" ", "-"),
         title=title,
         licence=licence,

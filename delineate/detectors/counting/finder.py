@@ -47,7 +47,7 @@ class PointSettings:
     """
 
     size_px: float
-    sigma: float = 0.25
+    sigma: float = 0.2
     threshold: float = 0.3
     distance: float = 2.5
     levels: int = 1

@@ -14,6 +14,11 @@ __all__ = ["PestOptions"]
 class PestOptions(PointOptions):
     """Options of `pests.count`."""
 
+    surface: Literal["auto", "card", "scene"] = Field(
+        default="auto",
+        description="card: they lie on a card, a trap or a sheet of one colour. scene: before "
+        "anything else. auto: a card is where half of the picture has one colour.",
+    )
     classes: Literal["none", "size"] = Field(
         default="none",
         description="none: all are called insect. size: moth, fly or thrips by length, for which "

@@ -47,21 +47,24 @@ class Recipe:
         larger nothing is said; others count as background.
     pointed
         How often a patch is placed on a point.
+    relit
+        How often it is seen by another camera in another light.
     pasted
         How often things of other pictures are pasted in.
     made
         How often a patch is of the pictures that were made, where there are some.
     """
 
-    side: int = 160
+    side: int = 96
     kinds: int = 1
-    zoom: float = 1.5
-    sigma: float = 0.25
+    zoom: float = 1.25
+    sigma: float = 0.2
     smallest: float = 0.0
     largest: float = inf
     pointed: float = 0.7
-    pasted: float = 0.4
-    made: float = 0.5
+    relit: float = 0.35
+    pasted: float = 0.2
+    made: float = 0.2
 
 
 def normalised(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -162,8 +165,9 @@ class PointPatches:
                 kinds = np.append(kinds, sticker.kind)
                 lengths = np.append(lengths, sticker.size * larger)
         target, weight = target_of(points, kinds, lengths, recipe)
-        values = self._mixed(values, rng)
-        values = relit(values, rng) * 2 - 1
+        if rng.random() < recipe.relit:
+            values = relit(self._mixed(values, rng), rng)
+        values = values * 2 - 1
         weight *= inside
         return (
             torch.from_numpy(values)[:, None],
@@ -213,23 +217,33 @@ def _seen(
     Pixels that are smaller than the patch's are averaged in blocks first.
     """
     steps = np.arange(side) - (side - 1) / 2
-    offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1)
-    places = offsets @ matrix.T + centre
-    low = np.maximum(np.floor(places.min(axis=(0, 1))).astype(int) - 2, 0)
-    high = np.minimum(np.ceil(places.max(axis=(0, 1))).astype(int) + 3, pixels.shape[:2])
-    within = (places > -0.5) & (places < np.array(pixels.shape[:2]) - 0.5)
-    inside = within[..., 0] & within[..., 1]
+    corners = np.array([(a, b) for a in steps[[0, -1]] for b in steps[[0, -1]]]) @ matrix.T + centre
+    low = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
+    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 3, pixels.shape[:2])
+    # Where each pixel of the patch lies: rows and columns of the picture, counted from `low`.
+    places = [
+        (matrix[axis, 0] * steps[:, None] + (matrix[axis, 1] * steps + centre[axis])).astype(
+            np.float32
+        )
+        for axis in (0, 1)
+    ]
+    inside = np.ones((side, side), bool)
+    for place, count in zip(places, pixels.shape, strict=False):
+        inside &= (place > -0.5) & (place < count - 0.5)
     if (high - low < 1).any():
         return np.zeros((3, side, side), np.float32), inside
     part = torch.from_numpy(pixels[low[0] : high[0], low[1] : high[1]].astype(np.float32))
     source = part.permute(2, 0, 1)[None] / 255
-    local = places - low
+    local = [place - np.float32(first) for place, first in zip(places, low, strict=True)]
     block = int(abs(np.linalg.det(matrix)) ** 0.5 + 0.3)
     if block > 1:
         source = F.avg_pool2d(source, block, ceil_mode=True, count_include_pad=False)
-        local = (local - (block - 1) / 2) / block
+        local = [(place - (block - 1) / 2) / block for place in local]
     # Fractions of the half-extent, columns first, as grid_sample wants them.
-    extent = np.maximum(np.array(source.shape[2:]) - 1, 1)
-    grid = torch.from_numpy((local / extent * 2 - 1)[..., ::-1].astype(np.float32).copy())
+    fractions = [
+        place / max(count - 1, 1) * 2 - 1
+        for place, count in zip(local, source.shape[2:], strict=True)
+    ]
+    grid = torch.from_numpy(np.stack(fractions[::-1], axis=-1).astype(np.float32, copy=False))
     seen = F.grid_sample(source, grid[None], padding_mode="border", align_corners=True)
     return seen[0].numpy(), inside

@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 __all__ = ["apart", "local_maxima"]
 
 _HALF = 1e-6  # keeps logarithms finite
+_COARSE = 0.75  # what the height of a peak is worth that is not of the finest map
 
 
 def local_maxima(heat: NDArray[Any], threshold: float, distance: float) -> NDArray[np.float64]:
@@ -59,6 +60,9 @@ def local_maxima(heat: NDArray[Any], threshold: float, distance: float) -> NDArr
 def apart(found: Sequence[NDArray[np.float64]], reaches: Sequence[float]) -> NDArray[np.float64]:
     """Put peaks of several maps of one picture together, so that none is there twice.
 
+    In a heap all peaks are about as high, and one of a coarse map reaches over several of a finer
+    one: it stands for them only if it is clearly higher, by a third.
+
     Parameters
     ----------
     found
@@ -70,11 +74,13 @@ def apart(found: Sequence[NDArray[np.float64]], reaches: Sequence[float]) -> NDA
     Returns
     -------
     ndarray
-        ``(n, 3)``, the highest first: of two that are the same thing the higher one.
+        ``(n, 3)``, the highest first: of two that are the same thing the higher one, where one of
+        a coarse map counts by three quarters of its height.
     """
     points = np.concatenate([np.empty((0, 3)), *found])
     reach = np.repeat(np.asarray(reaches, float), [len(each) for each in found])
-    order = np.argsort(-points[:, 2], kind="stable")
+    worth = points[:, 2] * np.where(reach > min(reaches), _COARSE, 1.0)
+    order = np.argsort(-worth, kind="stable")
     points, reach = points[order], reach[order]
     kept = np.ones(len(points), bool)
     if len(points) < 2:
@@ -84,4 +90,5 @@ def apart(found: Sequence[NDArray[np.float64]], reaches: Sequence[float]) -> NDA
     close = pairs[gap <= np.maximum(reach[pairs[:, 0]], reach[pairs[:, 1]])]
     for higher, lower in close[np.lexsort((close[:, 1], close[:, 0]))].tolist():
         kept[lower] &= not kept[higher]
-    return points[kept]
+    points = points[kept]
+    return points[np.argsort(-points[:, 2], kind="stable")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from delineate.detectors.counting.background import is_plain
 from delineate.detectors.counting.categories import FLY, INSECT, MOTH, THRIPS
 from delineate.detectors.counting.detector import PointDetector
 from delineate.detectors.counting.extent import lengths
@@ -15,28 +16,23 @@ from delineate.detectors.counting.pictures import as_rgb
 from delineate.errors import OptionError, UnsuitableImageError
 from delineate.imaging import Category, Grid, Image
 from delineate.plugins import Detection, Instances
-from delineate.segmentation.options import PointOptions
 
-__all__ = ["MODEL", "PestCounter"]
+__all__ = ["MODELS", "PestCounter"]
 
-MODEL = Path(__file__).parent / "models" / "pests_count"
+_FOLDER = Path(__file__).parent / "models"
+MODELS = {"card": _FOLDER / "pests_cards", "scene": _FOLDER / "pests_scenes"}
+"""Model folders by what the animals lie on; each finds points of one category."""
 
 _REACH_MM = 1.5  # times the length from where on one is a moth
 
 
-class PestCounter(PointDetector):
-    """Counts small animals.
+class PestCounter:
+    """Counts small animals, with one model for cards and one for all else."""
 
-    Parameters
-    ----------
-    folder
-        Of a model that finds points of one category.
-    """
+    def __init__(self) -> None:
+        self._counters = {surface: PointDetector(folder) for surface, folder in MODELS.items()}
 
-    def __init__(self, folder: str | Path = MODEL) -> None:
-        super().__init__(folder)
-
-    def detect(self, image: Image, options: PointOptions) -> Detection:
+    def detect(self, image: Image, options: PestOptions) -> Detection:
         """Find the animals; see `PointDetector.detect`.
 
         Raises
@@ -44,8 +40,10 @@ class PestCounter(PointDetector):
         UnsuitableImageError
             If classes are asked for and the scale is not known.
         """
-        assert isinstance(options, PestOptions)
-        detection = super().detect(image, options)
+        surface = options.surface
+        if surface == "auto":
+            surface = "card" if is_plain(as_rgb(image)) else "scene"
+        detection = self._counters[surface].detect(image, options)
         output = detection.output
         assert isinstance(output, Instances)
         if options.classes == "none":

@@ -27,8 +27,8 @@ class Options:
     side
         Rows and columns of a patch.
     channels
-        Width of the network at each level: the first two at full size, each other at half of the
-        one before.
+        Width of the network at each level: the first at half of a picture's rows and columns, each
+        other at half of those before.
     zoom
         Patches are enlarged and shrunk by up to this factor.
     levels
@@ -43,23 +43,26 @@ class Options:
         Parts of the pictures, each of which is kept back once; 0: none.
     traps
         Generated traps to learn from besides.
+    base
+        Folder of a model with the same network whose weights to begin with; ``None``: from nothing.
     name, title, licence
         Of the model.
     """
 
-    steps: int = 1500
-    batch: int = 16
+    steps: int = 3000
+    batch: int = 12
     learning_rate: float = 2e-3
     seed: int = 1
-    side: int = 160
-    channels: tuple[int, ...] = (12, 24, 48, 64, 96, 128)
-    zoom: float = 1.5
+    side: int = 96
+    channels: tuple[int, ...] = (32, 64, 96, 128)
+    zoom: float = 1.25
     levels: int = 1
     size_px: float | None = None
     within_px: float | None = None
     validation: float = 0.2
     folds: int = 0
     traps: int = 0
+    base: str | None = None
     checkpoint_every: int = 50
     name: str = "points"
     title: str = ""
@@ -71,7 +74,7 @@ class Options:
                 "expected a zoom of 1 or more, 1 to 4 levels and two channels or more, got "
                 f"{self.zoom}, {self.levels}, {self.channels}"
             )
-        halvings = len(self.channels) - 2
+        halvings = len(self.channels) - 1
         if self.side % 2**halvings or self.side < 32:
             raise OptionError(
                 f"expected a patch of 32 or more that can be halved {halvings} times, got "

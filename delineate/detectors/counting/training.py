@@ -5,13 +5,10 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import nn
 
 from delineate.detectors.counting.calibrate import (
     THRESHOLDS,
@@ -25,26 +22,21 @@ from delineate.detectors.counting.finder import Finder, PointSettings
 from delineate.detectors.counting.loss import point_loss
 from delineate.detectors.counting.made import made_pictures
 from delineate.detectors.counting.matching import Tally
+from delineate.detectors.counting.network import fast_precision, first_weights, untrained
 from delineate.detectors.counting.patches import PointPatches, Recipe
 from delineate.detectors.counting.pictures import Picture, read_folder, usual_size
 from delineate.detectors.counting.plan import Options, Split, agreed, splits
-from delineate.imaging import Category
 from delineate.segmentation.backends.choose import pick_device
-from delineate.segmentation.intensity import Affine
-from delineate.segmentation.model import Model, Sampling, Tiles
-from delineate.segmentation.model_file import UNWRITTEN, describe_model, write_model
-from delineate.segmentation.structures import Structure
-from delineate.segmentation.training.precision import Precision
+from delineate.segmentation.model import Model
+from delineate.segmentation.model_file import describe_model, write_model
 from delineate.segmentation.training.schedule import Schedule
-from delineate.segmentation.training.trainer import fresh_network, train
+from delineate.segmentation.training.trainer import train
 
 __all__ = ["train_points"]
 
 PLAN, MADE, MODEL = "plan.json", "made", "model"
-_TILE, _OVERLAP = 1024, 0.2
 _SMALLEST, _LARGEST = 5.0, 48.0  # lengths that one map is for, where there are several
 _LEAST_HEIGHT = THRESHOLDS[0]
-_APART = 0.27  # of a thing's length: two peaks that are nearer are one thing
 _HELD_TRAPS, _FIRST_HELD = 32, 1_000_000
 
 Report = Callable[[str, int], None]
@@ -140,7 +132,7 @@ def _trained(
     pictures, names = read_folder(job.data, empty=job.empty, size=options.size_px)
     by_name = {each.name: each for each in pictures}
     made = made_pictures(job.made, _seeds(options))
-    model = _model(job.folder / MODEL, options, names, _usual(pictures, options))
+    model = untrained(job.folder / MODEL, options, names, _usual(pictures, options))
     recipe = _recipe(options, len(names))
     learned = [by_name[name] for name in job.split.training]
     patches = PointPatches(learned, made[: options.traps], recipe, options.seed)
@@ -149,19 +141,19 @@ def _trained(
         batch=options.batch,
         learning_rate=options.learning_rate,
         warmup=min(100, options.steps // 10 + 1),
-        cooldown=0.4,
-        average=0.99,
+        cooldown=0.6,
+        average=0.995,
         seed=options.seed,
         checkpoint_every=options.checkpoint_every,
     )
     network = train(
-        _fresh(model, options.seed),
+        first_weights(model, options),
         patches,
         schedule,
         job.folder,
         dimensions=2,
         workers=job.workers,
-        precision=Precision.of(pick_device(job.device)),
+        precision=fast_precision(job.device),
         objective=point_loss,
         report=lambda step, _loss: report(job.folder.name, step),
     )
@@ -169,15 +161,6 @@ def _trained(
     finder = Finder(model, job.device)
     held = [_judged(by_name[name], finder) for name in job.split.held]
     return model, held, [_judged(each, finder) for each in made[options.traps :]]
-
-
-def _fresh(model: Model, seed: int) -> nn.Module:
-    """A network that begins by finding nothing."""
-    network = fresh_network(model.network, dict(model.arguments), seed)
-    biases = [value for name, value in network.named_parameters() if name.endswith("bias")]
-    with torch.no_grad():
-        biases[-1].fill_(-3.0)
-    return network
 
 
 def _recipe(options: Options, kinds: int) -> Recipe:
@@ -193,47 +176,6 @@ def _recipe(options: Options, kinds: int) -> Recipe:
 
 def _usual(pictures: Sequence[Picture], options: Options) -> float:
     return usual_size(pictures) if options.size_px is None else options.size_px
-
-
-def _model(folder: Path, options: Options, names: Sequence[str], size: float) -> Model:
-    steps = (Affine(127.5, 127.5),)
-    return Model(
-        folder=folder,
-        name=options.name,
-        title=options.title or f"Counts {', '.join(names)}",
-        licence=options.licence,
-        intended_use="Counting on photographs like those it learned from.",
-        source="delineate train-points",
-        modality="photo",
-        finds="points",
-        settings=PointSettings(
-            size_px=round(size, 2),
-            distance=round(max(2.5, _APART * size), 2),
-            levels=options.levels,
-            zoom=options.zoom,
-        ).to_json(),
-        dimensions=2,
-        network="UNet",
-        arguments={
-            "spatial_dims": 2,
-            "in_channels": 3,
-            "out_channels": len(names),
-            "channels": list(options.channels),
-            "strides": [1, *[2] * (len(options.channels) - 2)],
-            "num_res_units": 2,
-            "norm": "batch",
-        },
-        weights=UNWRITTEN,
-        sampling=Sampling(orientation="", normalise="before"),
-        tiles=Tiles(shape=(1, _TILE, _TILE), overlap=_OVERLAP),
-        inputs=tuple((channel, steps) for channel in range(3)),
-        activation="sigmoid",
-        structures=tuple(
-            Structure(Category(name), 0.0, False, (-1e6, 1e6), False) for name in names
-        ),
-        mirror=(1, 2),
-        training={"steps": options.steps, "options": asdict(options)},
-    )
 
 
 def _judged(picture: Picture, finder: Finder) -> Judged:
