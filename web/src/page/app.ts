@@ -14,6 +14,7 @@ import {
 } from "../service/documents";
 import type { Gathered } from "../upload/gather";
 import { fill, h, icon, ICONS, sentence } from "./dom";
+import { loginPage } from "./login";
 import { downloads, failurePage, provenance, remarks } from "./outcome";
 import { Progress } from "./progress";
 import { type Request, setupPage } from "./setup";
@@ -21,7 +22,7 @@ import { acceptDrops, showInstalled, startPage } from "./start";
 import { readAddress, writeAddress } from "./store";
 import { Viewer } from "./viewer";
 
-type State = "idle" | "uploading" | "report" | "running" | "shown" | "error";
+type State = "login" | "idle" | "uploading" | "report" | "running" | "shown" | "error";
 
 const WARNING = "Not for diagnosis.";
 
@@ -29,6 +30,11 @@ export class App {
   readonly #content = h("div", { class: "content" });
   readonly #subject = h("span", { class: "subject" });
   readonly #banner = h("span", {}, "");
+  readonly #signOut = h(
+    "button",
+    { type: "button", hidden: true, "data-testid": "sign-out", on: { click: () => void this.#leaveSession() } },
+    "Sign out",
+  );
   #detectors: readonly Detector[] = [];
   /** What was uploaded or opened on this page, by id. */
   readonly #images = new Map<string, UploadedImage>();
@@ -51,12 +57,35 @@ export class App {
           this.#banner,
         ),
         again,
+        this.#signOut,
       ),
       this.#content,
     );
     acceptDrops((files) => void this.upload(files));
     window.addEventListener("hashchange", () => this.#visit());
     this.#visit();
+    client.getSession().then((who) => this.#signedIn(who), () => undefined);
+  }
+
+  #signedIn(who: client.Session): void {
+    this.#signOut.hidden = who.name === "local";
+    this.#signOut.title = `${who.name}, ${who.tenant}`;
+  }
+
+  async #leaveSession(): Promise<void> {
+    await client.closeSession().catch(() => undefined);
+    this.#signOut.hidden = true;
+    this.login();
+  }
+
+  /** Ask for a key, then go on to what the address says. */
+  login(): void {
+    this.#about("", "");
+    const enter = async (key: string) => {
+      this.#signedIn(await client.openSession(key));
+      this.#visit();
+    };
+    this.#enter("login", loginPage(enter));
   }
 
   /** Stop what is under way on the page and show something else. */
@@ -261,6 +290,7 @@ export class App {
 
   /** Tell what went wrong and what can be done; with an image, another try is offered. */
   fail(error: unknown, image?: UploadedImage): void {
+    if (error instanceof ServiceError && error.status === 401) return this.login();
     this.#about("", "");
     const again = image && (() => this.#retry(image));
     this.#enter("error", failurePage(error, () => this.idle(), again));

@@ -49,6 +49,21 @@ async function json<T>(path: string, init?: RequestInit): Promise<T> {
 
 const at = (...parts: string[]) => ["v1", ...parts.map(encodeURIComponent)].join("/");
 
+/** Who the service takes this browser for. */
+export interface Session {
+  readonly name: string;
+  readonly tenant: string;
+}
+
+export const getSession = () => json<Session>(at("session"));
+export const closeSession = () => call(at("session"), { method: "DELETE" });
+/** Hand over a key; the service answers with a cookie that no script can read. */
+export const openSession = (key: string) =>
+  json<Session>(at("session"), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ key: key.trim() }),
+  });
 export const getDetectors = () => json<Detector[]>(at("detectors"));
 export const getImage = (id: string) => json<UploadedImage>(at("images", id));
 export const getJob = (id: string) => json<Job>(at("jobs", id));
