@@ -60,7 +60,7 @@ def test_a_run_there_writes_the_files_of_a_run_here(running: Service, tmp_path: 
         document["provenance"]["options"].pop("template")
     assert first["findings"]
     assert first == second
-    for name in ("measurements.csv", "contours.geojson", "sheet.png", "exports.json"):
+    for name in ("measurements.csv", "contours.geojson", "sheet.png"):
         bytes_here = (tmp_path / "here" / name).read_bytes()
         assert bytes_here == (tmp_path / "there" / name).read_bytes(), name
     coco = [json.loads((tmp_path / one / "coco.json").read_text()) for one in ("here", "there")]
