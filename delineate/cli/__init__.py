@@ -13,11 +13,13 @@ from typing import Annotated
 import typer
 
 from delineate.cli import (
+    agree,
     batch,
     convert,
     demo,
     detectors,
     dicomweb,
+    doctor,
     evaluate,
     inspect,
     keys,
@@ -77,11 +79,13 @@ def application() -> typer.Typer:
     app.command("table")(table.table)
     app.command("evaluate")(evaluate.score)
     app.command("batch")(batch.batch)
+    app.command("agree")(agree.agree)
     app.command("serve")(serve.serve)
     app.command("worker")(serve.worker)
     app.command("purge")(purge.purge)
     app.add_typer(keys.keys, name="keys")
     app.command("audit")(keys.audit)
+    app.command("doctor")(doctor.doctor)
     app.command("demo")(demo.demo)
     app.add_typer(plugin.plugin, name="plugin")
     app.add_typer(dicomweb.dicomweb, name="dicomweb")

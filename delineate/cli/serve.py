@@ -13,7 +13,7 @@ import typer
 from delineate.cli.screen import output
 from delineate.errors import MissingExtraError
 
-__all__ = ["Config", "Data", "Database", "serve", "service_room", "worker"]
+__all__ = ["Config", "Data", "Database", "Storage", "serve", "service_room", "worker"]
 
 Config = Annotated[
     Path | None, typer.Option(help="TOML file of settings.", exists=True, dir_okay=False)
@@ -22,7 +22,7 @@ Database = Annotated[
     str | None, typer.Option(help="postgresql://...; SQLite in the data folder without.")
 ]
 Data = Annotated[Path | None, typer.Option(help="The service's folder.")]
-_Storage = Annotated[
+Storage = Annotated[
     str | None, typer.Option(help="s3://bucket/prefix or file:///folder, for several machines.")
 ]
 _Gpus = Annotated[int, typer.Option(help="Workers of the queue gpu, one a card.", min=0)]
@@ -40,7 +40,7 @@ def serve(
     gpus: _Gpus = 0,
     config: Config = None,
     database: Database = None,
-    storage: _Storage = None,
+    storage: Storage = None,
     public_host: Annotated[
         list[str] | None, typer.Option(help="Name that the service is called by; may be repeated.")
     ] = None,
@@ -90,7 +90,7 @@ def worker(
     data: Annotated[Path | None, typer.Option(help="Folder of this machine's own.")] = None,
     config: Config = None,
     database: Database = None,
-    storage: _Storage = None,
+    storage: Storage = None,
 ) -> None:
     """Work for a service, on this machine or another, until interrupted.
 
