@@ -161,7 +161,7 @@ def main() -> None:
         place = Path(scratch)
         os.environ["PYTHONPATH"] = install_detectors(place / "site")
         sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
-        small = series(place / "small", ct(40, 256))
+        small = series(place / "small", ct(60, 512))
         with service(place / "data", workers=WORKERS, database=asked.database) as running:
             figures["idle /healthz, s"] = statistics.median(
                 httpx.get(f"{running.url}/healthz").elapsed.total_seconds() for _ in range(20)

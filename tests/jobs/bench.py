@@ -34,6 +34,7 @@ class Bench:
         self.store = Store(settings).of("local")
         self.queue = engine.DurableQueue(self.database)
         self.image_id, self.series = self._image()
+        self.pid = 0  # of a worker that stays
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def worker(

@@ -36,6 +36,7 @@ def manned(odd_detectors: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         before = [one.submit() for _ in range(3)]
         worker = one.worker("worker-1")
         assert [one.wait(job_id).state for job_id in before] == ["done"] * 3
+        one.pid = worker.pid
         yield one
         assert worker.poll() is None
 
@@ -147,6 +148,16 @@ def test_a_crash_is_tried_once_more_and_then_told_with_its_cause(
     assert job.error_code == "DetectorCrashError"
     assert detector in str(job.error_message)
     assert manned.wait(good).state == "done"
+
+
+def test_a_worker_keeps_nothing_open_from_job_to_job(manned: Bench) -> None:
+    def descriptors() -> int:
+        return len(os.listdir(f"/proc/{manned.pid}/fd"))
+
+    before = descriptors()
+    assert {manned.wait(job_id).state for job_id in [manned.submit() for _ in range(6)]} == {"done"}
+
+    until(lambda: descriptors() <= before or None, seconds=20)
 
 
 def test_what_a_detector_refuses_is_not_tried_again(manned: Bench) -> None:
