@@ -23,6 +23,7 @@ __all__ = ["VERSION", "breaks", "document", "own", "text"]
 VERSION = "1.0"
 """Of the calls: the first number grows with what breaks clients, the second with what is new."""
 
+_OPERATIONS = ("/healthz", "/readyz", "/metrics")
 _PROBLEM = "#/components/schemas/Problem"
 
 Json = Mapping[str, Any]
@@ -53,7 +54,7 @@ def own(whole: Json) -> dict[str, Any]:
     paths = {
         path: calls
         for path, calls in whole["paths"].items()
-        if path.startswith("/v1/") or path.count("/") == 1
+        if path.startswith("/v1/") or path in _OPERATIONS
     }
     schemas = whole["components"]["schemas"]
     used: set[str] = set()
@@ -171,7 +172,10 @@ def _wider(old: Json, before: Json, new: Json, after: Json, where: str) -> Itera
 
 
 def _kind(before: Json, after: Json, where: str) -> Iterator[str]:
-    kinds = [one.get("type") or sorted(map(str, one.get("anyOf", ()))) for one in (before, after)]
+    kinds = [
+        one.get("type") or sorted(json.dumps(each, sort_keys=True) for each in one.get("anyOf", ()))
+        for one in (before, after)
+    ]
     if before and after and kinds[0] != kinds[1]:
         yield f"{where} is {kinds[1]}, was {kinds[0]}"
 
