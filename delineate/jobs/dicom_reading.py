@@ -124,6 +124,8 @@ def _fault(dataset: Dataset, cut: bool) -> dict[str, Any] | None:
             "reason": "its file meta names no transfer syntax",
             **known,
         }
+    if cut:
+        return {"code": _NOT_UNDERSTOOD, "reason": "its pixel data is cut short", **known}
     return None
 
 

@@ -15,7 +15,6 @@ from delineate.errors import UploadError
 __all__ = ["Body", "Parts", "Piece", "Sink", "blocks", "head", "length", "tail"]
 
 _BLOCK = 1 << 20
-_LONGEST_HEADERS = 1 << 14
 
 
 class Sink(Protocol):
@@ -41,7 +40,6 @@ class Parts:
         if not boundary or len(boundary) > 200:
             raise UploadError("the multipart body announces no boundary; let your client set it")
         self._name, self._value = bytearray(), bytearray()
-        self._taken = 0
         self._complete = False
         self.headers: list[dict[str, str]] = []
         self._parser = MultipartParser(
@@ -71,21 +69,13 @@ class Parts:
             raise UploadError("the multipart body breaks off before its end; send it again")
 
     def _begin(self) -> None:
-        self._taken = 0
         self.headers.append({})
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._bounded(end - start)
         self._name += data[start:end]
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._bounded(end - start)
         self._value += data[start:end]
-
-    def _bounded(self, more: int) -> None:
-        self._taken += more
-        if self._taken > _LONGEST_HEADERS:
-            raise UploadError(f"a part has headers of more than {_LONGEST_HEADERS} bytes")
 
     def _header_end(self) -> None:
         name = self._name.decode("latin-1").lower()

@@ -32,7 +32,7 @@ def orthanc(orthanc_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "storage"),
         "HttpPort": orthanc_port,
-        "RemoteAccessAllowed": False,  # Orthanc listens on loopback addresses only then
+        "RemoteAccessAllowed": False,  # answers this machine only
         "AuthenticationEnabled": False,
         "DicomServerEnabled": False,
         "Plugins": [str(PLUGIN)],

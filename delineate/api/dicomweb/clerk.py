@@ -96,7 +96,7 @@ class Clerk:
         for tenant, holder, holder_id in held:
             try:
                 if holder == "image":
-                    self._service.store.of(tenant).image(holder_id)
+                    self._service.store.of(tenant).document(holder_id)
                 else:
                     self._service.table.get(holder_id, tenant=tenant)
             except NotFoundError:
