@@ -15,9 +15,9 @@ from delineate.errors import OptionError
 from delineate.evaluation.case import Rules
 from delineate.evaluation.page_tables import headline, number
 from delineate.evaluation.report import write_report
+from delineate.evaluation.rules import Scoring
 from delineate.evaluation.run import Evaluation, evaluate
 from delineate.evaluation.score import METRICS
-from delineate.evaluation.scoring import Scoring
 from delineate.evaluation.summary import summary
 
 __all__ = [

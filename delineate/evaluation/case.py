@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from delineate.errors import OptionError
+from delineate.evaluation.rules import Scoring
 from delineate.evaluation.score import Score
-from delineate.evaluation.scoring import Scoring
 
 __all__ = ["Case", "Rules", "Scored", "Table"]
 

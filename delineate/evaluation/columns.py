@@ -39,7 +39,7 @@ class Columns:
     columns
         Structure by structure, in the order in which the cases name them.
     values
-        ``(case, column)``; NaN where there is no value.
+        ``(case, column)``; NaN where there is no value, and where a structure is absent.
     notes
         ``(case, column)``: place in ``("", missed, invented, absent)``; -1 where a case has no
         such score.
@@ -86,8 +86,10 @@ def unified(scored: Sequence[Scored]) -> list[Scored]:
     found = []
     for one in scored:
         called = _unified(dict.fromkeys(score.structure for score in one.scores), names, known)
-        scores = tuple(replace(score, structure=called[score.structure]) for score in one.scores)
-        found.append(replace(one, scores=scores))
+        if any(old != new for old, new in called.items()):
+            scores = (replace(score, structure=called[score.structure]) for score in one.scores)
+            one = replace(one, scores=tuple(scores))
+        found.append(one)
     return found
 
 
@@ -130,6 +132,7 @@ def columns_of(scored: Sequence[Scored]) -> Columns:
     for number, one in enumerate(good):
         for score in one.scores:
             place = places[score.structure, score.metric]
-            values[number, place] = score.value
+            if score.note != ABSENT:  # a volume of nothing would count in means else
+                values[number, place] = score.value
             notes[number, place] = _NOTES.index(score.note)
     return Columns(tuple(one.case for one in good), columns, values, notes)

@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 
 HEADLINE = ("dice", "nsd", "hd95", "assd")  # what is shown first, where it is there
 
-_MARGIN_MM, _LEAST_MM = 12.0, 60.0
+_MARGIN_MM, _LEAST_MM = 10.0, 36.0
 _MARGIN_PX, _MARGIN_SHARE = 8, 0.2
 
 
@@ -137,13 +137,11 @@ def _box_of(layer: LabelMap, name: str) -> tuple[NDArray[np.int64], NDArray[np.i
     label = _label(layer, name)
     if label > 65535:
         return None
-    slices = np.array([(plane == label).any() for plane in layer.array])
-    if not slices.any():
+    array = np.ascontiguousarray(layer.array)
+    places = np.flatnonzero((array.reshape(len(array), -1) == label).any(axis=1))
+    if not places.size:
         return None
-    places = np.flatnonzero(slices)
-    seen = np.zeros(layer.array.shape[1:], bool)
-    for plane in layer.array[places[0] : places[-1] + 1]:
-        seen |= plane == label
+    seen = (array[places[0] : places[-1] + 1] == label).any(axis=0)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     low = np.array([places[0], rows[0], columns[0]])
     return low, np.array([places[-1], rows[-1], columns[-1]]) + 1

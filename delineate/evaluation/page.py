@@ -50,6 +50,7 @@ def page(evaluation: Evaluation, document: Mapping[str, Any], worst: Sequence[Wo
     title = f"Evaluation of {evaluation.title}"
     body = joined(
         tag("h1", title),
+        tag("p", f"against {evaluation.reference_title}", class_="faint"),
         _cards(document),
         _rules(evaluation, document),
         requirements(document),
@@ -105,7 +106,7 @@ def _cards(document: Mapping[str, Any]) -> Markup:
     ]
     if document["requirements"]:
         bad = len(document["failing"])
-        text = "requirements fail, rows" if bad else "requirements hold"
+        text = "rows fail requirements" if bad else "requirements hold"
         number = bad or len(document["requirements"])
         cards.append(tag("div", tag("b", number), text, class_=f"card {'bad' if bad else 'good'}"))
     return tag("div", *cards, class_="cards")

@@ -61,14 +61,14 @@ def distribution_plots(columns: Columns, metrics: Sequence[str]) -> Markup:
             rows.append(Row(name, values[np.isfinite(values)], ", ".join(told)))
         plot = distributions(rows, columns.columns[places[0]].unit, METRICS[metric].title)
         if plot:
-            parts += [tag("h3", METRICS[metric].title), tag("figure", plot)]
+            parts.append(tag("figure", tag("h3", METRICS[metric].title), plot))
     if not parts:
         return joined()
     text = (
         "Each dot is a case. The box reaches from the 25th to the 75th percentile, its line is "
         "the median, the whiskers reach from the 5th to the 95th."
     )
-    return joined(tag("p", text, class_="faint"), *parts)
+    return joined(tag("p", text, class_="faint"), tag("div", *parts, class_="plots"))
 
 
 def worst_cases(worst: Sequence[WorstCase]) -> Markup:

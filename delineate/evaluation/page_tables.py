@@ -41,7 +41,8 @@ def number(value: float | None, unit: str) -> str:
         return "–"
     digits = 3 if unit == "1" else 2
     text = f"{value:.{digits}f}"
-    return f"{value:.3g}" if value and float(text) == 0 else text.replace("-", "−")
+    small = bool(value) and float(text) == 0
+    return (f"{value:.3g}" if small else text).replace("-", "−")
 
 
 def cell(content: object, kind: str | None = None) -> Markup:
@@ -52,9 +53,14 @@ def cell(content: object, kind: str | None = None) -> Markup:
 def table(
     heads: Sequence[object], rows: Iterable[Sequence[Markup]], last: Sequence[Markup] | None = None
 ) -> Markup:
-    """A table that scrolls where it is too wide; the first column is a name."""
-    header = [tag("th", head, class_="name" if not n else None) for n, head in enumerate(heads)]
-    body = [tag("tr", *row) for row in rows]
+    """A table that scrolls where it is too wide; heads stand as the cells below them do."""
+    listed = [list(row) for row in rows]
+    first = listed[0] if listed else [cell("", "name") for _ in heads]
+    header = [
+        tag("th", head, class_="name" if one.startswith("<td class=") else None)
+        for head, one in zip(heads, first, strict=True)
+    ]
+    body = [tag("tr", *row) for row in listed]
     if last:
         body.append(tag("tr", *last, class_="overall"))
     return tag(
@@ -80,7 +86,11 @@ def summary_table(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup
                 cell(structure or _WHOLE, "name"),
                 cell(cases),
                 *(
-                    cell(first[name] or "·", "bad" if first[name] and name != "absent" else None)
+                    cell(
+                        tag("span", first[name], class_="bad")
+                        if first[name] and name != "absent"
+                        else first[name] or "·"
+                    )
                     for name in ("missed", "invented", "absent")
                 ),
                 *(_mean(by.get((structure, metric))) for metric in metrics),
@@ -90,10 +100,17 @@ def summary_table(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup
     last = None
     if len(rows) > 1:
         empty = [cell("") for _ in range(4)]
-        means = [cell(number(overall.get(m, {}).get("mean"), "1")) for m in metrics]
+        units = {row["metric"]: row["unit"] for row in document["scores"]}
+        means = [
+            cell(_with_unit(overall.get(m, {}).get("mean"), units.get(m, "1"))) for m in metrics
+        ]
         last = [cell("mean of the structures", "name"), *empty, *means]
     heads = ("structure", "cases", "missed", "invented", "absent", *map(_head, metrics))
     return table(heads, rows, last) if rows else joined()
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return number(value, unit) + ("" if unit == "1" or value is None else f" {unit}")
 
 
 def _head(metric: str) -> str:
@@ -105,7 +122,7 @@ def _mean(row: Mapping[str, Any] | None) -> Markup:
     if row is None:
         return cell("–")
     unit = row["unit"]
-    text = number(row["mean"], unit) + ("" if unit == "1" or not row["n"] else f" {unit}")
+    text = _with_unit(row["mean"], unit)
     interval = f"[{number(row['low'], unit)}, {number(row['high'], unit)}]"
     lost = row["undefined"] - row["absent"]
     return cell(

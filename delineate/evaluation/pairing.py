@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from delineate.errors import InputError
 from delineate.imaging import Category, anatomy
@@ -29,11 +30,13 @@ class Pairing:
     alone: tuple[int, ...]
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A name without case, spaces and signs: ``"Lung-Lt"`` and ``"lung lt"`` are one."""
     return "".join(re.findall(r"[^\W_]+", name.casefold())) or name
 
 
+@lru_cache(maxsize=4096)
 def code_of(category: Category) -> str:
     """Code and side, SNOMED's old spelling brought to the new; empty if there is none.
 

@@ -17,7 +17,7 @@ __all__ = ["Row", "differences", "distributions", "ticks"]
 Array = NDArray[np.float64]
 
 _LABELS, _PLOT, _NOTES, _ROW, _TOP, _FOOT = 190, 470, 90, 26, 8, 34
-_DOT = 3.0
+_DOT = 4.0
 _SMALL, _SMALL_HIGH, _LEFT, _BOTTOM = 300, 200, 52, 34
 
 
@@ -151,7 +151,7 @@ def differences(first: Array, second: Array, limits: Limits, name: str, unit: st
     lows = [float(apart.min()), limits.lower, 0.0]
     highs = [float(apart.max()), limits.upper, 0.0]
     down, right = ticks(min(lows), max(highs), 5), ticks(float(mean.min()), float(mean.max()), 4)
-    wide, high = _SMALL - _LEFT - 10, _SMALL_HIGH - _BOTTOM - 24
+    wide, high = _SMALL - _LEFT - 18, _SMALL_HIGH - _BOTTOM - 24
 
     def x(value: float) -> float:
         return _LEFT + (value - right[0]) / (right[-1] - right[0]) * wide

@@ -25,8 +25,8 @@ class Evaluation:
 
     Parameters
     ----------
-    title, other_title
-        What was scored, and what it was compared with (empty if nothing).
+    title, reference_title, other_title
+        What was scored, against what, and what it was compared with (empty if nothing).
     cases
         Which cases, and what had no partner.
     rules
@@ -42,6 +42,7 @@ class Evaluation:
     """
 
     title: str
+    reference_title: str
     cases: Cases
     rules: Rules
     scored: tuple[Scored, ...]
@@ -148,6 +149,7 @@ def evaluate(
     titles = _titles(Path(prediction), Path(compare) if compare is not None else None)
     return Evaluation(
         title=titles[0],
+        reference_title=Path(reference or prediction).absolute().name,
         cases=cases,
         rules=rules,
         scored=tuple(first),

@@ -15,8 +15,9 @@ from delineate.evaluation.fingerprint import fingerprint
 from delineate.evaluation.pairing import paired, same
 from delineate.evaluation.reading import Side, aligned, read_sides
 from delineate.evaluation.results import Labels, Other
+from delineate.evaluation.rules import Scoring
 from delineate.evaluation.score import INVENTED, MISSED, Score
-from delineate.evaluation.scoring import Scoring, score
+from delineate.evaluation.scoring import score
 from delineate.imaging import Category, Grid, LabelMap
 from delineate.plugins.outputs import Classes, Field, Instances
 

@@ -38,6 +38,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     document = {
         "schema": SCHEMA,
         "title": evaluation.title,
+        "reference": evaluation.reference_title,
         "versions": _versions(),
         "layouts": {"prediction": cases.layouts[0], "reference": cases.layouts[1]},
         "rules": evaluation.rules.to_json(),

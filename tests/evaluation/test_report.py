@@ -206,6 +206,7 @@ def hostile(name: str) -> Evaluation:
     cases = tuple(Case(name=one.case, reference=Path("x"), groups={name: name}) for one in scored)
     return Evaluation(
         title=name,
+        reference_title=name,
         cases=Cases(cases=cases, without_reference=(name,), layouts=(name, name)),
         rules=Rules(renamed={name: name}),
         scored=scored,
@@ -273,7 +274,14 @@ def test_nothing_that_could_be_scored_is_still_a_report(tmp_path: Path) -> None:
     scored = (Scored(case="a", error="broken"),)
     cases = Cases(cases=(Case(name="a", reference=Path("x")),), layouts=("", ""))
     paths = write_report(
-        Evaluation(title="t", cases=cases, rules=RULES, scored=scored, columns=columns_of(scored)),
+        Evaluation(
+            title="t",
+            reference_title="r",
+            cases=cases,
+            rules=RULES,
+            scored=scored,
+            columns=columns_of(scored),
+        ),
         tmp_path,
     )
 

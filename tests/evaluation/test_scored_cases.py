@@ -315,3 +315,14 @@ def test_cases_may_call_one_structure_differently() -> None:
 
     assert found.structures == ("Lung-Lt", "GTV")
     np.testing.assert_array_equal(found.notes, [[0, -1], [0, 0], [-1, 0]])
+
+
+def test_a_structure_that_is_nowhere_is_in_no_mean_not_even_of_volumes(tmp_path: Path) -> None:
+    rules = Rules(scoring=Scoring(metrics=("dice", "volume_reference", "added_path_length")))
+    found = columns_of([scored(case(tmp_path, labels({1: LIVER}), labels({1: LIVER})), rules)])
+
+    places = [n for n, one in enumerate(found.columns) if one.structure == "spleen"]
+
+    assert len(places) == 3
+    assert np.isnan(found.values[0, places]).all()
+    assert [found.counts(place)["absent"] for place in places] == [1, 1, 1]
