@@ -15,6 +15,7 @@ from delineate.api.access import Principal, Reader, Runner
 from delineate.api.faults import documented
 from delineate.api.state import Service, State
 from delineate.errors import ConflictError, OptionError
+from delineate.jobs.lifeline import stopping
 from delineate.jobs.store import StoredImage
 from delineate.jobs.table import Job
 
@@ -185,12 +186,15 @@ def state(job: Found) -> dict[str, Any]:
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse, responses=documented(404))
 async def events(job: Found, service: Service) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events named ``job``, one for every change, until the job ends."""
+    """Server-sent events named ``job``, one for every change, until the job ends.
+
+    A service that stops ends the stream before; ask again.
+    """
     while True:
         told = job.to_json()
         yield ServerSentEvent(event="job", data=told)
         while job.to_json() == told:
-            if job.ended:
+            if job.ended or stopping.is_set():
                 return
             await asyncio.sleep(_LOOK_SECONDS)
             job = await run_in_threadpool(service.table.get, job.id, tenant=job.tenant)

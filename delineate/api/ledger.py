@@ -68,8 +68,9 @@ class Ledger:
     def read(self, deed: Deed, key: Deed) -> None:
         """Note a deed that only read; ``key`` says which are the same."""
         now = time.monotonic()
-        if now - self._seen.pop(key, -_SAME_SECONDS) < _SAME_SECONDS:
+        if now - self._seen.get(key, -_SAME_SECONDS) < _SAME_SECONDS:
             return
+        self._seen.pop(key, None)  # to the end: the oldest is forgotten first
         self._seen[key] = now
         if len(self._seen) > _MOST:
             self._seen.popitem(last=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import socket
 
-from delineate.errors import InputError
+from delineate.errors import InputError, MissingExtraError
 from delineate.jobs.settings import Settings
 
-__all__ = ["address_of", "demand_door"]
+__all__ = ["address_of", "demand_door", "demand_extras"]
 
 
 def address_of(host: str) -> str:
@@ -35,6 +36,27 @@ def demand_door(host: str, settings: Settings) -> str:
         "read every image; make one with 'delineate keys add NAME' for the same --data or "
         "--database, or name an issuer of tokens with --oidc, or listen on 127.0.0.1"
     )
+
+
+def demand_extras(settings: Settings) -> None:
+    """Raise unless the packages are installed that these settings ask for.
+
+    Raises
+    ------
+    MissingExtraError
+        Names the extra.
+    """
+    wanted = {
+        "deidentify": ("cryptography", "dicomanonymizer") if settings.deidentify != "off" else (),
+        "oidc": ("joserfc",) if settings.oidc else (),
+    }
+    for extra, packages in wanted.items():
+        for package in packages:
+            if importlib.util.find_spec(package) is None:
+                raise MissingExtraError(
+                    f"the setting {extra!r} needs the package {package}; install it with: "
+                    f"pip install 'delineate[{extra}]'"
+                )
 
 
 def _has_keys(settings: Settings) -> bool:

@@ -9,9 +9,12 @@ import sys
 import threading
 import time
 
-__all__ = ["die_with"]
+__all__ = ["die_with", "stopping"]
 
 _PR_SET_PDEATHSIG = 1
+
+# Set once this process was told to stop: what would go on for long ends then.
+stopping = threading.Event()
 
 
 def die_with(parent: int) -> None:

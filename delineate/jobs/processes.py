@@ -12,7 +12,7 @@ from delineate.jobs.settings import Settings
 __all__ = ["HOPELESS", "Process", "stop"]
 
 HOPELESS = 5  # so many deaths in a row, and it will not live
-_GRACE_SECONDS = 6.0
+_GRACE_SECONDS = 20.0  # more than the API takes to answer what it is asked
 _STEADY_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -74,7 +74,7 @@ class Process:
 
 
 def stop(processes: Sequence[Process]) -> None:
-    """Ask all to end, and kill those that do not within a few seconds."""
+    """Ask all to end, and kill those that do not in time."""
     started = [one.running for one in processes if one.running is not None]
     for process in started:
         process.terminate()

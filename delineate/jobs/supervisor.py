@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from delineate.errors import DelineateError, InputError
-from delineate.jobs.exposure import demand_door
+from delineate.jobs.exposure import demand_door, demand_extras
 from delineate.jobs.processes import HOPELESS, Process, stop
 from delineate.jobs.settings import Settings
 
@@ -47,6 +47,7 @@ class Supervisor:
     def __init__(
         self, host: str, port: int, settings: Settings, workers: int, gpus: Sequence[str] = ()
     ) -> None:
+        demand_extras(settings)
         address = demand_door(host, settings)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)

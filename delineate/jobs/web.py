@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 
-from delineate.jobs.lifeline import die_with
+from delineate.jobs.lifeline import die_with, stopping
 from delineate.jobs.log import configure
 from delineate.jobs.settings import Settings
 
 __all__ = ["main"]
 
+_DRAIN_SECONDS = 15
+
+
+class _Server(uvicorn.Server):
+    """Tells streams that would go on for long that it is about to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See `uvicorn.Server`."""
+        stopping.set()
+        super().handle_exit(sig, frame)
+
 
 def main(descriptor: int, parent: int) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop; calls that are being answered then are answered to their end.
+
+    Those that take longer than some seconds are cut off: an upload is sent again, or goes on.
+    """
     die_with(parent)
     configure("api", Settings.from_environment().quiet)
     config = uvicorn.Config(
@@ -30,10 +45,10 @@ def main(descriptor: int, parent: int) -> None:
         server_header=False,
         date_header=True,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
         h11_max_incomplete_event_size=65536,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    _Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":
