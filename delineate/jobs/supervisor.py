@@ -17,6 +17,7 @@ from pathlib import Path
 from delineate.errors import DelineateError, InputError
 from delineate.jobs.exposure import demand_door, demand_extras
 from delineate.jobs.processes import HOPELESS, Process, stop
+from delineate.jobs.rules import Rules
 from delineate.jobs.settings import Settings
 
 __all__ = ["Supervisor", "cards", "crew", "free_names", "running", "serve", "work"]
@@ -48,6 +49,7 @@ class Supervisor:
         self, host: str, port: int, settings: Settings, workers: int, gpus: Sequence[str] = ()
     ) -> None:
         demand_extras(settings)
+        Rules.read(settings.rules)  # what is wrong there is told now, not by a dying process
         address = demand_door(host, settings)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
