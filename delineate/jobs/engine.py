@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -28,6 +29,7 @@ WORKFLOW = "delineate.turn"
 VERSION = "2"
 _POLL_SECONDS = 0.1
 _UNBOUNDED = 10**9
+_PREPARE_LOCK = 0x64656C6970726570
 _TIDIED_AT_ONCE = 1000
 
 
@@ -104,13 +106,22 @@ def prepare(settings: Settings) -> sa.Engine:
     """Create or update the tables, ours and the engine's; the database, ready to use."""
     settings.data.mkdir(parents=True, exist_ok=True)
     logging.getLogger("dbos").setLevel(logging.ERROR)
-    with (settings.data / "prepare.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one process at a time, whichever comes first
-        database = connect(settings.database_url)
+    database = connect(settings.database_url)
+    with _alone(settings, database):
         migrate(database)
         DBOS.migrate(settings.database_url)
         adopt(settings)
     return database
+
+
+@contextmanager
+def _alone(settings: Settings, database: sa.Engine) -> Iterator[None]:
+    """One process at a time, whichever comes first: of this data folder, and of this server."""
+    with (settings.data / "prepare.lock").open("w") as lock, database.connect() as connection:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if database.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_PREPARE_LOCK})")
+        yield
 
 
 def launch(

@@ -19,8 +19,10 @@ from postgresql import Server
 from s3 import s3_server
 from service import until
 
+from delineate.jobs import free_names
 from delineate.jobs.settings import Settings
 
+_COMMAND = "from delineate.cli import main; main()"
 _SUBNET = "10.213.{}.{}"
 
 
@@ -169,6 +171,22 @@ def test_a_worker_elsewhere_fetches_the_image_and_publishes_the_result(
         assert not (tmp_path / "here/tenants/local/jobs").exists()
         assert (here.store.attempt(job) / "delineation.json").exists()
         assert (tmp_path / "there/tenants/local/images" / here.image_id).is_dir()
+
+
+def test_the_command_starts_workers_under_names_of_their_own(
+    odd_detectors: Path, tmp_path: Path
+) -> None:
+    with bench(tmp_path / "data") as one:
+        command = [sys.executable, "-c", _COMMAND, "worker", "--workers", "2"]
+        process = subprocess.Popen([*command, "--data", str(tmp_path / "data"), "--name", "extra"])
+        try:
+            until(lambda: one.presence.alive("default") == ("extra-1", "extra-2") or None)
+            assert one.wait(one.submit()).state == "done"
+            assert free_names(one.settings, "extra", 1) == ["extra-3"]
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+        assert one.presence.alive() == ()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -15,7 +15,7 @@ from campaigns.kill import campaign
 from service import children, lives, series, service, until
 
 from delineate.errors import InputError
-from delineate.jobs import Settings, running, serve
+from delineate.jobs import Settings, cards, running, serve
 from delineate.jobs.supervisor import Supervisor
 
 
@@ -92,6 +92,26 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 cannot be used"):
             Supervisor("127.0.0.1", port, Settings(data=tmp_path), 1)
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "seen"),
+    [(None, 2, ("0", "1")), ("3,GPU-5a", 2, ("3", "GPU-5a")), ("3,GPU-5a", 1, ("3",)), ("", 0, ())],
+)
+def test_each_worker_of_a_gpu_sees_one_that_this_process_may_use(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int, seen: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert cards(count) == seen
+
+
+def test_more_gpus_than_there_are_to_be_seen_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(InputError, match="2 GPUs are wanted, and CUDA_VISIBLE_DEVICES names 1"):
+        cards(2)
 
 
 def test_running_gives_the_address_for_the_time_of_a_block(tmp_path: Path) -> None:
