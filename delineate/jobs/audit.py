@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,6 +102,8 @@ class AuditTrail:
         with self._database.begin() as connection:
             if self._database.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            else:  # before the end is read, not only before the first is written
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             head = _head(connection)
             for deed in deeds:
                 fields = {"number": head.number + 1, "moment": now(), **asdict(deed)}
@@ -113,7 +116,7 @@ class AuditTrail:
         with self._database.connect() as connection:
             return _head(connection)
 
-    def entries(self, *, tenant: str | None = None, last: int | None = None) -> Iterator[Entry]:
+    def entries(self, *, tenant: str | None = None, last: int | None = None) -> Generator[Entry]:
         """The entries from the first to the last, or the ``last`` so many; of one tenant or all."""
         wanted = sa.select(_audit)
         if tenant is not None:
@@ -123,8 +126,11 @@ class AuditTrail:
             wanted = sa.select(newest).order_by(newest.c.number)
         else:
             wanted = wanted.order_by(_audit.c.number)
-        with self._database.connect() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(wanted):
+        with (
+            self._database.connect() as connection,
+            connection.execution_options(yield_per=1000).execute(wanted) as rows,
+        ):
+            for row in rows:
                 yield Entry(**row._asdict())
 
     def verify(self, known: Head | None = None) -> Head:
@@ -141,20 +147,21 @@ class AuditTrail:
             Says at which entry it broke.
         """
         head = Head(0, _FIRST)
-        for entry in self.entries():
-            fields: dict[str, Any] = asdict(entry)
-            digest = fields.pop("digest")
-            if entry.number != head.number + 1:
-                raise AuditBrokenError(
-                    f"entries {head.number + 1} to {entry.number - 1} of the audit are missing"
-                )
-            if _digest(fields, head.digest) != digest:
-                raise AuditBrokenError(
-                    f"entry {entry.number} of the audit, or one before it, was changed"
-                )
-            head = Head(entry.number, digest)
-            if known is not None and known.number == head.number and known.digest != digest:
-                raise AuditBrokenError(f"the audit up to entry {known.number} was written anew")
+        with closing(self.entries()) as entries:
+            for entry in entries:
+                fields: dict[str, Any] = asdict(entry)
+                digest = fields.pop("digest")
+                if entry.number != head.number + 1:
+                    raise AuditBrokenError(
+                        f"entries {head.number + 1} to {entry.number - 1} of the audit are missing"
+                    )
+                if _digest(fields, head.digest) != digest:
+                    raise AuditBrokenError(
+                        f"entry {entry.number} of the audit, or one before it, was changed"
+                    )
+                head = Head(entry.number, digest)
+                if known is not None and known.number == head.number and known.digest != digest:
+                    raise AuditBrokenError(f"the audit up to entry {known.number} was written anew")
         if known is not None and known.number > head.number:
             raise AuditBrokenError(
                 f"the audit ends at entry {head.number}, and there were {known.number}"
