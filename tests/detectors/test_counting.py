@@ -233,4 +233,4 @@ def test_the_bees_that_it_learned_from_are_counted(shared_data: Path) -> None:
         there += len(picture.points)
         found += len(points)
 
-    assert 2 * hits / (there + found) >= 0.45
+    assert 2 * hits / (there + found) >= 0.65
