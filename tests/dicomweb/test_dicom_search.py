@@ -88,7 +88,7 @@ def fill_up(text: str, rest: str) -> str:
     return text + rest[len(text) :]
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     stored=studies,
     name=st.text(LETTERS, max_size=4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pydicom
 import pytest
 from dicom_records import uids
 from dicomweb_client.api import DICOMwebClient
+from PIL import Image as Picture
+from pydicom.encaps import generate_frames
 from service import Service, ct, series, until
 
 STOW = 'multipart/related; type="application/dicom"; boundary=line'
@@ -109,11 +112,38 @@ def test_frames_come_as_viewers_ask_for_them(node: Service, stored: list[Path]) 
     assert single.content == pydicom.dcmread(stored[0]).PixelData
 
 
+@pytest.mark.parametrize("name", ["emri_small_RLE.dcm", "emri_small_jpeg_2k_lossless.dcm"])
+def test_compressed_frames_go_out_as_stored_or_decoded(
+    node: Service, client: DICOMwebClient, shared_data: Path, name: str
+) -> None:
+    (file,) = (shared_data / "odd_files").rglob(name)
+    original = pydicom.dcmread(file)
+    original.SOPInstanceUID = f"1.2.3.4.{len(name)}"
+    original.SeriesInstanceUID = f"1.2.3.{len(name)}"
+    content = BytesIO()
+    original.save_as(content)
+    assert stow(node, [content.getvalue()]).status_code == 200
+    where = (
+        str(original.StudyInstanceUID),
+        str(original.SeriesInstanceUID),
+        str(original.SOPInstanceUID),
+    )
+    as_stored = client.retrieve_instance(*where)
+    (plain,) = client.retrieve_series(*where[:2])
+    decoded = client.retrieve_instance_frames(
+        *where, [2, 10], media_types=("application/octet-stream",)
+    )
+    stored = client.retrieve_instance_frames(*where, [2])
+
+    assert as_stored.PixelData == original.PixelData
+    assert plain.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+    np.testing.assert_array_equal(plain.pixel_array, original.pixel_array)
+    assert decoded == [original.pixel_array[number].tobytes() for number in (1, 9)]
+    frames = list(generate_frames(original.PixelData, number_of_frames=10))
+    assert stored == [frames[1]]
+
+
 def test_pictures_show_the_window_asked_for(node: Service, stored: list[Path]) -> None:
-    from io import BytesIO
-
-    from PIL import Image as Picture
-
     study, series_uid, instance = uids_of(stored[2])
     path = f"/dicomweb/studies/{study}/series/{series_uid}/instances/{instance}"
     query = {"window": "300,100,linear-exact", "accept": "image/png"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -27,8 +28,9 @@ __all__ = ["frame_numbers", "router"]
 router = APIRouter()
 
 _PIXELS = "7FE00010"
+_SIZES = ("00280010", "00280011", "00280002", "00280100")
 _MOST_FRAMES = 10_000
-_AT_ONCE = 16
+_AT_ONCE, _AT_ONCE_BYTES = 16, 16 << 20
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The frames, as they are stored or decoded.",
@@ -101,7 +103,8 @@ async def _frames(
             "where the frames of this instance begin cannot be told; ask for them decoded, as "
             f"{OCTETS} without transfer-syntax"
         )
-    first = await _decoded(node, where.tenant, path, numbers[:_AT_ONCE])
+    step = min(_AT_ONCE, max(1, _AT_ONCE_BYTES // _frame_bytes(told)))
+    first = await _decoded(node, where.tenant, path, numbers[:step])
     if not multipart:
         return _single(Body([first[0]], kind))
     return related(_decoding(node, where.tenant, path, numbers, first, kind, address), media)
@@ -110,6 +113,12 @@ async def _frames(
 def _count(told: dict[str, Any]) -> int:
     value = told.get("00280008", {}).get("Value") or [1]
     return max(1, int(value[0] or 1))
+
+
+def _frame_bytes(told: dict[str, Any]) -> int:
+    """How large a frame is once it is decoded, at the most."""
+    numbers = (told.get(tag, {}).get("Value") or [1] for tag in _SIZES)
+    return max(1, math.prod(int(one[0] or 1) for one in numbers) // 8)
 
 
 def _pieces(path: Path, places: dict[str, Any], number: int) -> list[Piece]:
@@ -143,8 +152,9 @@ async def _decoding(
     address: str,
 ) -> AsyncIterator[Body]:
     """Frames, decoded some at a time as they are sent; the first are ready."""
-    for start in range(0, len(numbers), _AT_ONCE):
-        some = numbers[start : start + _AT_ONCE]
+    step = len(first)
+    for start in range(0, len(numbers), step):
+        some = numbers[start : start + step]
         ready = first if not start else await _decoded(node, tenant, path, some)
         for number, content in zip(some, ready, strict=True):
             yield Body([content], kind, f"{address}/{number}")

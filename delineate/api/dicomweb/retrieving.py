@@ -31,6 +31,8 @@ __all__ = ["instances_answer", "router"]
 
 router = APIRouter()
 
+_SMALL = 32 << 20
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The instances, as they came or in explicit little endian.",
@@ -87,11 +89,16 @@ async def instances_answer(
             for piece, (one, syntax, _) in zip(pieces, chosen, strict=True)
         ]
         return related(bodies, DICOM)
+    first: bytes | None = None
+    if instances[0].size <= _SMALL:  # made before the answer begins, so that it may be a refusal
+        with node.scratch(where.tenant) as folder:
+            made = await _plain(node, where.tenant, *chosen[0][:2], folder)
+            first = await run_in_threadpool(lambda: b"".join(made.blocks()))
+    bodies_made = _plainly(node, where.tenant, [one[:2] for one in chosen], first, base)
     if len(instances) == 1 and not chosen[0][2]:
-        return await _written_anew(node, where.tenant, instances[0])
-    first = await _plain_file(node, where.tenant, *chosen[0][:2])  # before the answer has begun
-    content = _plainly(node, where.tenant, [one[:2] for one in chosen], first, base)
-    return related(content, DICOM)
+        kind = f"{DICOM}; transfer-syntax={EXPLICIT}"
+        return StreamingResponse(_content(bodies_made), media_type=kind)
+    return related(bodies_made, DICOM)
 
 
 def _files(node: Node, tenant: str, instances: Sequence[Located]) -> list[Piece]:
@@ -116,36 +123,35 @@ def _single(path: Path, syntax: str) -> FileResponse:
     return FileResponse(path, media_type=f"{DICOM}; transfer-syntax={syntax}")
 
 
-async def _written_anew(node: Node, tenant: str, one: Located) -> Response:
-    content = await _plain_file(node, tenant, one, EXPLICIT)
-    assert isinstance(content, bytes)
-    return Response(content, media_type=f"{DICOM}; transfer-syntax={EXPLICIT}")
-
-
-async def _plain_file(node: Node, tenant: str, one: Located, syntax: str) -> bytes | Piece:
-    """The file of an instance as it is, or what it is without compression."""
+async def _plain(node: Node, tenant: str, one: Located, syntax: str, folder: Path) -> Piece:
+    """The file of an instance as it is, or in ``folder`` what it is without compression."""
     path = await run_in_threadpool(node.file, tenant, one)
     if syntax == one.transfer_syntax:
         return Piece(path, 0, one.size)
-    with node.scratch(tenant) as folder:
-        target = folder / "plain.dcm"
-        await node.paint("dicom_plain", path, target=str(target))
-        return await run_in_threadpool(target.read_bytes)
+    target = folder / "plain.dcm"
+    await node.paint("dicom_plain", path, target=str(target))
+    return await run_in_threadpool(Piece.whole, target)
 
 
 async def _plainly(
     node: Node,
     tenant: str,
     chosen: Sequence[tuple[Located, str]],
-    first: bytes | Piece,
+    first: bytes | None,
     base: str,
 ) -> AsyncIterator[Body]:
-    """The instances, each written anew as it is sent; the first is ready."""
-    content = first
-    for number, (one, syntax) in enumerate(chosen):
-        if number:
-            content = await _plain_file(node, tenant, one, syntax)
-        yield Body([content], f"{DICOM}; transfer-syntax={syntax}", f"{base}{one.path}")
+    """The instances, each written anew as it is sent; the first may be ready."""
+    with node.scratch(tenant) as folder:
+        for number, (one, syntax) in enumerate(chosen):
+            ready = None if number else first
+            content = ready or await _plain(node, tenant, one, syntax, folder)
+            yield Body([content], f"{DICOM}; transfer-syntax={syntax}", f"{base}{one.path}")
+
+
+async def _content(bodies: AsyncIterator[Body]) -> AsyncIterator[bytes]:
+    async for body in bodies:
+        async for block in iterate_in_threadpool(body.blocks()):
+            yield block
 
 
 @router.get("/studies/{study}/metadata", response_class=Response, responses=_HEADERS)
