@@ -31,6 +31,7 @@ _POLL_SECONDS = 0.1
 _UNBOUNDED = 10**9
 _PREPARE_LOCK = 0x64656C6970726570
 _TIDIED_AT_ONCE = 1000
+_KEPT = timedelta(days=1)
 
 
 class Engine(Protocol):
@@ -44,8 +45,8 @@ class Engine(Protocol):
         """Which of these turns the engine knows, and whether they have ended."""
         ...
 
-    def tidy(self) -> None:
-        """Forget turns that ended long ago."""
+    def tidy(self, older_than: timedelta = _KEPT) -> None:
+        """Forget turns that ended so long ago."""
         ...
 
 
@@ -84,13 +85,13 @@ class DurableQueue:
         open_states = ("ENQUEUED", "DELAYED", "PENDING")
         return {one.workflow_id: one.status not in open_states for one in found}
 
-    def tidy(self) -> None:
+    def tidy(self, older_than: timedelta = _KEPT) -> None:
         """See `Engine`."""
-        yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+        before = (datetime.now(UTC) - older_than).isoformat()
         while found := self._client.list_workflows(
             name=WORKFLOW,
             status=["SUCCESS", "ERROR", "CANCELLED"],
-            completed_before=yesterday,
+            completed_before=before,
             limit=_TIDIED_AT_ONCE,
             load_input=False,
             load_output=False,

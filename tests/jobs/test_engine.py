@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -148,6 +149,20 @@ def test_a_crash_is_tried_once_more_and_then_told_with_its_cause(
     assert job.error_code == "DetectorCrashError"
     assert detector in str(job.error_message)
     assert manned.wait(good).state == "done"
+
+
+def test_turns_that_ended_long_ago_are_forgotten(manned: Bench) -> None:
+    job_id = manned.submit()
+    manned.wait(job_id)
+    turn = str(manned.table.get(job_id, tenant=None).turn)
+    until(lambda: manned.queue.ended([turn]) == {turn: True} or None)
+
+    manned.queue.tidy()
+    assert manned.queue.ended([turn]) == {turn: True}
+    manned.queue.tidy(timedelta(seconds=-5))
+
+    assert manned.queue.ended([turn]) == {}
+    assert manned.table.get(job_id, tenant=None).state == "done"
 
 
 def test_a_worker_keeps_nothing_open_from_job_to_job(manned: Bench) -> None:
