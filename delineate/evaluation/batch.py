@@ -10,7 +10,7 @@ from typing import Any
 
 from delineate import delineation, formats
 from delineate.errors import Cancelled, DelineateError, DetectorError, InputError
-from delineate.evaluation.layouts import find_images
+from delineate.evaluation.layouts import find_images, image_name
 from delineate.evaluation.results import RESULT, document, is_result
 from delineate.formats.sniff import kind_of
 from delineate.imaging import Image
@@ -52,17 +52,13 @@ def images_of(root: Path) -> dict[str, Path]:
         If there is none.
     """
     if root.is_file():
-        return {_stem(root): root}
+        return {image_name(root): root}
     images = find_images(root)
     if images and all(path.is_file() and kind_of(path) == "dicom" for path in images.values()):
         return {root.absolute().name: root}
     if not images:
         raise InputError(f"{root.name} holds no image; expected a file or a series for each case")
     return images
-
-
-def _stem(path: Path) -> str:
-    return next(name for name, found in find_images(path.parent).items() if found == path)
 
 
 def segment(

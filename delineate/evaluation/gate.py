@@ -176,4 +176,5 @@ def _of_statistic(one: Requirement, columns: Columns, place: int) -> list[Failin
     if lost:
         why = f"{lost} missed or invented, which have no value and are not in the {one.statistic}"
         return [Failing(one.text, "", structure, value, why)]
-    return [] if one.holds(value) else [Failing(one.text, "", structure, value)]
+    why = "" if value == value else "no case has a value"
+    return [] if one.holds(value) else [Failing(one.text, "", structure, value, why)]

@@ -13,7 +13,7 @@ from delineate.evaluation.label_tables import read_table
 from delineate.evaluation.results import is_result
 from delineate.formats.sniff import kind_of
 
-__all__ = ["ONE", "Found", "find", "find_images"]
+__all__ = ["ONE", "Found", "find", "find_images", "image_name"]
 
 _ENDING = re.compile(
     r"(\.seg)?\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$|\.svg\.zip$|\.(dcm|geojson|json|zip|png|jpe?g|tiff?)$",
@@ -98,12 +98,15 @@ def find_images(root: Path) -> dict[str, Path]:
         raise FileNotFoundError(f"expected a folder of images, and there is none at {root}")
     images: dict[str, Path] = {}
     for path in _entries(root):
-        name = _stem(path)
-        channel = _CHANNEL.search(name)
-        if channel and channel[1] != "0000":
-            continue
-        images[_CHANNEL.sub("", name)] = path
+        channel = _CHANNEL.search(_stem(path))
+        if not channel or channel[1] == "0000":
+            images[image_name(path)] = path
     return images
+
+
+def image_name(path: Path) -> str:
+    """The case that an image is of: its name without endings and nnU-Net's channel."""
+    return _CHANNEL.sub("", _stem(path))
 
 
 def _dataset(root: Path, labels: Path, table: Table | None) -> Found:

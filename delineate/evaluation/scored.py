@@ -116,12 +116,10 @@ def _scores(case: Case, rules: Rules, threads: int | None) -> tuple[tuple[Score,
     for ours, theirs in told.pairs:
         for one in score(theirs, ours, _with_tolerances(rules.scoring, told.names), threads):
             found[one.structure].append(one)
-    diagonal = _diagonal(reference.held[0].grid)
-    scores = tuple(
-        _with_distance(one, diagonal) if rules.missed_distance == "diagonal" else one
-        for name in told.names
-        for one in found[name]
-    )
+    scores = tuple(one for name in told.names for one in found[name])
+    if rules.missed_distance == "diagonal":
+        diagonal = _diagonal(reference.held[0].grid)
+        scores = tuple(_with_distance(one, diagonal) for one in scores)
     return scores, replace(told, notes=missing + told.notes)
 
 

@@ -10,6 +10,7 @@ import pytest
 from folders import LIVER, NAMES, labels, pairs, write
 
 from delineate.errors import InputError, OptionError, UnreadableFileError
+from delineate.evaluation.batch import images_of
 from delineate.evaluation.label_tables import named, read_table
 from delineate.evaluation.layouts import find, find_images
 from delineate.evaluation.manifest import read_manifest
@@ -229,3 +230,11 @@ def test_images_go_by_case_and_channel_0(tmp_path: Path) -> None:
     touch(tmp_path / "c2" / "slice.dcm")
 
     assert list(find_images(tmp_path)) == ["c0", "c1", "c2"]
+    assert list(images_of(tmp_path)) == ["c0", "c1", "c2"]
+    assert list(images_of(tmp_path / "c0_0000.nii.gz")) == ["c0"]
+
+
+def test_a_folder_of_slices_is_one_image(phantom_series: Path) -> None:
+    assert images_of(phantom_series) == {phantom_series.name: phantom_series}
+    with pytest.raises(FileNotFoundError):
+        images_of(phantom_series / "nowhere")

@@ -287,3 +287,17 @@ def test_nothing_that_could_be_scored_is_still_a_report(tmp_path: Path) -> None:
 
     assert "broken" in " ".join(Page(paths["report.html"].read_text()).text)
     assert json.loads(paths["summary.json"].read_text())["cases"]["scored"] == 0
+
+
+def test_metrics_without_a_better_way_are_a_report_too(tmp_path: Path) -> None:
+    scored = (Scored(case="a", scores=(Score("liver", "volume_difference", 2.0, "ml"),)),)
+    cases = Cases(cases=(Case(name="a", reference=Path("x")),), layouts=("", ""))
+    columns = columns_of(scored)
+    paths = write_report(
+        Evaluation(
+            title="t", reference_title="r", cases=cases, rules=RULES, scored=scored, columns=columns
+        ),
+        tmp_path,
+    )
+
+    assert "Volume difference" in " ".join(Page(paths["report.html"].read_text()).text)

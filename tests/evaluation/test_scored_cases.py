@@ -270,6 +270,13 @@ def test_what_was_scored_is_read_again_and_a_change_scored_anew(tmp_path: Path) 
     assert [values(x)["liver"][0] for x in (first, again, changed, mended)] == [0.75, 0.25, 1, 0.75]
     assert len(list(kept.iterdir())) == 2
 
+    other = Rules(scoring=Scoring(metrics=("iou",)))
+    (found,) = score_chunk([one], other, kept)
+    assert values(found, "iou")["liver"][0] == 0.6  # 3 of 5 rows: other rules, another score
+    table = {"spleen": (1,)}
+    (found,) = score_chunk([replace(one, reference_table=table)], DICE, kept)
+    assert len(list(kept.iterdir())) == 4
+
 
 def test_a_score_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     found = scored(case(tmp_path, labels({1: box(1)}), labels({1: LIVER, 2: SPLEEN})), Rules())
