@@ -11,6 +11,7 @@ from delineate import formats
 from delineate.errors import GeometryError, InputError, UnreadableFileError
 from delineate.evaluation.case import Table
 from delineate.evaluation.label_tables import named
+from delineate.evaluation.pairing import plain
 from delineate.evaluation.results import Labels, Other, instances, is_result, read_result
 from delineate.formats.annotations import Annotation, read_annotation
 from delineate.formats.labels import whole_labels, with_names
@@ -114,8 +115,21 @@ def _read(path: Path, table: Table | None, grid: Grid | None) -> Side:
         nameless = _is_nameless(read)
         if table is not None and nameless:
             return Side(named(read.layers, table))
-        return Side(read.layers, nameless)
+        return Side(read.layers, nameless, notes=_otherwise(read, table or {}))
     return Side(read.layers, frame=read.frame_of_reference_uid, notes=read.notes)
+
+
+def _otherwise(read: Annotation, table: Table) -> tuple[str, ...]:
+    """That a file has names of its own, if they are not those of a table."""
+    stated = {labels[0]: name for name, labels in table.items() if len(labels) == 1}
+    for layer in read.layers:
+        for label, one in layer.categories.items():
+            if label in stated and plain(stated[label]) != plain(one.name):
+                return (
+                    f"a label map names its labels itself (label {label} is {one.name!r}, not "
+                    f"{stated[label]!r}); the table of labels was not used for it",
+                )
+    return ()
 
 
 def _is_nameless(read: Annotation) -> bool:

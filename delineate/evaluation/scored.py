@@ -188,7 +188,26 @@ def matched(reference: Side, prediction: Side | None, rules: Rules) -> Matched:
         prediction_only=tuple(
             one.category.name for one in alone if one.label in present[one.layer]
         ),
-        notes=notes,
+        notes=notes + _unnamed(reference, prediction, pairing.partners),
+    )
+
+
+def _unnamed(
+    reference: Side, prediction: Side | None, partners: Sequence[int | None]
+) -> tuple[str, ...]:
+    """What to do where nothing matches because one side has names and the other has not."""
+    if (
+        prediction is None
+        or reference.nameless == prediction.nameless
+        or any(one is not None for one in partners)
+    ):
+        return ()
+    side, option = (
+        ("reference", "labels") if reference.nameless else ("prediction", "prediction-labels")
+    )
+    return (
+        f"nothing matches: labels of the {side} have no names, those of the other side have; say "
+        f"what they are with --{option}",
     )
 
 

@@ -157,6 +157,30 @@ def test_a_table_names_both_sides(tmp_path: Path) -> None:
     ]
 
 
+def test_where_one_side_has_no_names_nothing_is_guessed_but_told(tmp_path: Path) -> None:
+    one = case(tmp_path, nameless(labels({1: LIVER})), labels({1: LIVER}))
+
+    found = scored(one)
+    helped = scored(replace(one, prediction_table={"liver": (1,)}))
+
+    assert values(found)["liver"] == (0.0, "missed")
+    assert found.prediction_only == ("label 1",)
+    assert "--prediction-labels" in found.notes[0]
+    assert values(helped)["liver"] == (1.0, "")
+    assert helped.notes == ()
+
+
+def test_names_in_the_file_are_kept_and_a_table_that_differs_is_told(tmp_path: Path) -> None:
+    one = case(tmp_path, labels({1: LIVER}), labels({1: LIVER}))
+
+    same_table = scored(replace(one, reference_table={"liver": (1,), "spleen": (2,)}))
+    other_table = scored(replace(one, reference_table={"spleen": (1,)}))
+
+    assert values(other_table)["liver"] == (1.0, "")
+    assert "label 1 is 'liver', not 'spleen'" in other_table.notes[0]
+    assert same_table.notes == ()
+
+
 def test_structures_may_be_renamed(tmp_path: Path) -> None:
     german = labels({1: LIVER, 2: SPLEEN}, {1: Category("Leber"), 2: Category("Milz")})
     one = case(tmp_path, german, labels({1: LIVER, 2: SPLEEN}))
