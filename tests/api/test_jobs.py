@@ -37,8 +37,9 @@ def test_a_job_is_accepted_with_its_place(running: Service, ct_id: str) -> None:
     assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/jobs/{job['id']}")
     assert job["options"] == {"threshold": 100.0, "seconds": 0.0}
     assert list(job) == [
-        *("id", "state", "stage", "progress", "error", "image_id", "series", "detector"),
-        *("options", "modality", "attempts", "created", "started", "finished"),
+        *("id", "state", "stage", "progress", "error", "dead", "image_id", "series", "detector"),
+        *("options", "modality", "queue", "priority", "attempts", "causes", "retry_of"),
+        *("created", "started", "finished"),
     ]
     assert running.wait(job["id"])["state"] == "done"
 
