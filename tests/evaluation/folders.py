@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from delineate.evaluation import Rules, Scored, Scoring
+from delineate.evaluation.case import Case
+from delineate.evaluation.scored import inputs_of, score_case
 from delineate.formats import nifti
 from delineate.imaging import Category, Grid, LabelMap
 
@@ -22,6 +25,7 @@ def box(first: int, length: int = 4) -> Box:
 
 
 LIVER, SPLEEN = box(0), box(7)
+DICE = Rules(scoring=Scoring(metrics=("dice",)))
 
 
 def labels(
@@ -49,3 +53,20 @@ def pairs(root: Path, count: int = 3) -> tuple[Path, Path]:
         write(root / "reference", f"c{number}", labels({1: LIVER, 2: SPLEEN}))
         write(root / "prediction", f"c{number}", labels({1: box(number % 4), 2: SPLEEN}))
     return root / "prediction", root / "reference"
+
+
+def case(tmp_path: Path, prediction: LabelMap, reference: LabelMap) -> Case:
+    return Case(
+        name="c",
+        reference=write(tmp_path, "reference", reference),
+        prediction=write(tmp_path, "prediction", prediction),
+    )
+
+
+def scored(case: Case, rules: Rules = DICE) -> Scored:
+    return score_case(case, rules, inputs_of(case))
+
+
+def values(found: Scored, metric: str = "dice") -> dict[str, tuple[float, str]]:
+    assert not found.error, found.error
+    return {one.structure: (one.value, one.note) for one in found.scores if one.metric == metric}

@@ -20,7 +20,6 @@ from delineate.evaluation.case import Case, Rules, Scored
 from delineate.evaluation.columns import columns_of
 from delineate.evaluation.markup import tag
 from delineate.evaluation.pairs import Cases
-from delineate.evaluation.plots import Row, distributions, ticks
 from delineate.evaluation.report import write_report
 from delineate.evaluation.run import Evaluation, evaluate
 from delineate.evaluation.score import Score
@@ -247,27 +246,6 @@ def test_text_comes_out_of_markup_as_it_went_in(content: str, attribute: str) ->
     text = str(tag("p", plain, title=attribute.replace("\r", "").replace("\0", "")))
 
     assert Page(text).text in ([plain], []) or "".join(Page(text).text) == plain
-
-
-@given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
-def test_ticks_are_round_few_and_around_the_values(low: float, size: float) -> None:
-    marks = ticks(low, low + size)
-
-    assert 2 <= len(marks) <= 10
-    slack = 1e-6 * max(1, abs(low) + size)
-    assert marks[0] - slack <= low
-    assert low + size <= marks[-1] + slack
-    assert marks == sorted(set(marks))
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
-def test_every_case_is_a_dot_within_its_row(values: list[float]) -> None:
-    svg = distributions([Row("liver", np.array(values))], "1", "Dice")
-
-    dots = re.findall(r"M([\d.]+) ([\d.]+)h0", svg)
-
-    assert len(dots) == len(values)
-    assert all(8 <= float(y) <= 34 for _, y in dots)
 
 
 def test_nothing_that_could_be_scored_is_still_a_report(tmp_path: Path) -> None:

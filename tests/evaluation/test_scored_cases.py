@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import GRID, LIVER, SPLEEN, box, labels, write
-from hypothesis import given
-from hypothesis import strategies as st
+from folders import DICE, GRID, LIVER, SPLEEN, box, case, labels, scored, values, write
 
-from delineate.errors import InputError
 from delineate.evaluation import Scoring
-from delineate.evaluation.case import Case, Rules, Scored
-from delineate.evaluation.columns import columns_of, unified
-from delineate.evaluation.cutout import Cutout
-from delineate.evaluation.fingerprint import fingerprint
+from delineate.evaluation.case import Case, Rules
+from delineate.evaluation.columns import columns_of
 from delineate.evaluation.keeping import score_chunk
-from delineate.evaluation.pairing import paired, same
-from delineate.evaluation.score import Score
-from delineate.evaluation.scored import inputs_of, score_case
 from delineate.formats import nifti, seg
-from delineate.imaging import Category, Code, Grid, LabelMap
-
-DICE = Rules(scoring=Scoring(metrics=("dice",)))
-names = st.lists(st.text("abcAB _-", min_size=1, max_size=4).filter(str.strip), max_size=5)
-
-
-def scored(case: Case, rules: Rules = DICE) -> Scored:
-    return score_case(case, rules, inputs_of(case))
-
-
-def values(found: Scored, metric: str = "dice") -> dict[str, tuple[float, str]]:
-    assert not found.error, found.error
-    return {one.structure: (one.value, one.note) for one in found.scores if one.metric == metric}
-
-
-def case(tmp_path: Path, prediction: LabelMap, reference: LabelMap) -> Case:
-    return Case(
-        name="c",
-        reference=write(tmp_path, "reference", reference),
-        prediction=write(tmp_path, "prediction", prediction),
-    )
-
-
-@given(names)
-def test_every_structure_finds_itself_again_under_another_spelling(given_names: list[str]) -> None:
-    known = {
-        name.casefold().translate({32: None, 45: None, 95: None}): name for name in given_names
-    }
-    known.pop("", None)
-    ours = [Category(name) for name in known.values()]
-    theirs = [Category(f"_{name.upper()} ") for name in reversed(known.values())]
-
-    found = paired(ours, theirs, {})
-
-    count = len(ours)
-    assert found.partners == tuple(range(count - 1, -1, -1))
-    assert found.alone == ()
-
-
-def test_structures_meet_by_name_then_code_and_side_then_never() -> None:
-    liver = Category("Leber", code=Code("T-62000", "SRT", "Liver"))  # SNOMED's old spelling
-    ours = [Category("liver"), Category("kidney_left"), Category("GTV-1"), Category("bowel")]
-    theirs = [Category("Kidney L"), Category("gtv 1"), Category("Kidney R"), liver]
-
-    found = paired(ours, theirs, {})
-
-    assert found.partners == (3, 0, 1, None)
-    assert found.alone == (2,)
-    assert paired(ours, theirs, {"Kidney R": "bowel"}).partners == (3, 0, 1, 2)
-
-
-def test_a_code_of_several_structures_matches_none_of_them() -> None:
-    tumour = Code("108369006", "SCT", "Neoplasm")
-    ours = [Category("tumour a", code=tumour), Category("tumour b", code=tumour)]
-
-    assert paired(ours, [Category("x", code=tumour)], {}).partners == (None, None)
-
-
-def test_two_structures_of_one_name_are_refused() -> None:
-    with pytest.raises(InputError, match=r"reference has two structures.*'Liver' and 'liver_'"):
-        paired([Category("Liver"), Category("liver_")], [], {})
-
-
-def test_names_mean_the_same_whatever_their_spelling() -> None:
-    assert same("Lung-Lt", "lung_left")
-    assert not same("Lung-Lt", "lung_right")
-    assert not same("kidney_left", "kidney")
+from delineate.imaging import Category, Grid, LabelMap
 
 
 def test_scores_by_hand(tmp_path: Path) -> None:
@@ -274,78 +199,6 @@ def test_tolerances_go_by_what_a_name_means(tmp_path: Path) -> None:
 
     assert values(strict, "nsd")["Lung-Lt"][0] < 1
     assert values(loose, "nsd")["Lung-Lt"][0] == 1
-
-
-def test_what_was_scored_is_read_again_and_a_change_scored_anew(tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    one = case(tmp_path, labels({1: box(1)}), labels({1: LIVER}))
-
-    (first,) = score_chunk([one], DICE, kept)
-    (file,) = kept.iterdir()
-    file.write_bytes(file.read_bytes().replace(b"0.75", b"0.25"))  # to see that it is read
-    (again,) = score_chunk([one], DICE, kept)
-    write(tmp_path, "prediction", labels({1: LIVER}))
-    (changed,) = score_chunk([one], DICE, kept)
-    file.write_bytes(b'{"half')
-    write(tmp_path, "prediction", labels({1: box(1)}))
-    (mended,) = score_chunk([one], DICE, kept)
-
-    assert [values(x)["liver"][0] for x in (first, again, changed, mended)] == [0.75, 0.25, 1, 0.75]
-    assert len(list(kept.iterdir())) == 2
-
-    other = Rules(scoring=Scoring(metrics=("iou",)))
-    (found,) = score_chunk([one], other, kept)
-    assert values(found, "iou")["liver"][0] == 0.6  # 3 of 5 rows: other rules, another score
-    table = {"spleen": (1,)}
-    (found,) = score_chunk([replace(one, reference_table=table)], DICE, kept)
-    assert len(list(kept.iterdir())) == 4
-
-
-def test_a_score_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
-    found = scored(case(tmp_path, labels({1: box(1)}), labels({1: LIVER, 2: SPLEEN})), Rules())
-
-    back = Scored.from_json(found.to_json())
-
-    np.testing.assert_equal(back.to_json(), found.to_json())
-    assert len(back.scores) == len(found.scores)
-
-
-def test_the_cutout_is_of_the_worst_structure_where_most_differs(tmp_path: Path) -> None:
-    moved = labels({1: LIVER, 2: SPLEEN}).array.copy()
-    moved[2, 8:11, 2:6] = 0  # three rows of the spleen are lost in slice 2
-    prediction = replace(labels({}), array=moved)
-    found = scored(case(tmp_path, prediction, labels({1: LIVER, 2: SPLEEN})))
-
-    assert found.cutout is not None
-    cutout = Cutout.from_json(found.cutout)
-
-    assert (cutout.structure, cutout.slice, cutout.slices) == ("spleen", 2, 4)
-    assert (cutout.reference.sum(), cutout.prediction.sum()) == (16, 4)
-    assert (cutout.reference & cutout.prediction).sum() == 4
-    assert cutout.reference.shape == cutout.grid.shape[1:]
-
-
-def test_a_fingerprint_is_of_content_not_of_place(tmp_path: Path) -> None:
-    one = write(tmp_path / "a", "x", labels({1: LIVER}))
-    shutil.copytree(tmp_path / "a", tmp_path / "b")
-
-    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
-    assert fingerprint(one) != fingerprint(write(tmp_path / "a", "x", labels({1: SPLEEN})))
-    assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "b")
-
-
-def test_cases_may_call_one_structure_differently() -> None:
-    def one(name: str, *structures: str) -> Scored:
-        scores = tuple(Score(structure, "dice", 0.5, "1") for structure in structures)
-        return Scored(case=name, scores=scores)
-
-    found = columns_of(
-        unified([one("a", "Lung-Lt"), one("b", "lung_left", "GTV"), one("c", "gtv ")])
-    )
-
-    assert found.structures == ("Lung-Lt", "GTV")
-    np.testing.assert_array_equal(found.notes, [[0, -1], [0, 0], [-1, 0]])
 
 
 def test_a_structure_that_is_nowhere_is_in_no_mean_not_even_of_volumes(tmp_path: Path) -> None:
