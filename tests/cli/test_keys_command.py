@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from delineate.cli import main
-from delineate.errors import InputError
+from delineate.errors import InputError, MissingExtraError
 from delineate.jobs import Settings
 from delineate.jobs.database import connect
 from delineate.jobs.keys import KeyRing
@@ -111,6 +111,19 @@ def test_beyond_this_machine_it_listens_only_with_keys(terminal: Terminal) -> No
     with pytest.raises(InputError, match="delineate keys add"):
         Supervisor("0.0.0.0", 0, settings, 1)
     Supervisor("127.0.0.1", 0, settings, 1).close()
+
+
+@pytest.mark.parametrize(
+    ("more", "extra"),
+    [({"deidentify": "ps3.15"}, "deidentify"), ({"oidc": "https://issuer.example"}, "oidc")],
+)
+def test_what_the_settings_need_is_missed_before_it_starts(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], extra: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+    with pytest.raises(MissingExtraError, match=rf"delineate\[{extra}\]"):
+        Supervisor("127.0.0.1", 0, Settings(data=terminal.data, **more), 1)
 
 
 def test_the_doctor_says_what_is_not_there(terminal: Terminal) -> None:
