@@ -35,7 +35,8 @@ def test_the_service_has_the_calls_of_the_document_and_no_others(running: Servic
 
 
 def test_every_call_documents_its_errors_as_problems(running: Service) -> None:
-    for path, calls in running.client.get("/openapi.json").json()["paths"].items():
+    document = own(running.client.get("/openapi.json").json())
+    for path, calls in document["paths"].items():
         for call in calls.values():
             problems = {code for code in call["responses"] if code >= "400"}
             assert {"403", "500", "503"} <= problems, path

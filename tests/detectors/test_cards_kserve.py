@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from strategies import labelmaps
 
 from delineate import delineate
-from delineate.detectors.cards import server as server_module
+from delineate.client import transport
 from delineate.detectors.cards import store
 from delineate.detectors.cards.kserve import KserveDetector
 from delineate.errors import BadDetectionError, Cancelled, DetectorError, ModelError
@@ -121,7 +121,7 @@ class Kserve:
 @pytest.fixture
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Kserve, str]]:
     monkeypatch.setenv(store.VARIABLE, str(tmp_path / "cards"))
-    monkeypatch.setattr(server_module, "_PAUSES", (0.05, 0.05))
+    monkeypatch.setattr(transport, "_PAUSES", (0.05, 0.05))
     server = Kserve()
     with serving(server.app) as url:
         yield server, f"{url}/prefix/"

@@ -305,11 +305,12 @@ def test_classes_come_back(there: Service, tmp_path: Path) -> None:
 
 def test_unsuitable_images_are_not_sent(there: Service, tmp_path: Path) -> None:
     name = added(tmp_path, there, "test.bright")
-    before = len(list((there.settings.data / "images").iterdir()))
+    images = there.settings.data / "tenants" / "local" / "images"
+    before = len(list(images.glob("*")))
 
     with pytest.raises(UnsuitableImageError, match="wants CT, got modality MR"):
         delineate(scan(), name)
-    assert len(list((there.settings.data / "images").iterdir())) == before
+    assert len(list(images.glob("*"))) == before
 
 
 def test_what_fails_there_is_told_here(there: Service, tmp_path: Path) -> None:
@@ -414,11 +415,12 @@ def test_no_name_leaves_the_machine(there: Service, tmp_path: Path) -> None:
     image = read(folder)
     assert image.source.format == "dicom"
     name = added(tmp_path, there, "test.bright")
-    before = {path.name for path in (there.settings.data / "images").iterdir()}
+    images = there.settings.data / "tenants" / "local" / "images"
+    before = {path.name for path in images.glob("*")}
 
     delineate(image, name)
 
-    (kept,) = {path.name for path in (there.settings.data / "images").iterdir()} - before
+    (kept,) = {path.name for path in images.glob("*")} - before
     document = there.client.get(f"/v1/images/{kept}").json()
     assert document["report"]["series"][0]["format"] == "nifti"
 
