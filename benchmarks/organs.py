@@ -27,6 +27,8 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NEW_PHANTOMS = (9_000_001, 9_000_002, 9_000_003)  # training takes seeds from 0 on
 STACKS = (5, 10, 20, 40)
 LEAST_IN_STACK_ML = 5.0
+DENSE_HU, METAL_HU = 300, 2500
+BONY = ("bones", "vertebrae")
 ON_CPU = OrganOptions(device="cpu")
 
 
@@ -92,6 +94,12 @@ def dice(case: Case, labels: LabelMap) -> dict[str, float]:
             score = overlap(drawn, (labels.array == number[name]) & counted)
             if score is not None:
                 scores[name] = score
+    if case.known.issuperset(BONY):
+        bony = [STRUCTURES.index(name) for name in BONY]
+        drawn = np.isin(labels.array, [number[name] for name in BONY])
+        score = overlap(np.isin(case.reference, bony), drawn & counted)
+        if score is not None:
+            scores["bones with vertebrae"] = score
     return scores
 
 
@@ -120,14 +128,22 @@ def stacks(image: Image, whole: LabelMap, detector: OrganDetector) -> dict[str, 
 
 
 def invented(detector: OrganDetector) -> dict[str, float]:
-    """Millilitres of organs that are drawn in a head."""
+    """Organs that are drawn in a head, and how much of its dense bone is."""
     folder = DATA / "ct_series" / "head_tilted_ge"
     if not folder.is_dir():
         return {}
-    labels = found(formats.read(folder, uneven="resample"), detector)
+    image = formats.read(folder, uneven="resample")
+    labels = found(image, detector)
     ml = labels.grid.voxel_size / 1000
     volumes = {name: float((labels.array == n).sum()) * ml for name, n in numbers(labels).items()}
-    return {name: round(volume, 1) for name, volume in volumes.items() if name != "bones"}
+    dense = (image.array > DENSE_HU) & (image.array < METAL_HU)
+    drawn = np.isin(labels.array, [numbers(labels)[name] for name in BONY])
+    share = float((dense & drawn).sum()) / float(dense.sum())
+    organs = {name: volume for name, volume in volumes.items() if name not in BONY}
+    return {
+        "head, most of an organ, ml": round(max(organs.values()), 1),
+        f"head, share of bone above {DENSE_HU} HU drawn": round(share, 3),
+    }
 
 
 def main() -> None:
@@ -144,7 +160,7 @@ def main() -> None:
         if case.name == "abdomen_3mm":
             for each, score in stacks(case.image, labels, detector).items():
                 figures[f"{case.name}: {each}"] = score
-    figures |= {f"head, ml of {name}": volume for name, volume in invented(detector).items()}
+    figures |= invented(detector)
     series = DATA / "ct_series" / "abdomen_crlm_1004"
     if series.is_dir():
         image = formats.read(series)

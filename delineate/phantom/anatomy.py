@@ -54,9 +54,9 @@ class Anatomy:
     vertebra_depth_mm: float = between(14.5, 18.5)
     vertebra_height_mm: float = between(27, 36, "vertebra with its disc")
     rib_slope: float = between(0.3, 0.65)
-    rib_share: float = between(0.36, 0.5)
-    rib_depth_mm: float = between(6.5, 10)
-    costal_margin_mm: float = between(-105, -60)
+    rib_share: float = between(0.3, 0.5)
+    rib_depth_mm: float = between(5.5, 9.5)
+    costal_margin_mm: float = between(-130, -65)
     osteopenia: float = between(0, 1)
 
     # Chest

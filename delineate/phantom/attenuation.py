@@ -39,7 +39,7 @@ _FIXED: MappingProxyType[Tissue, _Range] = MappingProxyType(
     {
         Tissue.AIR: (-1000, -1000),
         Tissue.FAT: (-118, -82),
-        Tissue.MUSCLE: (38, 72),
+        Tissue.MUSCLE: (22, 70),
         Tissue.SKIN: (0, 60),
         Tissue.GLAND: (5, 50),
         Tissue.CARTILAGE: (60, 150),
@@ -55,6 +55,7 @@ _FIXED: MappingProxyType[Tissue, _Range] = MappingProxyType(
         Tissue.FOOD: (-180, 10),
         Tissue.BRAIN: (28, 40),
         Tissue.TABLE: (-700, -150),
+        Tissue.TOOTH: (900, 2600),
     }
 )
 
@@ -62,7 +63,7 @@ _BY_PHASE: MappingProxyType[Tissue, tuple[_Range, _Range, _Range, _Range]] = Map
     {
         Tissue.LIVER: ((34, 70), (52, 95), (82, 138), (72, 112)),
         Tissue.SPLEEN: ((36, 60), (75, 160), (95, 148), (80, 118)),
-        Tissue.CORTEX_OF_LEFT_KIDNEY: ((24, 46), (110, 240), (140, 225), (115, 205)),
+        Tissue.CORTEX_OF_LEFT_KIDNEY: ((12, 44), (110, 240), (140, 225), (115, 205)),
         Tissue.AORTA: ((28, 52), (210, 430), (115, 195), (95, 145)),
         Tissue.VENA_CAVA: ((28, 52), (40, 115), (95, 180), (95, 140)),
         Tissue.HEART_MUSCLE: ((35, 58), (70, 125), (85, 130), (75, 110)),
@@ -106,8 +107,7 @@ def draw_attenuation(
         hu[tissue] = rng.uniform(low, high)
     for tissue, by_phase in _BY_PHASE.items():
         hu[tissue] = rng.uniform(*by_phase[phase])
-    hu[Tissue.SPONGY_BONE] = rng.uniform(150, 340) - 90 * osteopenia
-    hu[Tissue.CORTICAL_BONE] = rng.uniform(450, 950) - 180 * osteopenia
+    _draw_bones(hu, rng, osteopenia)
     lung = rng.uniform(-965, -680)
     hu[Tissue.LUNG_LEFT] = lung + rng.uniform(-15, 15)
     hu[Tissue.LUNG_RIGHT] = lung + rng.uniform(-15, 15)
@@ -131,6 +131,17 @@ def draw_attenuation(
     hu[Tissue.URINARY_BLADDER] = rng.uniform(90, 500) if excreted else rng.uniform(-6, 26)
     hu[Tissue.COLLECTING_SYSTEM] = rng.uniform(200, 900) if excreted else rng.uniform(-6, 26)
     return hu
+
+
+def _draw_bones(hu: NDArray[np.float32], rng: np.random.Generator, osteopenia: float) -> None:
+    """Marrow is fatty in some and cortex thin: both are partial volumes at 3 mm."""
+    marrow = rng.uniform(90, 320) - 85 * osteopenia
+    hu[Tissue.SPONGY_BONE] = marrow + rng.uniform(-60, 25)
+    hu[Tissue.VERTEBRAL_MARROW] = marrow
+    cortex = marrow + rng.uniform(90, 620)
+    hu[Tissue.CORTICAL_BONE] = cortex
+    hu[Tissue.VERTEBRAL_CORTEX] = marrow + rng.uniform(40, 260)
+    hu[Tissue.RIB] = marrow + rng.uniform(0, 260)
 
 
 def _content(rng: np.random.Generator) -> float:

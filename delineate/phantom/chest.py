@@ -124,9 +124,12 @@ def _paint_great_vessels(
     arch: list[Point] = [root, (-16, hy + 2, top - 24), (-6, hy + 6, top - 4)]
     arch += [(8, 0.5 * (hy + behind), top + 2), (20, behind - 6, top - 6)]
     down: list[Point] = []
+    lateral, sunk = float(rng.uniform(-3, 9)), float(rng.uniform(0, 14))
     for z, side in ((top - 26, 25.0), (110.0, 25.0), (60.0, 21.0), (15.0, 13.0), (-40.0, 7.0)):
         if z < top - 20:
             gap = 10.0 if z > 60 else 10.0 + 0.12 * (60 - z)
+            beside = min(1.0, max(0.0, (z - 15) / 60))  # at the side of the vertebrae, not before
+            side, gap = side + lateral * beside, gap - sunk * beside
             down.append((side, spine(z) - gap - radius, z))
     paint(arch + down, [radius * 1.25] * 3 + [radius * 1.1] + [radius] * len(down), Tissue.AORTA)
     for x in (-14.0, 4.0, 18.0):

@@ -15,7 +15,8 @@ __all__ = ["body_path", "store_torso"]
 SPACING_MM = (4.0, 3.0, 3.0)
 _TRUNK_MM = (-480.0, 300.0)
 _WHOLE_MM = (-700.0, 550.0)
-_WHOLE_EVERY = 6
+_HEAD_MM = (100.0, 580.0)
+_KINDS = (_TRUNK_MM, _TRUNK_MM, _HEAD_MM, _TRUNK_MM, _TRUNK_MM, _WHOLE_MM)
 
 
 def body_path(folder: Path, seed: int) -> Path:
@@ -40,7 +41,8 @@ def store_torso(
     spacing_mm
         Distances between slices, rows and columns.
     extent_mm
-        Lowest and highest z. ``None``: the trunk, and of every sixth body all there is.
+        Lowest and highest z. ``None``: the trunk, of every sixth body all there is, and of another
+        sixth the head and the neck.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def store_torso(
         return path
     folder.mkdir(parents=True, exist_ok=True)
     if extent_mm is None:
-        extent_mm = _WHOLE_MM if seed % _WHOLE_EVERY == _WHOLE_EVERY - 1 else _TRUNK_MM
+        extent_mm = _KINDS[seed % len(_KINDS)]
     body = paint_torso(seed, spacing_mm, extent_mm)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as stream:

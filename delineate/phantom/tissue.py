@@ -61,6 +61,10 @@ class Tissue(IntEnum):
     FOOD = 46
     SMALL_BOWEL_CONTENT = 47
     COLLECTING_SYSTEM = 48
+    VERTEBRAL_CORTEX = 49
+    VERTEBRAL_MARROW = 50
+    RIB = 51
+    TOOTH = 52
 
 
 STRUCTURES: tuple[str, ...] = (
@@ -76,6 +80,7 @@ STRUCTURES: tuple[str, ...] = (
     "bones",
     "aorta",
     "heart",
+    "vertebrae",
     "vena_cava",
     "bowel",
     "pancreas",
@@ -95,9 +100,10 @@ _MEMBERS: MappingProxyType[str, tuple[Tissue, ...]] = MappingProxyType(
             *(Tissue.STOMACH_WALL, Tissue.STOMACH_CONTENT, Tissue.STOMACH_GAS, Tissue.FOOD),
         ),
         "urinary_bladder": (Tissue.URINARY_BLADDER,),
-        "bones": (Tissue.CORTICAL_BONE, Tissue.SPONGY_BONE),
+        "bones": (Tissue.CORTICAL_BONE, Tissue.SPONGY_BONE, Tissue.RIB, Tissue.TOOTH),
         "aorta": (Tissue.AORTA,),
         "heart": (Tissue.HEART_MUSCLE, Tissue.LEFT_HEART_BLOOD, Tissue.RIGHT_HEART_BLOOD),
+        "vertebrae": (Tissue.VERTEBRAL_CORTEX, Tissue.VERTEBRAL_MARROW),
         "vena_cava": (Tissue.VENA_CAVA,),
         "bowel": (
             *(Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT, Tissue.SMALL_BOWEL_CONTENT),

@@ -14,9 +14,10 @@ from delineate.phantom.attenuation import Phase, draw_attenuation, draw_phase
 from delineate.phantom.canvas import Bend, Canvas
 from delineate.phantom.chest import paint_chest
 from delineate.phantom.diaphragm import Diaphragm
+from delineate.phantom.head import paint_head
 from delineate.phantom.pelvis import paint_pelvis
 from delineate.phantom.scanner import Scanner
-from delineate.phantom.skeleton import paint_head, paint_ribs, paint_shoulders, paint_spine
+from delineate.phantom.skeleton import paint_ribs, paint_shoulders, paint_spine
 from delineate.phantom.tissue import STRUCTURE_OF_TISSUE, STRUCTURES, Tissue
 from delineate.phantom.wall import paint_body
 

@@ -114,6 +114,7 @@ def train_organs(
     ] = None,
     painters: Annotated[int, typer.Option(min=0, help="Processes that paint bodies.")] = 1,
     batch: Annotated[int | None, typer.Option(min=1, help="Patches a step.")] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="Organ model to begin with.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train the organ model by the clock; started again with the same folder, a run goes on."""
@@ -131,5 +132,6 @@ def train_organs(
         data=data,
         painters=painters,
         device=device,
+        start=start,
         report=typer.echo,
     )

@@ -36,6 +36,7 @@ CUT_SHARE = 0.25
 """What reaches the first or the last slice goes on beyond it: this share of its least volume is
 enough."""
 
+_BONY = frozenset({"bones", "vertebrae"})
 _WRONG_SIDE_SHARE = 0.2
 _FULL_HEIGHT_MM = 100.0
 _NEVER = np.float32(-1e4)
@@ -120,9 +121,10 @@ def judge(
         mask = (winner == label) & covered
         volume = float(mask.sum()) * ml
         confidence = float(probability[mask].mean()) if volume else 0.0
+        sure = _of_kin(logits, mask, structures) if _bony(structure) and volume else confidence
         ends = [bool(volume) and bool(mask[end].any()) for end in edges]
         least = structure.min_volume_ml * (min(shown, CUT_SHARE) if any(ends) else shown)
-        if volume < least or confidence < LEAST_CONFIDENCE:
+        if volume < least or sure < LEAST_CONFIDENCE:
             logits[label] = _NEVER
             continue
         found.append(Found(label, volume, confidence, *ends))
@@ -131,6 +133,18 @@ def judge(
         logits[company[0].label] = _NEVER
         found.remove(company[0])
     return found
+
+
+def _bony(structure: Structure) -> bool:
+    return structure.category.name in _BONY
+
+
+def _of_kin(logits: Floats, mask: Bools, structures: Sequence[Structure]) -> float:
+    """Mean probability of any bone: which of two bones it is may be unsure, that it is one not."""
+    kin = [label for label, each in enumerate(structures, start=1) if _bony(each)]
+    chosen = logits[:, mask]
+    odds = np.exp(chosen - chosen.max(axis=0))
+    return float((odds[kin].sum(axis=0) / odds.sum(axis=0)).mean())
 
 
 def _name(structures: Sequence[Structure], found: Found) -> str:

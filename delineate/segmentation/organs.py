@@ -15,7 +15,12 @@ from delineate.segmentation.detector import ModelDetector, check_values
 from delineate.segmentation.judge import Found, judge
 from delineate.segmentation.model import Model
 from delineate.segmentation.options import ModelOptions
-from delineate.segmentation.plausible import LARGER, largest_ml, told_of_the_missing
+from delineate.segmentation.plausible import (
+    LARGER,
+    largest_ml,
+    shows_a_body,
+    told_of_the_missing,
+)
 from delineate.segmentation.specks import without_specks
 from delineate.segmentation.working import Working
 
@@ -47,7 +52,9 @@ class OrganDetector(ModelDetector):
             clipped = np.clip(hu, _LOW_HU, _HIGH_HU)
             covered = working.covered(0, len(hu))
             believed.clear()
-            believed.extend(judge(logits, clipped, model.structures, working.grid.spacing, covered))
+            found = judge(logits, clipped, model.structures, working.grid.spacing, covered)
+            if shows_a_body(clipped, covered, found, model.structures):
+                believed.extend(found)
 
         wanted = self._wanted(options)
         found = self._segmenter.run(image, options, monitor, wanted=wanted, review=review)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
+import numpy as np
+import scipy.ndimage as ndimage
+from numpy.typing import NDArray
+
 from delineate.segmentation.judge import Found
 from delineate.segmentation.structures import Structure
 
-__all__ = ["LARGER", "largest_ml", "told_of_the_missing"]
+__all__ = ["LARGER", "largest_ml", "shows_a_body", "told_of_the_missing"]
 
 LARGER = "larger than plausible"
 
@@ -41,6 +45,33 @@ _LARGEST_ML = MappingProxyType(
 """More than nearly all adults have, the ill among them."""
 
 _BONY = frozenset({"bones", "vertebrae"})
+
+_FAT_HU = (-150.0, -40.0)
+_LEAST_FAT_SHARE = 0.01
+_RIM = np.ones((1, 5, 5), bool)
+
+
+def shows_a_body(
+    hu: NDArray[np.float32],
+    covered: NDArray[np.bool_],
+    believed: Sequence[Found],
+    structures: Sequence[Structure],
+) -> bool:
+    """Whether there is bone, or fat within what is dense: a cylinder of water has neither.
+
+    Parameters
+    ----------
+    hu, covered
+        On the working grid, ``(slice, row, column)``; ``covered`` is what the scan holds.
+    believed, structures
+        What was found, and one structure a label.
+    """
+    if any(structures[each.label - 1].category.name in _BONY for each in believed):
+        return True
+    dense = covered & (hu > 2 * _FAT_HU[0])
+    inside = ndimage.binary_erosion(dense, _RIM)  # at the rim water and air mix to fat
+    fat = inside & (hu > _FAT_HU[0]) & (hu < _FAT_HU[1])
+    return float(fat.sum()) >= _LEAST_FAT_SHARE * max(1.0, float(inside.sum()))
 
 
 def told_of_the_missing(

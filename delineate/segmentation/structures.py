@@ -67,6 +67,7 @@ ORGANS: tuple[Structure, ...] = (
     _structure("bones", min_volume_ml=3, single=False, hu_range=(60, 3071), enclosed=False),
     _structure("aorta", min_volume_ml=4, single=False),
     _structure("heart", min_volume_ml=25),
+    _structure("vertebrae", min_volume_ml=3, single=False, hu_range=(40, 3071)),
     _structure("vena_cava", auxiliary=True),
     _structure("bowel", auxiliary=True),
     _structure("pancreas", auxiliary=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.ndimage as ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,7 +126,9 @@ def test_small_organs_are_as_large_as_anatomy_has_them(
 
 
 def test_organs_lie_inside_the_skin(tissues: list[Body]) -> None:
-    inside = ~np.isin(STRUCTURE_OF_TISSUE, (0, _number("bones")))  # skin may be thin over bone
+    inside = ~np.isin(
+        STRUCTURE_OF_TISSUE, (0, _number("bones"), _number("vertebrae"))
+    )  # skin may be thin over bone
     for body in tissues:
         organ, air = inside[body.tissue], body.tissue == Tissue.AIR
         for axis in (1, 2):
@@ -196,6 +199,30 @@ def test_labels_and_hounsfield_units_agree(patient: tuple[Image, LabelMap]) -> N
     assert float(image.array[0, 0, 0]) < -900
 
 
+def test_vertebrae_reach_from_the_sacrum_to_the_skull() -> None:
+    body = paint_torso(22, (5.0, 5.0, 5.0), (-420.0, 570.0))
+    structure = STRUCTURE_OF_TISSUE[body.tissue]
+    heights = body.grid.affine[2, 3] + 5.0 * np.arange(body.grid.shape[0])
+    shown = heights[(structure == _number("vertebrae")).any(axis=(1, 2))]
+
+    assert shown.min() == pytest.approx(-262, abs=30)
+    assert shown.max() == pytest.approx(388, abs=30)
+    assert np.diff(shown).max() <= 15  # discs are lower, and arches overlap them
+
+
+def test_a_skull_closes_around_the_brain_and_opens_below() -> None:
+    body = paint_torso(23, (4.0, 3.0, 3.0), (330.0, 570.0))
+    heights = body.grid.affine[2, 3] + 4.0 * np.arange(body.grid.shape[0])
+    hard = np.isin(body.tissue, (Tissue.CORTICAL_BONE, Tissue.SPONGY_BONE))
+
+    for number in np.flatnonzero((heights > 475) & (heights < 515)):
+        brain = body.tissue[number] == Tissue.BRAIN
+        reached, _ = ndimage.label(~hard[number])
+        assert reached[0, 0] not in reached[brain]
+    assert (body.tissue == Tissue.CANAL)[(heights > 385) & (heights < 405)].any()
+    assert (body.tissue == Tissue.TOOTH).any()
+
+
 def test_the_aorta_is_apart_from_the_vena_cava(bodies: list[LabelMap]) -> None:
     body = paint_torso(21, (6.0, 4.0, 4.0))
     belly = body.tissue[(body.grid.affine[2, 3] + 6 * np.arange(body.grid.shape[0])) < -40]
@@ -221,4 +248,6 @@ def test_contrast_medium_brightens_what_holds_blood(seed: int, phase: Phase) -> 
     enhanced = hu[Tissue.AORTA] > 80
     assert enhanced == (phase is not Phase.NONE)
     assert hu[Tissue.AIR] < hu[Tissue.LUNG_LEFT] < hu[Tissue.FAT] < hu[Tissue.MUSCLE]
+    assert hu[Tissue.VERTEBRAL_MARROW] < hu[Tissue.RIB] < hu[Tissue.TOOTH]
     assert hu[Tissue.SPONGY_BONE] < hu[Tissue.CORTICAL_BONE]
+    assert hu[Tissue.VERTEBRAL_MARROW] < hu[Tissue.VERTEBRAL_CORTEX]

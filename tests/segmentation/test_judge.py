@@ -72,6 +72,19 @@ def test_bones_may_lie_in_many_pieces() -> None:
     assert only.volume_ml == 65
 
 
+def test_which_bone_it_is_may_be_unsure() -> None:
+    structures = (STRUCTURES[2], Structure(Category("vertebrae"), single=False, enclosed=False))
+    logits = np.zeros((3, *SHAPE), np.float32)
+    logits[1, 2:5, 2:5, 2:5] = 4.0
+    logits[2, 2:5, 2:5, 2:5] = 3.9
+    covered = np.ones(SHAPE, bool)
+
+    (only,) = judge(logits, np.full(SHAPE, 300, np.float32), structures, SPACING, covered)
+
+    assert only.label == 1
+    assert only.confidence == pytest.approx(np.exp(4) / (np.exp(4) + np.exp(3.9) + 1))
+
+
 def test_a_piece_of_rib_is_kept_beside_a_large_pelvis() -> None:
     drawn = np.zeros(SHAPE, int)
     drawn[:3] = 3

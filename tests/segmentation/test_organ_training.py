@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delineate.errors import InputError
+from delineate.errors import InputError, ModelError
 from delineate.imaging import Grid
 from delineate.phantom import STRUCTURES, Tissue
 from delineate.phantom.store import store_torso
@@ -30,7 +30,16 @@ from delineate.segmentation.training.organ_patches import Recipe, draw_patch
 from delineate.segmentation.training.organ_pool import Pool
 from delineate.segmentation.training.organ_run import train_organs
 from delineate.segmentation.training.organ_scanner import limited, scanned
-from delineate.segmentation.training.organs import WINDOWS, OrganPatches, Plan, Stage, windowed
+from delineate.segmentation.training.organ_start import taken_over
+from delineate.segmentation.training.organs import (
+    WINDOWS,
+    OrganPatches,
+    Plan,
+    Stage,
+    publish,
+    windowed,
+)
+from delineate.segmentation.training.trainer import fresh_network
 from delineate.segmentation.weights import load_network
 
 COARSE = (30.0, 20.0, 20.0)
@@ -203,9 +212,12 @@ def test_labelled_cases_are_drawn_as_often_as_asked(
         assert np.mean(drawn) == pytest.approx(share, abs=0.2)
 
 
-def _run(out: Path, plan: Plan, pool: Path, lines: list[str] | None = None) -> None:
+def _run(
+    out: Path, plan: Plan, pool: Path, lines: list[str] | None = None, start: Path | None = None
+) -> None:
     say = (lambda _: None) if lines is None else lines.append
-    train_organs(out, plan, pool=pool, phantoms=2, data=None, painters=0, device="cpu", report=say)
+    bodies = {"pool": pool, "phantoms": 2, "painters": 0}
+    train_organs(out, plan, **bodies, data=None, device="cpu", start=start, report=say)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -263,6 +275,40 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(
 
     assert "goes on at step 3" in lines[0]
     assert read_model(out / "model").training["steps"] > 3
+
+
+def test_a_run_may_begin_with_a_model_that_knows_fewer_structures(
+    tiny_plan: Plan, pool: Path, tmp_path: Path
+) -> None:
+    """One whose bones still held the vertebrae, written before those had a label."""
+    fewer = [each for each in ORGANS if each.category.name != "vertebrae"]
+    old = replace(tiny_plan, arguments={**tiny_plan.arguments, "num_classes": len(ORGANS)})
+    network = fresh_network(old.network, old.arguments, seed=5)
+    model = publish(network.state_dict(), old, tmp_path / "old", {}, structures=fewer)
+    fresh = fresh_network(tiny_plan.network, tiny_plan.arguments, seed=6)
+
+    fresh.load_state_dict(taken_over(model, fresh.state_dict()))
+
+    tiles = torch.randn((1, 2, 16, 16, 16), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before, after = load_network(model)(tiles), fresh.eval()(tiles)
+    known = ["background", *(each.category.name for each in fewer)]
+    for label, name in enumerate(STRUCTURES):
+        source = known.index("bones" if name == "vertebrae" else name)
+        torch.testing.assert_close(after[:, label], before[:, source])
+    short = replace(tiny_plan, stages=(replace(tiny_plan.stages[0], seconds=0.05),))
+    _run(tmp_path / "run", short, pool, start=model.folder)
+    told = read_model(tmp_path / "run" / "model").training
+    assert told["began_with"] == model.weights[0].sha256
+
+
+def test_a_model_of_another_network_cannot_begin_a_run(tiny_plan: Plan, tmp_path: Path) -> None:
+    network = fresh_network(tiny_plan.network, tiny_plan.arguments, seed=5)
+    model = publish(network.state_dict(), tiny_plan, tmp_path / "old", {})
+    other = {name: value[..., :1] for name, value in network.state_dict().items()}
+
+    with pytest.raises(ModelError, match="cannot begin this one"):
+        taken_over(model, other)
 
 
 def test_a_run_with_another_plan_is_refused(tiny_plan: Plan, pool: Path, tmp_path: Path) -> None:

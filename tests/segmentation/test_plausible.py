@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from delineate.imaging import Category
 from delineate.segmentation.judge import Found
-from delineate.segmentation.plausible import largest_ml, told_of_the_missing
+from delineate.segmentation.plausible import largest_ml, shows_a_body, told_of_the_missing
 from delineate.segmentation.structures import Structure
 
 NAMES = (
@@ -71,6 +72,20 @@ def test_nothing_that_was_found_or_not_asked_for_is_said_to_be_missing(
     for name in NAMES:
         if name not in ("liver", "urinary_bladder") or name in {each[0] for each in drawn}:
             assert name not in told
+
+
+def test_a_body_has_fat_or_bone() -> None:
+    inside = np.hypot(*np.meshgrid(np.arange(40) - 19.5, np.arange(40) - 19.5)) < 15
+    water = np.where(inside, 0, -1000)[None].repeat(4, 0).astype(np.float32)
+    water[:, 4:6] = -90  # a rim of water and air that mix
+    belly = water.copy()
+    belly[:, 18:20, 18:24] = -95
+    covered = np.ones(water.shape, bool)
+    liver = [_found("liver")]
+
+    assert not shows_a_body(water, covered, liver, STRUCTURES)
+    assert shows_a_body(belly, covered, liver, STRUCTURES)
+    assert shows_a_body(water, covered, [*liver, _found("bones")], STRUCTURES)
 
 
 def test_a_liver_of_five_litres_is_too_large_and_bones_never_are() -> None:

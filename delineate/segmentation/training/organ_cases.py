@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,8 +120,9 @@ _TOTALSEGMENTATOR: dict[str, tuple[str, ...]] = {
     "pancreas": ("pancreas",),
     "gallbladder": ("gallbladder",),
 }
+_VERTEBRAE = re.compile("vertebrae_[CTL]")
 _BONES = (
-    "vertebrae",
+    "vertebrae_S1",
     "rib_",
     "sacrum",
     "hip_",
@@ -137,6 +139,8 @@ def _structure_of(name: str) -> int:
     for structure, members in _TOTALSEGMENTATOR.items():
         if name in members:
             return STRUCTURES.index(structure)
+    if _VERTEBRAE.match(name):
+        return STRUCTURES.index("vertebrae")
     if name.startswith(_BONES):
         return STRUCTURES.index("bones")
     return IGNORED if name.startswith("kidney_cyst") else 0

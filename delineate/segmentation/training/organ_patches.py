@@ -19,6 +19,7 @@ from delineate.segmentation.training.organ_cases import IGNORED, LabelledCase, P
 from delineate.segmentation.training.organ_scanner import dosed, limited, reenhanced, scanned
 
 _KNEES_MM = -600.0
+_TRUNK_MM = -400.0, 230.0
 
 Case = PhantomCase | LabelledCase
 Box = tuple[slice, slice, slice]
@@ -130,13 +131,13 @@ def _points(
 
 
 def _centre(case: Case, recipe: Recipe, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Index the patch is centred on: mostly in the trunk."""
+    """Index the patch is centred on: mostly in the trunk, where there is one."""
     shape = np.asarray(case.grid.shape)
     if isinstance(case, LabelledCase):
         return np.asarray((shape - 1) * rng.uniform(0.2, 0.8, 3))
     low, high = case.grid.affine[2, 3], case.grid.affine[2, 3] + shape[0] * case.grid.spacing[0]
-    if rng.random() < (0.9 if low > _KNEES_MM else 0.5):
-        low, high = max(low, -400.0), min(high, 230.0)
+    if low < _TRUNK_MM[0] and rng.random() < (0.9 if low > _KNEES_MM else 0.5):
+        low, high = max(low, _TRUNK_MM[0]), min(high, _TRUNK_MM[1])
     z = rng.uniform(low, high)
     wide = 40 if rng.random() < 0.7 else 110
     x, y = rng.uniform(-wide, wide), rng.uniform(-0.6 * wide, 0.6 * wide)

@@ -21,6 +21,7 @@ from delineate.segmentation.model_file import read_model
 from delineate.segmentation.training.loss import segmentation_loss
 from delineate.segmentation.training.organ_cases import LabelledCase, labelled_cases
 from delineate.segmentation.training.organ_pool import Pool
+from delineate.segmentation.training.organ_start import taken_over
 from delineate.segmentation.training.organs import OrganPatches, Plan, Stage, publish
 from delineate.segmentation.training.precision import Precision
 from delineate.segmentation.training.trainer import fresh_network
@@ -45,8 +46,11 @@ class _State:
     """Of learning in this stage."""
 
     @classmethod
-    def begun(cls, plan: Plan, device: torch.device) -> _State:
-        network = fresh_network(plan.network, plan.arguments, plan.seed).to(device)
+    def begun(cls, plan: Plan, device: torch.device, start: Path | None = None) -> _State:
+        network = fresh_network(plan.network, plan.arguments, plan.seed)
+        if start is not None:
+            network.load_state_dict(taken_over(read_model(start), network.state_dict()))
+        network = network.to(device)
         average = copy.deepcopy(network).requires_grad_(requires_grad=False)
         optimiser = torch.optim.AdamW(network.parameters(), weight_decay=plan.weight_decay)
         return cls(network.train(), average, optimiser)
@@ -87,6 +91,7 @@ def train_organs(
     data: Path | None,
     painters: int = 1,
     device: str = "auto",
+    start: Path | None = None,
     report: Report = print,
 ) -> Model:
     """Paint bodies, learn from them and from labelled CTs, and write a model after each stage.
@@ -103,6 +108,8 @@ def train_organs(
         Folder of labelled CTs, if there are any.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    start
+        Model folder whose weights a new run begins with; see `organ_start.taken_over`.
     report
         Called with a line of text every few seconds.
 
@@ -112,10 +119,10 @@ def train_organs(
         If the loss is no longer a number, the run there has other stages, or nothing is painted.
     """
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    precision = Precision.of(torch.device(name))
+    precision = Precision.quickest(torch.device(name))
     _agree(out, plan)
     real = [each.to(precision.device) for each in labelled_cases(data)] if data else []
-    state = _State.begun(plan, precision.device)
+    state = _State.begun(plan, precision.device, start)
     checkpoint = out / _CHECKPOINT
     if checkpoint.exists():
         state.load(checkpoint, precision.device)
@@ -125,7 +132,7 @@ def train_organs(
     with Pool(pool, phantoms, painters, precision.device) as bodies:
         bodies.wait(_LEAST_BODIES)
         report(f"{len(bodies.bodies)} bodies are painted; learning on {precision.device}")
-        run = _Run(out, plan, precision, bodies, real, state, report)
+        run = _Run(out, plan, precision, bodies, real, state, report, _sha256(start))
         while True:
             model = run.stage(plan.stages[state.stage])
             state.stage, state.seconds = state.stage + 1, 0.0
@@ -133,6 +140,11 @@ def train_organs(
             state.save(checkpoint)
             if state.stage == len(plan.stages):
                 return model
+
+
+def _sha256(start: Path | None) -> str:
+    """Of the weights a run began with, if there were any."""
+    return "" if start is None else read_model(start).weights[0].sha256
 
 
 def _agree(out: Path, plan: Plan) -> None:
@@ -157,9 +169,11 @@ class _Run:
         real: Sequence[LabelledCase],
         state: _State,
         report: Report,
+        began_with: str = "",
     ) -> None:
         self._out, self._plan, self._precision = out, plan, precision
         self._bodies, self._real, self._state, self._report = bodies, real, state, report
+        self._began_with = began_with
         self._patches = OrganPatches(bodies.bodies, real, plan)
         self._layout = self._faster_layout()
         self._looked_at_every = 25 if precision.device.type == "cuda" else 1
@@ -199,6 +213,7 @@ class _Run:
             "bodies": len(self._bodies.bodies),
             "labelled_cts": [case.name for case in self._real] if stage.real_share else [],
             "device": str(self._precision.device),
+            "began_with": self._began_with,
         }
         state = self._state.average.state_dict()
         return publish(state, self._plan, self._out / stage.name, training)

@@ -196,7 +196,7 @@ def publish(
     model = Model(
         folder=folder,
         name="organs-ct",
-        version="2",
+        version="3",
         title="Organs and bones on CT of the trunk",
         licence="Apache-2.0",
         intended_use=INTENDED_USE,

