@@ -78,7 +78,9 @@ def clean_file(path: Path, pseudonyms: Pseudonyms) -> None:
         _demand_image(dataset)
         taken = _Cleaning(dataset, pseudonyms).run()
         _close(dataset, pseudonyms)
-        dataset.save_as(path, enforce_file_format=True)
+        draft = path.with_name(f"{path.name}.clean")
+        dataset.save_as(draft, enforce_file_format=True)
+        draft.replace(path)  # it may be a link to a file that is kept
     pseudonyms.keep(str(dataset.StudyInstanceUID), taken)
 
 

@@ -140,13 +140,17 @@ def test_cleaning_again_changes_nothing_and_a_changed_file_is_cleaned(
 
 
 def test_the_same_file_gives_the_same_again(pseudonyms: Pseudonyms, slices: list[Path]) -> None:
-    copy = slices[0].with_name("copy")
-    copy.write_bytes(slices[0].read_bytes())
+    copy, link = slices[0].with_name("copy"), slices[0].with_name("link")
+    before = slices[0].read_bytes()
+    copy.write_bytes(before)
+    link.hardlink_to(slices[0])
 
     clean_file(slices[0], pseudonyms)
     clean_file(copy, pseudonyms)
 
-    assert copy.read_bytes() == slices[0].read_bytes()
+    assert copy.read_bytes() == slices[0].read_bytes() != before
+    assert link.read_bytes() == before
+    assert not list(copy.parent.glob("*.clean"))
 
 
 @pytest.mark.parametrize(
