@@ -66,14 +66,20 @@ class Located:
         return f"/studies/{self.study}/series/{self.series}/instances/{self.uid}"
 
 
-def scope(place: Place) -> list[sa.ColumnElement[bool]]:
-    """The conditions that rows of a place fulfil, for the tables of its level and above."""
+def scope(level: Level, place: Place) -> list[sa.ColumnElement[bool]]:
+    """The conditions that rows of a level fulfil that lie in a place.
+
+    The tenant is asked of the study alone where one is named: SQLite would else go through all
+    instances of the tenant instead of those of the study.
+    """
+    of_tenant = STUDIES if place.study else table_of(level)
     named = (
         (STUDIES.c.study_instance_uid, place.study),
         (SERIES.c.series_instance_uid, place.series),
         (INSTANCES.c.sop_instance_uid, place.instance),
     )
-    return [column == uid for column, uid in named if uid]
+    within = [column == uid for column, uid in named if uid]
+    return [of_tenant.c.tenant == place.tenant, *within]
 
 
 def _tables(level: Level) -> sa.FromClause:
@@ -112,8 +118,7 @@ def search(database: sa.Engine, place: Place, query: Query, base: str) -> Answer
         sa.select(*columns)
         .select_from(_tables(level))
         .where(
-            table.c.tenant == place.tenant,
-            *scope(place),
+            *scope(level, place),
             *conditions(query, database.dialect.name),
         )
         .order_by(*_order(level, place))
@@ -256,7 +261,7 @@ def locate(database: sa.Engine, place: Place) -> list[Located]:
             here.name,
         )
         .select_from(_tables("instance"))
-        .where(here.tenant == place.tenant, *scope(place))
+        .where(*scope("instance", place))
         .order_by(*_order("instance", place))
     )
     with database.connect() as connection:

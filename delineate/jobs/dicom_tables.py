@@ -50,6 +50,7 @@ SERIES = sa.Table(
     # The job whose result it is.
     sa.Column("job_id", sa.String(26)),
     sa.UniqueConstraint("tenant", "series_instance_uid", name="dicom_series_uid"),
+    sa.Index("dicom_series_order", "tenant", "id"),
     sa.Index("dicom_series_study", "study", "series_number", "id"),
     sa.Index("dicom_series_image", "image_id"),
     sa.Index("dicom_series_job", "job_id"),
@@ -71,6 +72,7 @@ INSTANCES = sa.Table(
     sa.Column("holder_id", sa.String(64), nullable=False),
     sa.Column("name", sa.String(200), nullable=False),
     sa.UniqueConstraint("tenant", "sop_instance_uid", name="dicom_instance_uid"),
+    sa.Index("dicom_instance_order", "tenant", "id"),
     sa.Index("dicom_instance_series", "series", "instance_number", "id"),
     sa.Index("dicom_instance_study", "study"),
     sa.Index("dicom_instance_holder", "holder_id"),

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(26)),
         sa.UniqueConstraint("tenant", "series_instance_uid", name="dicom_series_uid"),
     )
+    op.create_index("dicom_series_order", "dicom_series", ["tenant", "id"])
     op.create_index("dicom_series_study", "dicom_series", ["study", "series_number", "id"])
     op.create_index("dicom_series_image", "dicom_series", ["image_id"])
     op.create_index("dicom_series_job", "dicom_series", ["job_id"])
@@ -68,6 +69,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(200), nullable=False),
         sa.UniqueConstraint("tenant", "sop_instance_uid", name="dicom_instance_uid"),
     )
+    op.create_index("dicom_instance_order", "dicom_instance", ["tenant", "id"])
     op.create_index("dicom_instance_series", "dicom_instance", ["series", "instance_number", "id"])
     op.create_index("dicom_instance_study", "dicom_instance", ["study"])
     op.create_index("dicom_instance_holder", "dicom_instance", ["holder_id"])
