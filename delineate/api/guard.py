@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 import time
 from typing import Any
@@ -36,9 +37,9 @@ _HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=(), interest-cohort=()",
 }
 # Where images come in; every other body is a small document.
-_STREAMED = (
-    *("/v1/images", "/v1/uploads/", "/dicomweb/"),
-    *("/infer/", "/session/", "/datastore/", "/proxy/dicom/"),
+_STREAMED = re.compile(
+    r"/v1/images$|/v1/uploads/[^/]+/files/|/dicomweb/"
+    r"|(/monailabel)?/(infer|session|datastore|proxy/dicom)/"
 )
 _LARGEST_DOCUMENT = 2**20
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -64,7 +65,7 @@ class Guard:
             return
         began, status, taken = time.monotonic(), 0, 0
         scope["request_id"] = request_id = secrets.token_hex(8)
-        streamed = scope["path"].removeprefix("/monailabel").startswith(_STREAMED)
+        streamed = _STREAMED.match(scope["path"])
         most = self._settings.max_upload_bytes if streamed else 0
         most = max(most + _LARGEST_DOCUMENT, _LARGEST_DOCUMENT)
 

@@ -223,6 +223,21 @@ def test_a_dropped_upload_is_gone_and_so_are_its_files(running: Service) -> None
     assert running.client.get("/v1/uploads/nonsense").status_code == 404
 
 
+def test_a_document_is_small_also_beside_uploads(running: Service) -> None:
+    where = begin(running)
+    large = b'{"detector": "' + b"x" * 3 * 2**20 + b'"}'
+    headers = {"Content-Type": "application/json"}
+
+    answers = [
+        running.client.post(path, content=large, headers=headers)
+        for path in (f"{where}/complete", "/v1/images/pull", "/v1/jobs")
+    ]
+
+    assert [answer.status_code for answer in answers] == [413, 413, 413]
+    assert put(running, where, "complete", large).status_code == 201
+    running.client.delete(where)
+
+
 def test_a_body_packed_for_the_way_is_refused(running: Service) -> None:
     where = begin(running)
 
