@@ -65,7 +65,8 @@ def test_the_detector_draws_a_phantom_it_never_saw(
     bony = [NAMES.index(name) + 1 for name in ("bones", "vertebrae")]
     found, there = (np.isin(labels.array, bony) for labels in (drawn.output, truth))
     assert 2 * (found & there).sum() > 0.7 * (found.sum() + there.sum())
-    assert all(0.7 <= score <= 1 for score in drawn.scores.values())
+    for label, score in drawn.scores.items():  # which of two bones it is may be less sure
+        assert (0.4 if label in bony else 0.7) <= score <= 1
 
 
 def _turned(image: Image, labels: LabelMap, order: tuple[int, int, int]) -> tuple[Image, LabelMap]:
