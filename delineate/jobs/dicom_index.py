@@ -22,7 +22,18 @@ from delineate.jobs.dicom_attributes import (
 from delineate.jobs.dicom_tables import HEADERS, INSTANCES, SERIES, STUDIES, TASKS
 from delineate.jobs.store import StoredImage
 
-__all__ = ["Holder", "Record", "Refusal", "add", "forget", "index", "is_known", "records", "remove"]
+__all__ = [
+    "Holder",
+    "Record",
+    "Refusal",
+    "add",
+    "forget",
+    "forget_own",
+    "index",
+    "is_known",
+    "records",
+    "remove",
+]
 
 Holder = Literal["image", "job", "own"]
 # An instance is kept out for one of these (PS3.18 Table I.2-2, and PS3.7 C.5.7 of duplicates).
@@ -264,6 +275,15 @@ def forget(database: sa.Engine, tenant: str, holder: Holder, holder_id: str) -> 
         if holder == "image":
             gone = sa.and_(SERIES.c.tenant == tenant, SERIES.c.image_id == holder_id)
             connection.execute(sa.update(SERIES).where(gone).values(image_id=None))
+
+
+def forget_own(database: sa.Engine, tenant: str, names: Sequence[str]) -> None:
+    """Take instances that lie in the node's own folder out of the index, by their files' names."""
+    here = INSTANCES.c
+    for start in range(0, len(names), _CHUNK):
+        named = here.name.in_(names[start : start + _CHUNK])
+        with database.begin() as connection:
+            remove(connection, sa.and_(here.tenant == tenant, here.holder == "own", named))
 
 
 def remove(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Any]:

@@ -351,6 +351,15 @@ def test_what_an_image_held_is_forgotten_with_all_above_it(database: sa.Engine) 
     assert _rows(database) == before
 
 
+def test_what_is_too_old_is_forgotten_by_its_file(database: sa.Engine) -> None:
+    kept = [record("1.1", "2.1", f"3.{n}") for n in (1, 2)]
+    dicom_index.add(database, "three", kept[:1], "own", "")
+    dicom_index.add(database, "three", kept[1:], "image", "c" * 64)
+
+    dicom_index.forget_own(database, "three", [one.name for one in kept])
+    assert uids(found(database, "three", "instance"), INSTANCE) == ["3.2"]
+
+
 def _rows(database: sa.Engine) -> list[int]:
     names = ("dicom_study", "dicom_series", "dicom_instance", "dicom_header")
     with database.connect() as connection:

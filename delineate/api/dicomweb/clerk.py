@@ -101,10 +101,15 @@ class Clerk:
                     self._service.table.get(holder_id, tenant=tenant)
             except NotFoundError:
                 dicom_index.forget(self._database, tenant, holder, holder_id)
-        before = time.time() - _TIDY_SECONDS
+        now, days = time.time(), self._service.settings.retention_days
         for store in self._service.store.tenants():
-            files = [path for path in store.dicom.glob("*/*") if path.stat().st_ctime < before]
-            drop_unused(self._database, store, [path.name for path in files])
+            files = {path.name: path.stat() for path in store.dicom.glob("*/*")}
+            if days:
+                end = now - days * 86_400
+                old = [name for name, one in files.items() if one.st_mtime < end]
+                dicom_index.forget_own(self._database, store.tenant, old)
+            stale = [name for name, one in files.items() if one.st_ctime < now - _TIDY_SECONDS]
+            drop_unused(self._database, store, stale)
 
     def _put(self, tenant: str, kind: str, subject: str, details: dict[str, Any]) -> None:
         with self._database.begin() as connection:
