@@ -21,6 +21,8 @@ SERVE = (
     "serve(port=0, settings=settings, on_ready=lambda url: print(url, flush=True))"
 )
 
+DETECTORS = {"off": ("test.bright", "test.careful", "test.crash"), "ps3.15": ("test.bright",)}
+
 
 def parts(files: list[Path]) -> list[tuple[str, tuple[str, bytes]]]:
     return [("files", (f"{CANARY}/{path.name}", path.read_bytes())) for path in files]
@@ -100,11 +102,12 @@ def test_no_name_of_a_patient_leaves_the_files(
                 volume = f"/v1/images/{image['id']}/volume"
                 errors.append(client.get(volume, params={"series": "1.2"}))
                 jobs = []
-                for detector in ("test.bright", "test.careful", "test.crash"):
+                for detector in DETECTORS[deidentify]:
                     asked = {"image_id": image["id"], "detector": detector}
                     jobs.append(client.post("/v1/jobs", json=asked).raise_for_status().json()["id"])
                 ended = [_ended(client, job_id) for job_id in jobs]
-                errors.append(client.get(f"/v1/jobs/{jobs[1]}/result"))
+                if len(jobs) > 1:
+                    errors.append(client.get(f"/v1/jobs/{jobs[1]}/result"))
                 exports = f"/v1/jobs/{jobs[0]}/exports/rtstruct"
                 plain = client.get(exports)
                 original = client.get(exports, params={"identity": "original"})
@@ -112,7 +115,7 @@ def test_no_name_of_a_patient_leaves_the_files(
                 study = client.get("/dicomweb/studies").text
             process.terminate()
 
-    assert [job["state"] for job in ended] == ["done", "failed", "failed"]
+    assert [job["state"] for job in ended] == ["done", "failed", "failed"][: len(ended)]
     assert stored.status_code == 200
     assert [answer.status_code for answer in errors if answer.status_code < 400] == []
     for answer in errors:
