@@ -117,8 +117,13 @@ class Upload:
         return Intake(self, name)
 
     def ask(self, wanted: dict[str, Any]) -> None:
-        """Write down what is wanted on completion, before anything is done about it."""
+        """Write down what is wanted on completion, before anything is done about it.
+
+        What was asked for before, and is not done yet, stays as it was.
+        """
         with self._lock:
+            if self.asked is not None:
+                return
             self.demand_open()
             if self._coming:
                 raise ConflictError(

@@ -401,6 +401,18 @@ def test_what_nothing_comes_for_is_swept_and_what_is_half_complete_is_not(
     assert [upload.folder.exists() for upload in (old, fresh, asked)] == [False, True, True]
 
 
+def test_completion_that_a_killed_process_left_is_joined_not_refused(
+    running: Service, ct_files: list[Path], ct_id: str
+) -> None:
+    where = begin(running)
+    put_all(running, where, ct_files)
+    (folder_of(running, where) / "ask.json").write_text('{"job": null, "by": "local"}')
+
+    answer = running.client.post(f"{where}/complete")
+
+    assert (answer.status_code, answer.json()["image"]["id"]) == (201, ct_id)
+
+
 def test_a_file_that_changed_on_disk_is_not_made_an_image(
     running: Service, ct_files: list[Path]
 ) -> None:
