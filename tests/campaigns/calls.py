@@ -128,7 +128,7 @@ def main() -> None:
     """Run a campaign and print its counts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=5000)
-    parser.add_argument("--prefix", default="/")
+    parser.add_argument("--prefix", default="/v1/")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
