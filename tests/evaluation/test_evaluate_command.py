@@ -175,14 +175,16 @@ def test_a_batch_segments_keeps_and_scores(tmp_path: Path) -> None:
     order += ["--map", "bright=lit", "--require", "lit.dice.max>=1"]
     environment = {**os.environ, "PYTHONPATH": install_detectors(tmp_path / "site")}
 
-    def batch() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", PROGRAM, *map(str, order)]
+    def batch(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
-    first = batch()
+    other_options = batch(*order[:6], "--option", "threshold=4000")
+    assert other_options.returncode == 3, other_options.stderr
+    first = batch(*order)
     assert first.returncode == 3, first.stderr
     kept = digests(out)
-    again = batch()
+    again = batch(*order)
 
     assert again.returncode == 3
     assert digests(out) == kept  # the time at which the result was found among them: it was kept
@@ -190,5 +192,5 @@ def test_a_batch_segments_keeps_and_scores(tmp_path: Path) -> None:
     document = json.loads((out / "summary.json").read_text())
     assert document["cases"]["without_prediction"] == ["c1"]
     (row,) = document["scores"]
-    assert (row["n"], row["missed"], row["maximum"]) == (2, 1, 1.0)
+    assert (row["n"], row["missed"], row["maximum"]) == (2, 1, 1.0)  # found anew
     assert "it has no result" in " ".join(document["notes"]["c1"])
