@@ -44,6 +44,7 @@ _DUMMIES: Mapping[str, Any] = {
     "AS": "000Y",
     "UR": "about:blank",
 }
+_COUNTERS = frozenset({0x00200011, 0x00200012, 0x00200013})  # of series, acquisition, instance
 _SHORTEST_NAME = 4
 # Pictures of screens, and what is drawn on: names may stand in the pixels.
 _DRAWN_ON = frozenset({"US", "ES", "XC", "GM", "SC", "OT", "IVUS", "RF", "XA", "SM", "OP", "DOC"})
@@ -166,6 +167,8 @@ class _Cleaning:
             return _blank(element, rule or "Z")
         elif vr in _FREE_TEXT or (vr in _TEXT and self._tells_name(element)):
             return False
+        elif tag in _COUNTERS and self._tells_name(element):
+            element.value = None
         return True
 
     def _replace_uids(self, element: DataElement) -> bool:

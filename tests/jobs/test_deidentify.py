@@ -153,6 +153,19 @@ def test_the_same_file_gives_the_same_again(pseudonyms: Pseudonyms, slices: list
     assert not list(copy.parent.glob("*.clean"))
 
 
+def test_a_series_that_is_numbered_as_its_patient_loses_its_number(
+    pseudonyms: Pseudonyms, slices: list[Path]
+) -> None:
+    dataset = pydicom.dcmread(slices[0])
+    dataset.PatientID, dataset.SeriesNumber, dataset.InstanceNumber = "123456", 123456, 7
+    dataset.save_as(slices[0])
+
+    clean_file(slices[0], pseudonyms)
+
+    assert b"123456" not in slices[0].read_bytes()
+    assert pydicom.dcmread(slices[0]).InstanceNumber == 7
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
