@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from delineate.jobs import dicom_index
 from delineate.jobs.database import connect, migrate
 from delineate.jobs.dicom_attributes import Level
-from delineate.jobs.dicom_index import Record
 from delineate.jobs.dicom_query import parse
+from delineate.jobs.dicom_record import Record
 from delineate.jobs.dicom_search import Place, locate, search
 
 REPEATS = 5

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -19,76 +17,16 @@ from delineate.jobs.dicom_attributes import (
     compared,
     text_of,
 )
+from delineate.jobs.dicom_record import Record, Refusal
 from delineate.jobs.dicom_tables import HEADERS, INSTANCES, SERIES, STUDIES, TASKS
 from delineate.jobs.store import StoredImage
 
-__all__ = [
-    "Holder",
-    "Record",
-    "Refusal",
-    "add",
-    "forget",
-    "forget_own",
-    "index",
-    "is_known",
-    "records",
-    "remove",
-]
+__all__ = ["Holder", "add", "forget", "forget_own", "index", "is_known", "remove"]
 
 Holder = Literal["image", "job", "own"]
 # An instance is kept out for one of these (PS3.18 Table I.2-2, and PS3.7 C.5.7 of duplicates).
 _DUPLICATE, _CONFLICT = 0x0111, 0xA900
 _CHUNK = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An instance and its file, as `jobs.dicom_errands.read` found them.
-
-    ``attributes`` are those that are searched by or shown, ``header`` is all of it, gzipped;
-    ``frames`` says where they lie in the file.
-    """
-
-    attributes: DicomJson
-    header: bytes
-    frames: bytes | None
-    transfer_syntax: str
-    size: int
-    digest: str
-    name: str
-
-    @property
-    def uids(self) -> tuple[str, str, str]:
-        """Of the study, the series and the instance."""
-        tags = ("0020000D", "0020000E", "00080018")
-        study, series, instance = (text_of(self.attributes, tag) for tag in tags)
-        return study, series, instance
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an instance was kept out: DICOM's code and a sentence."""
-
-    code: int
-    reason: str
-
-
-def records(told: Sequence[Mapping[str, Any]]) -> list[Record | Refusal]:
-    """What the errand answered."""
-    return [
-        Refusal(one["code"], one["reason"])
-        if "code" in one
-        else Record(
-            one["attributes"],
-            base64.b64decode(one["header"]),
-            base64.b64decode(one["frames"]) if one["frames"] else None,
-            one["transfer_syntax"],
-            one["size"],
-            one["digest"],
-            one["name"],
-        )
-        for one in told
-    ]
 
 
 def index(database: sa.Engine, tenant: str, stored: StoredImage) -> None:

@@ -54,7 +54,7 @@ def read(paths: list[str], names: list[str]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        The fields of `dicom_index.Record` of each, bytes in base64; of a file that cannot be kept
+        The fields of `dicom_record.Record` of each, bytes in base64; of a file that cannot be kept
         ``code`` and ``reason``, and its ``sop_class`` and ``instance`` where they are known.
     """
     reasons = clean([Path(path) for path in paths]) or [""] * len(paths)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from delineate.jobs.dicom_index import Record
+from delineate.jobs.dicom_record import Record
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
 

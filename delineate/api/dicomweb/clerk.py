@@ -22,7 +22,7 @@ from delineate.api.results import Drawn, made
 from delineate.errors import DelineateError, NotFoundError, RemoteError, StorageFullError
 from delineate.jobs import dicom_index, dicom_results, dicom_tasks
 from delineate.jobs.dicom_client import Remote
-from delineate.jobs.dicom_index import Record
+from delineate.jobs.dicom_record import Record, records
 from delineate.jobs.dicom_tables import INSTANCES, TASKS
 from delineate.jobs.keys import RIGHTS, Principal
 from delineate.jobs.log import log
@@ -146,18 +146,18 @@ class Clerk:
             return {}
         paths = stored.files
         told = await self._node.read(paths, [path.name for path in paths])
-        records = [one for one in dicom_index.records(told) if isinstance(one, Record)]
+        good = [one for one in records(told) if isinstance(one, Record)]
         await run_in_threadpool(
-            dicom_index.add, self._database, task.tenant, records, "image", task.subject
+            dicom_index.add, self._database, task.tenant, good, "image", task.subject
         )
-        whole, in_part = await run_in_threadpool(tie, self._database, task.tenant, stored, records)
+        whole, in_part = await run_in_threadpool(tie, self._database, task.tenant, stored, good)
         for study, series in whole:
             await self._start_jobs(task.tenant, task.subject, study, series, "upload")
         for _, series in in_part:
             await run_in_threadpool(
                 self._put, task.tenant, "complete", series, {"source": "upload"}
             )
-        return {"instances": len(records)}
+        return {"instances": len(good)}
 
     async def _complete(self, task: Task) -> dict[str, Any]:
         """Make an image of a series to which nothing has come for a while."""
@@ -218,9 +218,9 @@ class Clerk:
             files[one] = next((made_in / "file").iterdir())
         names = [str(path.relative_to(folder)) for path in files.values()]
         told = await self._node.read(list(files.values()), names)
-        records = [one for one in dicom_index.records(told) if isinstance(one, Record)]
+        good = [one for one in records(told) if isinstance(one, Record)]
         refusals = await run_in_threadpool(
-            dicom_index.add, self._database, tenant, records, "job", job.id
+            dicom_index.add, self._database, tenant, good, "job", job.id
         )
         await run_in_threadpool(self._push_by_rule, tenant, job)
         return {"formats": formats, "refused": [one.reason for one in refusals if one]}

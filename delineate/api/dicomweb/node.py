@@ -25,7 +25,7 @@ from delineate.errors import (
 from delineate.jobs import dicom_index, dicom_tasks
 from delineate.jobs.assistant import Assistant
 from delineate.jobs.dicom_attributes import text_of
-from delineate.jobs.dicom_index import Record, Refusal
+from delineate.jobs.dicom_record import Record, Refusal, records
 from delineate.jobs.dicom_tables import INSTANCES, SERIES
 from delineate.jobs.rules import Rules, Source
 from delineate.jobs.store import TenantStore, room
@@ -169,7 +169,7 @@ class Node:
             The only study that they may be of, if any.
         """
         store = self.service.store.of(tenant)
-        found = [_of_study(one, study) for one in dicom_index.records(told)]
+        found = [_of_study(one, study) for one in records(told)]
         good = [one for one in found if isinstance(one, Record)]
         new = [
             one.digest

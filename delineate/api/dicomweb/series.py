@@ -16,7 +16,7 @@ from delineate.api.faults import RefusedUploadError
 from delineate.api.taking import looked_into
 from delineate.errors import UnknownInstanceError
 from delineate.jobs import dicom_tasks
-from delineate.jobs.dicom_index import Record
+from delineate.jobs.dicom_record import Record
 from delineate.jobs.dicom_tables import INSTANCES, SERIES, STUDIES
 from delineate.jobs.store import StoredImage, room
 from delineate.jobs.upload import Part
