@@ -7,6 +7,7 @@ SIGKILL to the process that the user started; its workers have to go by themselv
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import random
@@ -51,12 +52,9 @@ def campaign(root: Path, kills: int, cases: int, workers: int = 2, seed: int = 0
     for number in range(kills):
         out = root / f"killed-{number}"
         process = _start(root, out, workers)
-        try:
-            process.wait(chance.uniform(0.1, 1.0) * seconds)
-        except subprocess.TimeoutExpired:
-            outcome.killed_while_running += 1
-        kept = len(list((out / "cases").glob("*.json"))) if (out / "cases").is_dir() else 0
-        outcome.kept_at_kill += (kept,)
+        _await_point(process, out, chance, cases, seconds)
+        outcome.killed_while_running += process.poll() is None
+        outcome.kept_at_kill += (_kept(out),)
         family = _family(process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -67,6 +65,22 @@ def campaign(root: Path, kills: int, cases: int, workers: int = 2, seed: int = 0
         outcome.different += sum(found.get(name) != one for name, one in expected.items())
         outcome.left_over += len(found.keys() - expected.keys())
     return outcome
+
+
+def _await_point(
+    process: subprocess.Popen[bytes], out: Path, chance: random.Random, cases: int, seconds: float
+) -> None:
+    """Wait until so many cases are kept, or, with none or all of them, for some time more."""
+    wanted = chance.choice((0, cases, *range(1, cases)))
+    while process.poll() is None and _kept(out) < wanted:
+        time.sleep(0.002)
+    if wanted in (0, cases):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0.0, 0.3) * seconds)
+
+
+def _kept(out: Path) -> int:
+    return len(list((out / "cases").glob("*.json")))
 
 
 def digests(folder: Path) -> dict[str, str]:
