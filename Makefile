@@ -13,7 +13,7 @@ CAMPAIGNS := $(patsubst tests/campaigns/%.py,%,$(wildcard tests/campaigns/*.py))
 NO_DEPS := tests/nnunet-requirements.txt tests/monailabel-requirements.txt
 WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
 
-.PHONY: help demo test check lint types imports web-check bench campaigns clean lock system-packages
+.PHONY: help demo test check lint types imports web-check audit openapi bench campaigns clean lock system-packages
 
 help:
 	@echo "make demo    install, start the service, segment a generated CT, open its page"
@@ -82,6 +82,15 @@ $(BENCH)/.installed: $(VENV)/.python pyproject.toml requirements.lock benchmarks
 	$(BENCH)/bin/python -m pip install -q $(LOCKED) -e '.[all]' -r benchmarks/requirements.txt
 	$(BENCH)/bin/python -m pip install -q --no-deps -r tests/nnunet-requirements.txt
 	@touch $@
+
+# Known holes in what is installed; asks a database on the network.
+audit: $(VENV)/.dev
+	$(BIN)/python -m pip install -q pip-audit
+	$(BIN)/pip-audit -r requirements.lock --no-deps --disable-pip
+
+# The document of the REST interface; refuses changes that break its callers.
+openapi: $(VENV)/.dev
+	$(BIN)/python -m delineate.api.contract docs/openapi.json
 
 # Debian packages that some tests need: a browser, a judge of DICOM objects, a database, a PACS.
 system-packages:

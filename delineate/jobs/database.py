@@ -80,7 +80,7 @@ def migrate(database: sa.Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with database.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "heads")
+        command.upgrade(config, "head")
 
 
 def patiently(call: Callable[[], T], patience: float = 120.0) -> T:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "d001"
-down_revision = "0002"
+down_revision = "a001"
 
 _STUDY = (
     *("study_date", "study_time", "accession_number", "referring_physician_name"),

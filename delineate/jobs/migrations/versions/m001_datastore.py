@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "m001"
-down_revision = "0002"
+down_revision = "d001"
 
 
 def upgrade() -> None:
