@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise, permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -383,3 +384,12 @@ def test_monai_gives_the_same(kind: str) -> None:
     peers["dice"] = metrics.compute_dice(one, two, include_background=True)
     for name, value in peers.items():
         assert found[name] == pytest.approx(float(value), abs=1e-5), name
+
+
+def test_the_documentation_has_every_metric_as_it_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+
+    for metric in METRICS.values():
+        definition = metric.definition.replace("|", "&#124;")
+        row = f"| `{metric.name}` {metric.title} | {definition} | {metric.better or '–'} |"
+        assert row in page, metric.name
