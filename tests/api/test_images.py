@@ -27,7 +27,7 @@ def incoming(running: Service) -> list[Path]:
 
 
 def kept(running: Service) -> set[str]:
-    return {path.name for path in (running.home / "images").iterdir()}
+    return {path.name for path in (running.home / "images").glob("*")}
 
 
 def test_an_upload_answers_its_id_and_what_is_in_it(running: Service, ct_files: list[Path]) -> None:
