@@ -191,8 +191,10 @@ _ARCHIVES: dict[str, Callable[[], bytes]] = {
 
 
 def _everything(running: Service) -> set[str]:
+    """All files but results: those of earlier jobs are written in other formats meanwhile."""
     home = running.settings.data / "tenants"
-    return {str(path) for path in home.rglob("*") if path.is_file()}
+    files = (path for path in home.rglob("*") if path.is_file())
+    return {str(path) for path in files if path.relative_to(home).parts[1] != "jobs"}
 
 
 def main() -> None:

@@ -94,7 +94,11 @@ def test_ctrl_c_cancels_the_job(running: Service, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from delineate.cli import main; main()", *command[3:]]
     asked = ["--detector", "test.bright", "--option", "seconds=60", "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
-        [*command, *asked, "--server", running.url], stderr=subprocess.DEVNULL, env=os.environ
+        [*command, *asked, "--server", running.url],
+        stderr=subprocess.DEVNULL,
+        env=os.environ,
+        # Whoever runs the tests in the background may have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
     def begun() -> dict[str, Any] | None:
