@@ -96,8 +96,8 @@ class Identity:
             self._throttle.failed(address)
             raise
         raise UnauthenticatedError(
-            "this call needs a key: send 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; "
-            "'delineate keys add' makes one"
+            "this call needs a key: send 'Authorization: Bearer KEY' or 'X-API-Key: KEY' (on the "
+            "command line --key-file or DELINEATE_KEY); 'delineate keys add' makes one"
         )
 
     async def login(self, key: str, address: str) -> tuple[str, Principal]:

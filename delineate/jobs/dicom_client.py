@@ -133,9 +133,12 @@ class Remote:
                 method, self._url + path, headers=headers, content=content
             ) as answer:
                 if answer.status_code not in expected:
+                    hint = ""
+                    if answer.status_code in (401, 403):
+                        hint = "; the authorization is sent as it stands, such as 'Bearer KEY'"
                     raise RemoteError(
                         f"{self._name} answered {answer.status_code} to {method} /studies; "
-                        f"expected {', '.join(map(str, expected))}",
+                        f"expected {', '.join(map(str, expected))}{hint}",
                         temporary=answer.status_code in _TEMPORARY,
                     )
                 yield answer

@@ -19,6 +19,7 @@ from delineate.jobs.dicom_attributes import (
 )
 from delineate.jobs.dicom_record import Record, Refusal
 from delineate.jobs.dicom_tables import HEADERS, INSTANCES, SERIES, STUDIES, TASKS
+from delineate.jobs.job import jobs
 from delineate.jobs.store import StoredImage
 
 __all__ = ["Holder", "add", "forget", "forget_own", "index", "is_known", "remove"]
@@ -201,18 +202,38 @@ def _values(level: Level, dataset: DicomJson) -> dict[str, Any]:
 
 
 def forget(database: sa.Engine, tenant: str, holder: Holder, holder_id: str) -> None:
-    """Take what an image or a job held out of the index; its files are the caller's to remove."""
+    """Take what an image or a job held out of the index; its files are the caller's to remove.
+
+    Another job on the same image may have found the same, which is offered from its files then.
+    """
     here = INSTANCES.c
+    held = sa.and_(here.tenant == tenant, here.holder == holder, here.holder_id == holder_id)
     with database.begin() as connection:
-        remove(
-            connection,
-            sa.and_(here.tenant == tenant, here.holder == holder, here.holder_id == holder_id),
-        )
+        if holder == "job":
+            _offer_again(connection, tenant, held)
+        remove(connection, held)
         about = (TASKS.c.subject == holder_id) | TASKS.c.subject.startswith(f"{holder_id}>")
         connection.execute(sa.delete(TASKS).where(TASKS.c.tenant == tenant, about))
         if holder == "image":
             gone = sa.and_(SERIES.c.tenant == tenant, SERIES.c.image_id == holder_id)
             connection.execute(sa.update(SERIES).where(gone).values(image_id=None))
+
+
+def _offer_again(connection: sa.Connection, tenant: str, held: sa.ColumnElement[bool]) -> None:
+    """Have the results of all jobs on the images of these studies registered once more."""
+    here = INSTANCES.c
+    studies = sa.select(here.study).where(held)
+    images = sa.select(here.holder_id).where(
+        here.tenant == tenant, here.holder == "image", here.study.in_(studies)
+    )
+    others = sa.select(jobs.c.id).where(
+        jobs.c.tenant == tenant, jobs.c.state == "done", jobs.c.image_id.in_(images)
+    )
+    offers = sa.and_(TASKS.c.tenant == tenant, TASKS.c.kind == "offer")
+    for (job_id,) in connection.execute(
+        sa.select(TASKS.c.subject).where(offers, TASKS.c.subject.in_(others))
+    ).all():
+        dicom_tasks.put(connection, tenant, "offer", job_id)
 
 
 def forget_own(database: sa.Engine, tenant: str, names: Sequence[str]) -> None:

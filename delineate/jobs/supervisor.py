@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import itertools
 import os
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from delineate.errors import DelineateError, InputError
 from delineate.jobs.exposure import demand_door, demand_extras
@@ -62,6 +64,11 @@ class Supervisor:
                 f"port {port} of {host} cannot be used ({error.strerror}); choose another, "
                 "or 0 for any that is free"
             ) from error
+        try:
+            self._lock = _sole(settings.data)
+        except InputError:
+            self._socket.close()
+            raise
         self._socket.listen(1024)
         shutil.rmtree(settings.metrics, ignore_errors=True)  # those of processes that are gone
         shown = f"[{address}]" if family == socket.AF_INET6 else address
@@ -103,11 +110,27 @@ class Supervisor:
         """Stop all processes; the jobs in hand are taken up again at the next start."""
         stop((self._api, *self._workers))
         self._socket.close()
+        self._lock.close()
 
     def pids(self) -> dict[str, int]:
         """Process ids by name, for those that run."""
         every = (self._api, *self._workers)
         return {one.name: one.running.pid for one in every if one.running is not None}
+
+
+def _sole(data: Path) -> IO[bytes]:
+    """The lock of the one service of a data folder; the system drops it when this process ends."""
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / "serve.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise InputError(
+            f"another service runs on the data folder {data}; stop it, name another folder "
+            "(--data), or add workers to it (delineate worker)"
+        ) from error
+    return lock
 
 
 def serve(

@@ -223,6 +223,26 @@ def test_a_stored_series_starts_the_job_of_its_rule_and_has_the_result_beside_it
     assert study_told["00201206"]["Value"] == [len(beside)]
 
 
+def test_what_two_jobs_found_stays_when_one_of_them_goes(
+    node: Service, client: DICOMwebClient, ct_files: list[Path]
+) -> None:
+    study, *_ = uids_of(ct_files[0])
+    image_id = node.upload(ct_files).json()["id"]
+    first, second = (node.wait(node.submit(image_id)["id"])["id"] for _ in range(2))
+
+    def segmentations() -> list[dict[str, Any]] | None:
+        return client.search_for_series(study, search_filters={"Modality": "SEG"}) or None
+
+    (before,) = until(segmentations)  # the same to the byte, and so offered once
+    until(lambda: len(client.search_for_series(study)) >= 4 or None)
+    assert node.client.delete(f"/v1/jobs/{first}/result").status_code == 204
+
+    (after,) = until(segmentations)
+    assert after["0020000E"] == before["0020000E"]
+    assert node.client.delete(f"/v1/jobs/{second}/result").status_code == 204
+    assert until(lambda: not segmentations() or None)
+
+
 def test_a_series_that_grows_becomes_another_image(node: Service, ct_files: list[Path]) -> None:
     _, series_uid, _ = uids_of(ct_files[0])
     assert stow(node, [path.read_bytes() for path in ct_files[:-1]]).status_code == 200

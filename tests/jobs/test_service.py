@@ -119,3 +119,12 @@ def test_running_gives_the_address_for_the_time_of_a_block(tmp_path: Path) -> No
         assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/healthz")
+
+
+def test_a_data_folder_has_one_service(odd_detectors: Path, tmp_path: Path) -> None:
+    first = Supervisor("127.0.0.1", 0, Settings(data=tmp_path / "data"), 1)
+    with pytest.raises(InputError, match="another service runs on the data folder"):
+        Supervisor("127.0.0.1", 0, Settings(data=tmp_path / "data"), 1)
+    first.close()
+
+    Supervisor("127.0.0.1", 0, Settings(data=tmp_path / "data"), 1).close()
