@@ -42,7 +42,7 @@ def shell(script: str, folder: Path) -> str:
 
 
 def test_the_python_lines_run(folder: Path) -> None:
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=folder,
@@ -68,7 +68,7 @@ def test_the_command_lines_run(folder: Path) -> None:
     assert (folder / "leaf-spots" / "pyproject.toml").is_file()
 
 
-def test_the_curl_lines_run_against_a_service(folder: Path) -> None:
+def test_the_lines_for_curl_and_the_client_run_against_a_service(folder: Path) -> None:
     from delineate import jobs
 
     if shutil.which("curl") is None:
@@ -76,7 +76,11 @@ def test_the_curl_lines_run_against_a_service(folder: Path) -> None:
     (code,) = blocks("bash")
     with jobs.running(port=0, data=folder / "data") as url:
         output = shell(code.replace("http://127.0.0.1:8000", url), folder)
+        there = blocks("python")[1].replace("http://127.0.0.1:8000", url)
+        client = [sys.executable, "-W", "error", "-c", f"{there}\nprint(len(found.findings))"]
+        told = subprocess.run(client, cwd=folder, capture_output=True, text=True, check=False)
     assert '"done"' in output
+    assert int(told.stdout) > 5, told.stderr
     for name in ("result.json", "rtstruct.dcm", "labels.nii.gz"):
         assert (folder / name).stat().st_size > 500
 
