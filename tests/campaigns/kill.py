@@ -68,7 +68,7 @@ def campaign(
             submitted.set()
             killer.join(120)
         killed = time.monotonic()
-        until(lambda: not table.open() or None, seconds=120)
+        until(lambda: not table.open() or None, seconds=120 + jobs)
         outcome.seconds_after_last_kill = round(time.monotonic() - killed, 1)
         for job_id in _all_ids(table):
             job = table.get(job_id, tenant=None)
