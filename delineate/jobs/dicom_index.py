@@ -220,7 +220,10 @@ def forget(database: sa.Engine, tenant: str, holder: Holder, holder_id: str) -> 
 
 
 def _offer_again(connection: sa.Connection, tenant: str, held: sa.ColumnElement[bool]) -> None:
-    """Have the results of all jobs on the images of these studies registered once more."""
+    """Have the results of all jobs on the images of these studies registered once more.
+
+    They are not pushed a second time.
+    """
     here = INSTANCES.c
     studies = sa.select(here.study).where(held)
     images = sa.select(here.holder_id).where(
@@ -233,7 +236,7 @@ def _offer_again(connection: sa.Connection, tenant: str, held: sa.ColumnElement[
     for (job_id,) in connection.execute(
         sa.select(TASKS.c.subject).where(offers, TASKS.c.subject.in_(others))
     ).all():
-        dicom_tasks.put(connection, tenant, "offer", job_id)
+        dicom_tasks.put(connection, tenant, "offer", job_id, {"pushed": True})
 
 
 def forget_own(database: sa.Engine, tenant: str, names: Sequence[str]) -> None:

@@ -228,13 +228,16 @@ def test_what_two_jobs_found_stays_when_one_of_them_goes(
 ) -> None:
     study, *_ = uids_of(ct_files[0])
     image_id = node.upload(ct_files).json()["id"]
-    first, second = (node.wait(node.submit(image_id)["id"])["id"] for _ in range(2))
+    first = node.wait(node.submit(image_id)["id"])["id"]
+    until(lambda: len(client.search_for_series(study)) == 4 or None)
+    second = node.wait(node.submit(image_id)["id"])["id"]
 
     def segmentations() -> list[dict[str, Any]] | None:
         return client.search_for_series(study, search_filters={"Modality": "SEG"}) or None
 
     (before,) = until(segmentations)  # the same to the byte, and so offered once
-    until(lambda: len(client.search_for_series(study)) >= 4 or None)
+    # The source, one SEG, and of each job an RTSTRUCT and an SR with its own time.
+    until(lambda: len(client.search_for_series(study)) == 6 or None)
     assert node.client.delete(f"/v1/jobs/{first}/result").status_code == 204
 
     (after,) = until(segmentations)

@@ -222,7 +222,8 @@ class Clerk:
         refusals = await run_in_threadpool(
             dicom_index.add, self._database, tenant, good, "job", job.id
         )
-        await run_in_threadpool(self._push_by_rule, tenant, job)
+        if not task.details.get("pushed"):
+            await run_in_threadpool(self._push_by_rule, tenant, job)
         return {"formats": formats, "refused": [one.reason for one in refusals if one]}
 
     def _push_by_rule(self, tenant: str, job: Job) -> None:
