@@ -1,7 +1,8 @@
-"""Bodies of several parts (``multipart/related``, RFC 2387): taken apart and put together."""
+"""Bodies of several parts, taken apart; of ``multipart/related`` (RFC 2387), put together too."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from python_multipart.multipart import MultipartParser
 
 from delineate.errors import UploadError
 
-__all__ = ["Body", "Parts", "Piece", "Sink", "blocks", "head", "length", "tail"]
+__all__ = ["Body", "MultipartReader", "Parts", "Piece", "Sink", "blocks", "head", "length", "tail"]
 
 _BLOCK = 1 << 20
 
@@ -30,18 +31,15 @@ class Sink(Protocol):
         """Complete it."""
 
 
-class Parts:
-    """Takes a body in pieces; each part becomes a file of the sink.
+class MultipartReader(ABC):
+    """Takes a multipart body in pieces; subclasses say what becomes of its parts."""
 
-    ``headers`` has those of each part, their names in lower case.
-    """
-
-    def __init__(self, sink: Sink, boundary: bytes) -> None:
+    def __init__(self, boundary: bytes) -> None:
         if not boundary or len(boundary) > 200:
             raise UploadError("the multipart body announces no boundary; let your client set it")
-        self._name, self._value = bytearray(), bytearray()
+        self._field, self._value = bytearray(), bytearray()
+        self._headers: dict[str, str] = {}
         self._complete = False
-        self.headers: list[dict[str, str]] = []
         self._parser = MultipartParser(
             boundary,
             {
@@ -49,9 +47,9 @@ class Parts:
                 "on_header_field": self._header_field,
                 "on_header_value": self._header_value,
                 "on_header_end": self._header_end,
-                "on_headers_finished": lambda: sink.start("instance.dcm"),
-                "on_part_data": lambda data, start, end: sink.write(data[start:end]),
-                "on_part_end": sink.end,
+                "on_headers_finished": lambda: self._part_begins(self._headers),
+                "on_part_data": lambda data, start, end: self._part_goes_on(data[start:end]),
+                "on_part_end": self._part_ends,
                 "on_end": self._end,
             },
         )
@@ -68,23 +66,54 @@ class Parts:
         if not self._complete:
             raise UploadError("the multipart body breaks off before its end; send it again")
 
+    @abstractmethod
+    def _part_begins(self, headers: dict[str, str]) -> None:
+        """A part with these headers, their names in lower case."""
+
+    @abstractmethod
+    def _part_goes_on(self, data: bytes) -> None:
+        """More of the part."""
+
+    @abstractmethod
+    def _part_ends(self) -> None:
+        """The part is whole."""
+
     def _begin(self) -> None:
-        self.headers.append({})
+        self._headers = {}
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
+        self._field += data[start:end]
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
 
     def _header_end(self) -> None:
-        name = self._name.decode("latin-1").lower()
-        self.headers[-1][name] = self._value.decode("latin-1").strip()
-        self._name.clear()
+        name = self._field.decode("latin-1").lower()
+        self._headers[name] = self._value.decode("latin-1").strip()
+        self._field.clear()
         self._value.clear()
 
     def _end(self) -> None:
         self._complete = True
+
+
+class Parts(MultipartReader):
+    """Makes each part a file of the sink; ``headers`` has those of each."""
+
+    def __init__(self, sink: Sink, boundary: bytes) -> None:
+        super().__init__(boundary)
+        self._sink = sink
+        self.headers: list[dict[str, str]] = []
+
+    def _part_begins(self, headers: dict[str, str]) -> None:
+        self.headers.append(headers)
+        self._sink.start("instance.dcm")
+
+    def _part_goes_on(self, data: bytes) -> None:
+        self._sink.write(data)
+
+    def _part_ends(self) -> None:
+        self._sink.end()
 
 
 @dataclass(frozen=True, slots=True)
