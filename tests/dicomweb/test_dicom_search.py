@@ -60,7 +60,7 @@ def matches_text(stored: str, pattern: str) -> bool:
     if pattern.strip() in ("", "*", '""'):
         return True
     parts = [one.strip() for one in pattern.strip().split("\\") if one.strip()]
-    return any(
+    return not parts or any(
         re.fullmatch(
             "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in one),
             stored.strip(),

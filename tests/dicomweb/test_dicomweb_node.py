@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 import numpy as np
 import pydicom
 import pytest
+import requests
 from dicom_records import uids
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image as Picture
@@ -23,8 +25,9 @@ RULE_SERIES = "by the rule"
 
 
 @pytest.fixture(scope="module")
-def client(node: Service) -> DICOMwebClient:
-    return DICOMwebClient(f"{node.url}/dicomweb")
+def client(node: Service) -> Iterator[DICOMwebClient]:
+    with requests.Session() as session:
+        yield DICOMwebClient(f"{node.url}/dicomweb", session=session)
 
 
 def stow(node: Service, contents: list[bytes], study: str = "", kind: str = STOW) -> httpx.Response:

@@ -45,10 +45,10 @@ def test_a_killed_api_is_back_and_knows_its_jobs(odd_detectors: Path, tmp_path: 
         # The socket is the supervisor's: a call waits for the new process.
         back = httpx.get(f"{one.url}/v1/jobs/{job['id']}", timeout=120)
         assert back.raise_for_status().json()["id"] == job["id"]
+        one.client.close()
         one.client = httpx.Client(base_url=one.url, timeout=120)
         assert one.wait(job["id"])["state"] == "done"
         assert one.client.get(f"/v1/images/{image_id}").status_code == 200
-        one.client.close()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
