@@ -158,6 +158,15 @@ class TenantStore(Disk):
             self._fetch(self._published_result(job), folder)
         return folder
 
+    def kept(self, job: Job, name: str) -> bytes | None:
+        """One file of the result of a job that is done; the others are not fetched."""
+        path = self._jobs / job.id / str(job.attempts) / name
+        with suppress(FileNotFoundError):
+            return path.read_bytes()
+        if self._objects is None or path.parent.exists():
+            return None
+        return self._objects.read(self._published_result(job), name)
+
     def publish(self, job: Job) -> None:
         """Have the result of an attempt where workers and APIs elsewhere find it."""
         if self._objects is not None:

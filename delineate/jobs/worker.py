@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import shutil
 import signal
@@ -26,7 +24,7 @@ from delineate.errors import (
     UnavailableError,
 )
 from delineate.imaging import Image
-from delineate.jobs import dicom_results, engine, metrics
+from delineate.jobs import dicom_results, engine, kept, metrics
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.liveness import Presence
@@ -36,7 +34,7 @@ from delineate.jobs.reading import read_stored
 from delineate.jobs.reaper import Reaper
 from delineate.jobs.retention import Retention
 from delineate.jobs.settings import Settings
-from delineate.jobs.store import Store, StoredImage, room, sync
+from delineate.jobs.store import Store, StoredImage, room
 from delineate.jobs.table import Job, JobTable
 from delineate.plugins import registry
 from delineate.plugins.contract import DetectorSpec
@@ -154,12 +152,7 @@ class Worker:
             )
             monitor.progress(1.0, "saving")
             with room():
-                folder.mkdir(parents=True)
-                delineation.save(found, folder)
-                document = (folder / "delineation.json").read_bytes()
-                (folder / "delineation.json.gz").write_bytes(gzip.compress(document, 5, mtime=0))
-                (folder / "formats.json").write_text(json.dumps(_offered(found)))
-                sync(folder)
+                kept.write(found, folder)
             monitor.checkpoint()
             patiently(lambda: self._store.of(job.tenant).publish(job))
 
@@ -238,14 +231,6 @@ def main(name: str, queue: str, parent: int) -> None:
         stop.wait()
         worker.close()
         os._exit(0)
-
-
-def _offered(found: delineation.Delineation) -> list[dict[str, str]]:
-    """The formats that a result can be had in."""
-    return [
-        {"format": one.name, "title": one.title, "media_type": one.media_type}
-        for one in delineation.offers(found)
-    ]
 
 
 if __name__ == "__main__":
