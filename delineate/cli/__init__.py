@@ -23,6 +23,7 @@ from delineate.cli import (
     evaluate,
     inspect,
     keys,
+    ohif,
     phantom,
     plugin,
     purge,
@@ -89,6 +90,7 @@ def application() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.add_typer(plugin.plugin, name="plugin")
     app.add_typer(dicomweb.dicomweb, name="dicomweb")
+    app.command("ohif")(ohif.ohif)
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):
         try:
             verb = point.load()

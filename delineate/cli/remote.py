@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from delineate.client import Client, RemoteImage, RemoteJob
     from delineate.delineation import Delineation
 
-__all__ = ["KeyFile", "Resume", "Server", "connected", "found_there"]
+__all__ = ["KeyFile", "Resume", "Server", "connected", "found_there", "key_of"]
 
 _VARIABLE = "DELINEATE_KEY"
 
@@ -34,13 +34,18 @@ Resume = Annotated[
 ]
 
 
+def key_of(file: Path | None) -> str | None:
+    """The key of a service: in a file, or in the environment; ``None`` if there is none."""
+    key = file.read_text().strip() if file is not None else os.environ.get(_VARIABLE)
+    return key or None
+
+
 @contextmanager
 def connected(server: str, key_file: Path | None) -> Iterator[Client]:
     """The service, for the time of a block."""
     from delineate.client import Client
 
-    key = key_file.read_text().strip() if key_file is not None else os.environ.get(_VARIABLE)
-    with Client(server, key or None) as service:
+    with Client(server, key_of(key_file)) as service:
         yield service
 
 
