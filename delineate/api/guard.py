@@ -6,7 +6,6 @@ import ipaddress
 import re
 import secrets
 import time
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -14,6 +13,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from delineate.api.faults import problem
@@ -38,7 +38,7 @@ _HEADERS = {
 }
 # Where images come in; every other body is a small document.
 _STREAMED = re.compile(
-    r"/v1/images$|/v1/uploads/[^/]+/files/|/dicomweb/"
+    r"/v1/images$|/v1/images/[^/]+/references$|/v1/uploads/[^/]+/files/|/dicomweb/"
     r"|(/monailabel)?/(infer|session|datastore|proxy/dicom)/"
 )
 _LARGEST_DOCUMENT = 2**20
@@ -138,20 +138,24 @@ class Guard:
         return "another site's page may not do this; use the service's own"
 
 
-def templates(app: FastAPI) -> dict[Any, tuple[str, ...]]:
-    """The addresses of each function that answers calls, as they are declared."""
-    found: dict[Any, tuple[str, ...]] = {}
-    for context in iter_route_contexts(app.routes):
-        if context.endpoint is not None and context.path is not None:
-            found[context.endpoint] = (*found.get(context.endpoint, ()), context.path)
-    return found
+def templates(app: FastAPI) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What addresses of calls look like, and how they are declared, in the order of routing."""
+    declared = dict.fromkeys(
+        context.path
+        for context in iter_route_contexts(app.routes)
+        if context.endpoint is not None and context.path is not None
+    )
+    return tuple((compile_path(path)[0], path) for path in declared)
 
 
 def route_of(scope: Scope) -> str:
-    """The route's template: paths and queries may hold what a client made up."""
-    declared = scope["app"].state.templates.get(scope.get("endpoint"), ())
-    fitting = (one for one in declared if scope["path"].startswith(one.partition("{")[0]))
-    return max(fitting, key=len, default="")
+    """The route's template: paths and queries may hold what a client made up.
+
+    Of a call that was refused before it was routed as well; empty for the page and for what is
+    nowhere.
+    """
+    known = scope["app"].state.templates
+    return next((path for pattern, path in known if pattern.match(scope["path"])), "")
 
 
 def _name(host: str) -> str:

@@ -231,9 +231,12 @@ def test_another_site_cannot_write_with_a_session(guarded: Guarded) -> None:
 
 
 def test_metrics_count_by_template_and_hold_no_id(guarded: Guarded) -> None:
+    guarded.ask("GET", f"/v1/jobs/{guarded.ids['job_id']}/result", None)
     told = guarded.ask("GET", "/metrics", "ward").text
 
     assert 'delineate_requests_total{method="POST",route="/v1/images",status="201"} 1.0' in told
+    refused = 'route="/v1/jobs/{job_id}/result",status="401"}'
+    assert f'delineate_requests_total{{method="GET",{refused}' in told
     assert "delineate_request_seconds_bucket" in told
     assert guarded.ids["image_id"] not in told
     assert guarded.ids["job_id"] not in told
