@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from delineate.api.access import Principal, Reader, Runner
 from delineate.api.faults import documented
 from delineate.api.state import Service, State
 from delineate.errors import ConflictError, OptionError
+from delineate.jobs.corrections import CORRECTION
 from delineate.jobs.lifeline import stopping
 from delineate.jobs.store import StoredImage
 from delineate.jobs.table import Job
@@ -86,12 +88,18 @@ def _found(job_id: str, who: Reader, service: Service) -> Job:
 Found = Annotated[Job, Depends(_found)]
 
 
+def _sealed(key: str | None) -> str | None:
+    """What is kept of a sender's key, which may be made of names; apart from keys of our own."""
+    return key and "sent:" + hashlib.sha256(key.encode()).hexdigest()
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
         pattern="^[!-~]{1,200}$",
         description="Chosen by the sender: the same request with the same key is the same job.",
     ),
+    AfterValidator(_sealed),
 ]
 
 
@@ -224,7 +232,10 @@ async def retry(job_id: str, response: Response, who: Runner, service: Service) 
         raise ConflictError(f"job {job.id} is {job.state}; one that failed can be tried again")
     stored = await run_in_threadpool(service.store.of(who.tenant).image, job.image_id)
     asked = Wanted(**{name: getattr(job, name) for name in Wanted.model_fields})
-    checked = await check(service, who, stored, asked)
+    if job.detector == CORRECTION:  # its labels are still kept, and were checked
+        checked = asked.model_dump()
+    else:
+        checked = await check(service, who, stored, asked)
     again = await run_in_threadpool(
         queue, service, who, job.image_id, {**checked, "retry_of": job.id}, key=f"retry:{job.id}"
     )

@@ -282,3 +282,19 @@ def test_an_rtstruct_of_a_nifti_is_refused_with_what_to_do(
     (tmp_path / "labels.nii.gz").write_bytes(labels.content)
     back = nifti.read(tmp_path / "labels.nii.gz")
     assert int(np.count_nonzero(back.array)) == 60
+
+
+def test_the_same_key_is_the_same_job_and_is_not_kept(running: Service, ct_id: str) -> None:
+    def send(key: str, **more: object) -> httpx.Response:
+        asked = {"image_id": ct_id, "detector": "test.bright", **more}
+        return running.client.post("/v1/jobs", json=asked, headers={"Idempotency-Key": key})
+
+    first = send("DOE^JOHN-1")
+
+    assert send("DOE^JOHN-1").json()["id"] == first.json()["id"]
+    assert send("DOE^JOHN-2").json()["id"] != first.json()["id"]
+    assert send("DOE^JOHN-1", priority=9).status_code == 409
+    assert send("DOE JOHN").status_code == send("x" * 201).status_code == 422
+    # Nor in what the engine writes down beside the database.
+    written = [path.read_bytes() for path in running.settings.data.glob("delineate.db*")]
+    assert written and not any(b"DOE^JOHN" in content for content in written)
