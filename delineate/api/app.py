@@ -12,6 +12,8 @@ from starlette.concurrency import run_in_threadpool
 
 from delineate.api import (
     access,
+    cases,
+    comparisons,
     contract,
     detectors,
     dicomweb,
@@ -21,6 +23,7 @@ from delineate.api import (
     monailabel,
     operations,
     page,
+    references,
     results,
     session,
     uploads,
@@ -71,6 +74,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             reader=Assistant(blame=UnreadableFileError),
             writer=Assistant(),
             librarian=Assistant(),
+            judge=Assistant(module="delineate.api.judge"),
             disk=CapacityLimiter(4),
             desk=Desk(settings, store),
         )
@@ -84,7 +88,12 @@ def create(settings: Settings | None = None) -> FastAPI:
             ):
                 yield
         finally:
-            for assistant in (service.reader, service.writer, service.librarian):
+            for assistant in (
+                service.reader,
+                service.writer,
+                service.librarian,
+                service.judge,
+            ):
                 await assistant.close()
             await service.ledger.close()
             database.dispose()
@@ -108,6 +117,9 @@ def create(settings: Settings | None = None) -> FastAPI:
         detectors.router,
         jobs.router,
         results.router,
+        references.router,
+        comparisons.router,
+        cases.router,
         uploads.router,
         session.router,
         dicomweb.own,

@@ -22,7 +22,7 @@ from delineate.errors import ConflictError, ExportError, NotFoundError
 from delineate.jobs import dicom_index
 from delineate.jobs.table import Job
 
-__all__ = ["Drawn", "made", "router"]
+__all__ = ["Done", "Drawn", "made", "router"]
 
 router = APIRouter(tags=["results"])
 

@@ -27,8 +27,8 @@ class State:
     """The service's parts.
 
     ``reader`` looks into uploads, ``writer`` makes files that somebody asked for, ``librarian``
-    knows the plugins. Three, so that none of these waits for another. ``disk`` bounds how many
-    threads write uploads, ``desk`` keeps those that come file by file.
+    knows the plugins, ``judge`` compares results. So many, that none of these waits for another.
+    ``disk`` bounds how many threads write uploads, ``desk`` keeps those that come file by file.
     """
 
     settings: Settings
@@ -42,6 +42,7 @@ class State:
     reader: Assistant
     writer: Assistant
     librarian: Assistant
+    judge: Assistant
     disk: CapacityLimiter
     desk: Desk
 

@@ -24,15 +24,21 @@ class Assistant:
     ----------
     blame
         The error to raise if the process dies or takes too long.
+    module
+        What runs in the process.
     """
 
-    def __init__(self, blame: type[DelineateError] = DelineateError) -> None:
-        self._blame = blame
+    def __init__(
+        self,
+        blame: type[DelineateError] = DelineateError,
+        module: str = "delineate.jobs.errands",
+    ) -> None:
+        self._blame, self._module = blame, module
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self, errand: str, seconds: float, **arguments: Any) -> Any:
-        """Run one of the functions of ``delineate.jobs.errands``.
+        """Run one of the functions of the module, by default ``delineate.jobs.errands``.
 
         Raises
         ------
@@ -82,7 +88,7 @@ class Assistant:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "delineate.jobs.errands",
+                self._module,
                 str(os.getpid()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from delineate.jobs.log import configure
 from delineate.jobs.looking import look, survey
 from delineate.jobs.masks import mask
 from delineate.jobs.reading import read_stored
+from delineate.jobs.references import reference
 from delineate.jobs.reidentify import reidentify
 from delineate.jobs.settings import Settings
 
@@ -166,7 +167,7 @@ _ERRANDS: dict[str, Callable[..., Any]] = {
     one.__name__: one
     for one in (
         *(look, survey, volume, output, detectors, check, export),
-        *(mask, drawn, volume_file, header, reidentify),
+        *(mask, drawn, volume_file, header, reidentify, reference),
     )
 } | {
     f"dicom_{one.__name__}": one
@@ -177,10 +178,10 @@ _ERRANDS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _answer(line: str) -> dict[str, Any]:
+def _answer(line: str, errands: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
     request = json.loads(line)
     try:
-        return {"answer": _ERRANDS[request["errand"]](**request["with"])}
+        return {"answer": errands[request["errand"]](**request["with"])}
     except DelineateError as error:
         extra = (
             {"series": list(error.series)} if isinstance(error, errors.SeriesChoiceError) else {}
@@ -191,21 +192,21 @@ def _answer(line: str) -> dict[str, Any]:
     except Exception as error:  # whatever a parser makes of a broken file
         name = (
             UnreadableFileError.__name__
-            if request["errand"] in ("look", "survey", "drawn")
+            if request["errand"] in ("look", "survey", "drawn", "reference")
             else "DelineateError"
         )
         message = f"these files cannot be read ({type(error).__name__})"
         return {"error": {"name": name, "message": message}}
 
 
-def main(parent: int) -> None:
+def main(parent: int, errands: Mapping[str, Callable[..., Any]] = _ERRANDS) -> None:
     """Answer until stdin ends."""
     die_with(parent)
     configure("errands", Settings.from_environment().quiet)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     for line in sys.stdin:
-        answers.write(json.dumps(_answer(line)) + "\n")
+        answers.write(json.dumps(_answer(line, errands)) + "\n")
         answers.flush()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from delineate import delineation
 from delineate.delineation import Delineation, Finding
@@ -119,7 +120,7 @@ def enter(
     options
         What is told of how it was made; no names.
     key
-        Unique among the tenant's jobs.
+        The same for the same result: it is entered once, and what was sent again is dropped.
 
     Raises
     ------
@@ -150,8 +151,12 @@ def enter(
     try:
         store.publish(pending)
         with database.begin() as connection:
-            row = connection.execute(sa.insert(jobs).values(values).returning(jobs)).one()
+            return Job.of(connection.execute(sa.insert(jobs).values(values).returning(jobs)).one())
+    except IntegrityError:  # the same was entered before
+        store.remove_results(pending.id)
+        same = sa.and_(jobs.c.tenant == store.tenant, jobs.c.key == key)
+        with database.connect() as connection:
+            return Job.of(connection.execute(sa.select(jobs).where(same)).one())
     except BaseException:
         store.remove_results(pending.id)
         raise
-    return Job.of(row)

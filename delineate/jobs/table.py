@@ -106,13 +106,21 @@ class JobTable:
         return Job.of(row)
 
     def page(
-        self, tenant: str, *, state: str | None = None, limit: int = 100, after: str | None = None
+        self,
+        tenant: str,
+        *,
+        state: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        image_id: str | None = None,
     ) -> Sequence[Job]:
         """The newest jobs of a tenant, or those older than the job ``after``.
 
-        ``state`` is one of the states, or ``"dead"``.
+        ``state`` is one of the states, or ``"dead"``; ``image_id`` that of what they look at.
         """
         wanted = [jobs.c.tenant == tenant]
+        if image_id is not None:
+            wanted.append(jobs.c.image_id == image_id)
         if state is not None:
             wanted.append(jobs.c.dead if state == "dead" else jobs.c.state == state)
         if after is not None:

@@ -1,0 +1,45 @@
+"""References that were sent, read onto their image; runs in a child process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from delineate.jobs import kept
+from delineate.jobs.reading import read_stored
+
+__all__ = ["reference"]
+
+
+def reference(path: str, image: Mapping[str, Any], *, resample: bool, target: str) -> str:
+    """Keep a reference as a result.
+
+    Parameters
+    ----------
+    path
+        The file: a label map, RTSTRUCT, DICOM SEG, GeoJSON, COCO, or a zip of masks.
+    image
+        ``paths``, ``series`` and ``reading`` of what it was drawn on.
+    resample
+        Whether labels on other samples are sampled anew, or refused.
+    target
+        Folder to keep it in.
+
+    Returns
+    -------
+    str
+        The format.
+
+    Raises
+    ------
+    InputError, GeometryError, UnreadableFileError
+        If it holds no labels and no outlines, or was not drawn on this image.
+    """
+    from delineate.delineation.reference import reference_of
+    from delineate.formats.annotations import read_annotation
+
+    ground = read_stored(image["paths"], image["series"], image["reading"])
+    annotation = read_annotation(Path(path), ground.grid)
+    kept.write(reference_of(annotation, ground, resample=resample), Path(target))
+    return annotation.format
