@@ -154,12 +154,6 @@ export function middleOf(layer: Layer): Vec3 | undefined {
   return box && [slice, (box.low[1] + box.high[1]) / 2, (box.low[2] + box.high[2]) / 2];
 }
 
-/** A category's name as people write it: `lung_left` is "Lung left". */
-export function spoken(name: string): string {
-  const words = name.replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
 /** How many outlines, points and boxes of a layer lie on a slice. */
 export function countOn(layer: Layer, slice: number): number {
   return (

@@ -6,7 +6,7 @@ export interface Window {
 }
 
 export interface Preset extends Window {
-  readonly name: string;
+  readonly name: "Soft tissue" | "Lung" | "Bone" | "Brain" | "Full" | "As it is" | "Contrast";
 }
 
 /** Usual windows for Hounsfield units. */

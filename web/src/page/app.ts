@@ -13,18 +13,18 @@ import {
   type UploadedImage,
 } from "../service/documents";
 import type { Gathered } from "../upload/gather";
-import { fill, h, icon, ICONS, sentence } from "./dom";
+import { fill, h, icon, ICONS } from "./dom";
 import { loginPage } from "./login";
 import { downloads, failurePage, provenance, remarks } from "./outcome";
-import { Progress } from "./progress";
+import { languageButton, themeButton } from "./preferences";
+import { Progress, stageOf } from "./progress";
 import { type Request, setupPage } from "./setup";
 import { acceptDrops, showInstalled, startPage } from "./start";
 import { readAddress, writeAddress } from "./store";
+import { t } from "./texts";
 import { Viewer } from "./viewer";
 
 type State = "login" | "idle" | "uploading" | "report" | "running" | "shown" | "error";
-
-const WARNING = "Not for diagnosis.";
 
 export class App {
   readonly #content = h("div", { class: "content" });
@@ -33,7 +33,7 @@ export class App {
   readonly #signOut = h(
     "button",
     { type: "button", hidden: true, "data-testid": "sign-out", on: { click: () => void this.#leaveSession() } },
-    "Sign out",
+    t("login.out"),
   );
   #detectors: readonly Detector[] = [];
   /** What was uploaded or opened on this page, by id. */
@@ -41,7 +41,7 @@ export class App {
   #leave = new AbortController();
 
   constructor(root: HTMLElement) {
-    const again = h("button", { type: "button", on: { click: () => this.idle() } }, "New image");
+    const again = h("button", { type: "button", on: { click: () => this.idle() } }, t("app.new"));
     fill(
       root,
       h(
@@ -53,10 +53,12 @@ export class App {
           "span",
           { class: "banner", role: "note", "data-testid": "banner" },
           icon(...ICONS.warning),
-          h("strong", {}, WARNING),
+          h("strong", {}, t("app.warning")),
           this.#banner,
         ),
         again,
+        themeButton(),
+        languageButton(),
         this.#signOut,
       ),
       this.#content,
@@ -106,6 +108,7 @@ export class App {
     if (subject !== undefined) fill(this.#subject, subject);
     fill(this.#banner, intendedUse.replace(/(?:, *| +|^)not for diagnosis\.?/i, ""));
     this.#banner.title = intendedUse;
+    this.#banner.lang = "en";
   }
 
   #visit(): void {
@@ -133,15 +136,15 @@ export class App {
 
   async upload(files: readonly Gathered[]): Promise<void> {
     const abort = new AbortController();
-    const progress = new Progress("Uploading", () => abort.abort());
+    const progress = new Progress(t("upload.title"), () => abort.abort());
     const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
-    const amount = `${files.length === 1 ? files[0]!.path : `${files.length} files`}, ${(bytes / 1e6).toFixed(1)} MB`;
+    const amount = `${files.length === 1 ? files[0]!.path : t("upload.files", { n: files.length })}, ${(bytes / 1e6).toFixed(1)} MB`;
     progress.tell(0, amount);
     const leave = this.#enter("uploading", h("main", { class: "centre" }, h("div", { class: "card" }, progress.element)));
     leave.addEventListener("abort", () => abort.abort());
     try {
       const tell = (part: number) =>
-        part < 1 ? progress.tell(part, amount) : progress.tell(undefined, "Reading the files");
+        part < 1 ? progress.tell(part, amount) : progress.tell(undefined, t("upload.reading"));
       const [image, detectors] = await Promise.all([
         client.uploadFiles(files, tell, abort.signal),
         client.getDetectors(),
@@ -189,7 +192,7 @@ export class App {
 
   /** Come back to a job by its address. */
   async open(id: string, slice: number | undefined): Promise<void> {
-    const waiting = h("main", { class: "centre" }, h("p", { class: "muted" }, "Loading"));
+    const waiting = h("main", { class: "centre" }, h("p", { class: "muted" }, t("app.loading")));
     const leave = this.#enter("running", waiting);
     try {
       const job = await client.getJob(id);
@@ -215,7 +218,7 @@ export class App {
       progress.cancelling();
       client.cancelJob(job.id).catch(() => undefined);
     });
-    const place = h("main", { class: "work" }, h("div", { class: "centre muted" }, "Loading the image"));
+    const place = h("main", { class: "work" }, h("div", { class: "centre muted" }, t("app.loadingImage")));
     const leave = this.#enter("running", place);
     let viewer: Viewer | undefined;
     const volume = client.fetchVolume(
@@ -244,8 +247,8 @@ export class App {
       if (!leave.aborted) this.fail(error, image);
     });
     const tell = (heard: Job) => {
-      if (heard.state === "queued") progress.tell(undefined, "Waiting for its turn");
-      else progress.tell(heard.progress, sentence(heard.stage));
+      if (heard.state === "queued") progress.tell(undefined, t("progress.queued"));
+      else progress.tell(heard.progress, stageOf(heard.stage));
     };
     tell(job);
     if (ended(job)) return end(job);
@@ -306,7 +309,7 @@ const asError = (error: unknown) => (error instanceof Error ? error : new Error(
 
 function subjectOf(series: Series | undefined): string {
   if (!series) return "";
-  const size = series.slices > 1 ? `${series.slices} slices` : sizeOf(series.shape);
+  const size = series.slices > 1 ? t("size.slices", { n: series.slices }) : sizeOf(series.shape);
   const title = series.description || (series.modality === "photo" ? titleOf(series) : "");
   return [title, series.modality, size].filter(Boolean).join(" · ");
 }

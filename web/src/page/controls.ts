@@ -5,9 +5,10 @@ import type { Volume } from "../imaging/volume";
 import { type Finding, sizeOf } from "../service/documents";
 import { fill, h, sentence } from "./dom";
 import type { Store, ViewState } from "./store";
+import { t } from "./texts";
 
 const STEPS = 200;
-const NAMES = { source: "Source", split: "Split", restored: "Restored" } as const;
+const NAMES = { source: "restored.source", split: "restored.split", restored: "restored.restored" } as const;
 
 export interface Controls {
   readonly element: HTMLElement;
@@ -22,13 +23,13 @@ export function heatControls(
 ): Controls {
   const { meaning = "score", threshold } = finding?.measurements ?? {};
   const shown = h("input", { type: "checkbox", "data-testid": "heat-shown" });
-  const from = h("input", { type: "range", min: 0, max: STEPS, "data-testid": "heat-from", "aria-label": "Show colours from this score on" });
-  const opacity = h("input", { type: "range", min: 0, max: 100, "data-testid": "heat-opacity", "aria-label": "Opacity of the colours" });
+  const from = h("input", { type: "range", min: 0, max: STEPS, "data-testid": "heat-from", "aria-label": t("heat.fromAbout") });
+  const opacity = h("input", { type: "range", min: 0, max: 100, "data-testid": "heat-opacity", "aria-label": t("heat.opacityAbout") });
   const told = h("output", { "data-testid": "heat-told" });
-  const legend = h("div", { class: "legend", role: "img", "aria-label": `Colours from ${number(low)} to ${number(high)}` });
+  const legend = h("div", { class: "legend", role: "img", "aria-label": t("heat.legend", { low: number(low), high: number(high) }) });
   legend.style.backgroundImage = GRADIENT;
   if (threshold !== undefined && threshold >= low && threshold <= high) {
-    const tick = h("span", { class: "tick", title: `Outlined from ${number(threshold)} on` });
+    const tick = h("span", { class: "tick", title: t("heat.outlined", { from: number(threshold) }) });
     tick.style.left = `${((threshold - low) / (high - low)) * 100}%`;
     legend.append(tick);
   }
@@ -40,15 +41,15 @@ export function heatControls(
     const step = Number(from.value);
     change({ from: step ? low + (step / STEPS) * (high - low) : -Infinity });
   });
-  const outlined = threshold === undefined ? "" : `Outlined from ${number(threshold)} on. `;
+  const outlined = threshold === undefined ? "" : `${t("heat.outlined", { from: number(threshold) })} `;
   const element = h(
     "section",
     { class: "heat", "data-testid": "heat" },
-    h("label", { class: "switch" }, shown, h("h2", {}, sentence(meaning))),
+    h("label", { class: "switch" }, shown, h("h2", { lang: "en" }, sentence(meaning))),
     legend,
     h("div", { class: "ends muted" }, h("span", {}, number(low)), h("span", {}, number(high))),
-    h("label", {}, h("span", {}, "Show from"), from),
-    h("label", {}, h("span", {}, "Opacity"), opacity),
+    h("label", {}, h("span", {}, t("heat.from")), from),
+    h("label", {}, h("span", {}, t("heat.opacity")), opacity),
     h("p", { class: "muted" }, outlined, told),
   );
   return {
@@ -58,7 +59,7 @@ export function heatControls(
       shown.checked = heat.shown;
       from.value = String(Math.max(0, Math.round(((heat.from - low) / (high - low)) * STEPS)) || 0);
       opacity.value = String(Math.round(heat.opacity * 100));
-      fill(told, heat.from > low ? `Colours from ${number(heat.from)} on.` : "All colours are shown.");
+      fill(told, heat.from > low ? t("heat.some", { from: number(heat.from) }) : t("heat.all"));
     },
   };
 }
@@ -70,23 +71,23 @@ export function restoredControls(source: Volume, restored: Volume, store: Store<
     button: h(
       "button",
       { type: "button", "data-testid": `show-${shown}`, on: { click: () => store.update({ shown }) } },
-      NAMES[shown],
+      t(NAMES[shown]),
     ),
   }));
   const element = h(
     "section",
     { class: "restored", "data-testid": "restored" },
-    h("h2", {}, "Restored image"),
-    h("div", { class: "segments", role: "group", "aria-label": "Image shown" }, ...buttons.map(({ button }) => button)),
+    h("h2", {}, t("restored.title")),
+    h("div", { class: "segments", role: "group", "aria-label": t("restored.shown") }, ...buttons.map(({ button }) => button)),
     h(
       "dl",
       { class: "facts" },
-      h("dt", {}, "Source"),
+      h("dt", {}, t("restored.source")),
       h("dd", {}, sizeOf(source.shape)),
-      h("dt", {}, "Restored"),
+      h("dt", {}, t("restored.restored")),
       h("dd", {}, sizeOf(restored.shape)),
     ),
-    h("p", { class: "muted" }, "R changes between the two. Drag the line of the split."),
+    h("p", { class: "muted" }, t("restored.help")),
   );
   return {
     element,

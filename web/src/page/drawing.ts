@@ -6,6 +6,7 @@ import type { Plane } from "../imaging/orientation";
 import { type Ring, section } from "../imaging/outline";
 import { type Matrix, rulerLength, transform } from "../imaging/viewport";
 import type { Header } from "../imaging/volume";
+import { t } from "./texts";
 
 /** What is drawn on: a canvas, where indices lie on it, and its pixels for each of the screen's. */
 export interface Ground {
@@ -101,7 +102,7 @@ export function drawDivider({ context, ratio }: Ground, x: number): void {
   context.textBaseline = "bottom";
   context.lineWidth = 3 * ratio;
   context.strokeStyle = HALO;
-  for (const [name, align, away] of [["Source", "right", -8], ["Restored", "left", 8]] as const) {
+  for (const [name, align, away] of [[t("restored.source"), "right", -8], [t("restored.restored"), "left", 8]] as const) {
     context.textAlign = align;
     context.strokeText(name, x + away * ratio, height - 34 * ratio);
     context.fillText(name, x + away * ratio, height - 34 * ratio);

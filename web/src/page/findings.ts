@@ -1,13 +1,16 @@
 /** The list of what was found, and of what was not. */
 
-import { countOn, type Item, type Layer, middleOf, spoken, summaryOf } from "../imaging/layer";
+import { countOn, type Item, type Layer, middleOf, summaryOf } from "../imaging/layer";
 import type { Volume } from "../imaging/volume";
 import { clampIndex } from "../imaging/volume";
 import type { Vec3 } from "../imaging/affine";
 import { fill, h, icon, ICONS } from "./dom";
 import type { Store, ViewState } from "./store";
+import { spoken, t } from "./texts";
 
 const MANY = 20;
+/** As the service notes what touches the border of the image. */
+const CUT = "cut by the field of view";
 
 interface Row {
   readonly row: HTMLElement;
@@ -41,12 +44,12 @@ export class FindingList {
         "div",
         { class: "list-head" },
         h("h2", {}, heading(found)),
-        button("Show all", "show-all", () => this.#hide([])),
-        button("Hide all", "hide-all", () => this.#hide(found.map(({ name }) => name))),
+        button(t("list.showAll"), "show-all", () => this.#hide([])),
+        button(t("list.hideAll"), "hide-all", () => this.#hide(found.map(({ name }) => name))),
       ),
       found.length + missing.length > MANY && this.#filter(),
-      found.length ? list : h("p", { class: "muted" }, "Nothing was found."),
-      missing.length > 0 && h("h3", {}, "Not found"),
+      found.length ? list : h("p", { class: "muted" }, t("list.nothing")),
+      missing.length > 0 && h("h3", {}, t("list.missing")),
       missing.length > 0 && absent,
     );
     this.#found = found;
@@ -65,7 +68,7 @@ export class FindingList {
       row.dataset.drawn = String(shown ? drawn : 0);
       if (stepped) {
         const place = layer.items.findIndex(({ id }) => id === chosen);
-        fill(stepped, place < 0 ? "" : `${place + 1} of ${layer.items.length}`);
+        fill(stepped, place < 0 ? "" : t("list.step", { at: place + 1, count: layer.items.length }));
       }
     }
   }
@@ -115,19 +118,19 @@ export class FindingList {
     const toggle = h("input", {
       type: "checkbox",
       checked: true,
-      "aria-label": `Show ${spoken(name)}`,
+      "aria-label": t("list.show", { name: spoken(name) }),
       on: { change: () => this.#toggle(name) },
     });
     const swatch = h("span", { class: "swatch" }, toggle);
     swatch.style.setProperty("--colour", layer.colour);
     const several = layer.findings.length > 1;
     const figures = [
-      several && `${layer.findings.length} found`,
+      several && t("list.found", { n: layer.findings.length }),
       volume_ml ? amount(volume_ml, "ml") : undefined,
       volume_ml === undefined && area_mm2 ? amount(area_mm2, "mm²") : undefined,
       volume_ml === undefined && area_px ? amount(area_px, "px") : undefined,
       mean_hu !== undefined && this.volume.modality === "CT" && `${Math.round(mean_hu)} HU`,
-      score !== undefined && `${several ? "mean score" : "score"} ${score.toFixed(2)}`,
+      score !== undefined && t(several ? "list.meanScore" : "list.score", { score: score.toFixed(2) }),
     ].filter((text) => typeof text === "string");
     const stepped = layer.items.length > 1 && several ? h("output", { "data-testid": "stepped" }) : undefined;
     const stepper =
@@ -135,9 +138,9 @@ export class FindingList {
       h(
         "span",
         { class: "stepper" },
-        arrow("‹", `Previous ${spoken(name)}`, () => this.step(-1, name)),
+        arrow("‹", t("list.previous", { name: spoken(name) }), () => this.step(-1, name)),
         stepped,
-        arrow("›", `Next ${spoken(name)}`, () => this.step(1, name)),
+        arrow("›", t("list.next", { name: spoken(name) }), () => this.step(1, name)),
       );
     const row = h(
       "li",
@@ -154,12 +157,12 @@ export class FindingList {
         {
           type: "button",
           class: "go",
-          title: stepper ? "Go to the next of them (N)" : "Go to its middle slice",
+          title: t(stepper ? "list.goNext" : "list.goMiddle"),
           on: { click: () => (stepper ? this.step(1, name) : this.#go(layer)) },
         },
         h("span", { class: "name" }, spoken(name), chip(layer)),
         h("span", { class: "figures" }, figures.join(" · ")),
-        ...notes.map((note) => h("span", { class: "note" }, note)),
+        ...notes.map(noteOf),
       ),
       stepper,
       h(
@@ -168,8 +171,8 @@ export class FindingList {
           type: "button",
           class: "quiet",
           "data-testid": "solo",
-          title: "Show only this; again for all",
-          "aria-label": `Show only ${spoken(name)}`,
+          title: t("list.soloTitle"),
+          "aria-label": t("list.solo", { name: spoken(name) }),
           on: { click: () => this.solo(name) },
         },
         icon(...ICONS.solo),
@@ -197,8 +200,8 @@ export class FindingList {
   #filter(): HTMLElement {
     const entry = h("input", {
       type: "search",
-      placeholder: "Filter",
-      "aria-label": "Filter the list by name",
+      placeholder: t("list.filter"),
+      "aria-label": t("list.filterAbout"),
     });
     entry.addEventListener("input", () => {
       const wanted = entry.value.trim().toLowerCase();
@@ -211,8 +214,8 @@ export class FindingList {
 /** Structures, or things where there are many of a kind. */
 function heading(found: readonly Layer[]): string {
   const things = found.reduce((sum, layer) => sum + layer.findings.length, 0);
-  if (things > found.length) return `${things} found`;
-  return found.length === 1 ? "1 structure" : `${found.length} structures`;
+  if (things > found.length) return t("list.found", { n: things });
+  return found.length === 1 ? t("list.structure") : t("list.structures", { n: found.length });
 }
 
 function missingRow(layer: Layer): HTMLElement {
@@ -225,16 +228,23 @@ function missingRow(layer: Layer): HTMLElement {
       "span",
       { class: "go" },
       h("span", { class: "name" }, spoken(layer.name), chip(layer)),
-      ...notes.map((note) => h("span", { class: "note" }, note)),
+      ...notes.map(noteOf),
     ),
   );
+}
+
+/** What is to be known of a finding; that it is cut stands out and is told in the page's language. */
+function noteOf(note: string): HTMLElement {
+  if (note !== CUT) return h("span", { class: "note", lang: "en" }, note);
+  return h("span", { class: "note cut", "data-testid": "cut" }, t("list.cut"));
 }
 
 /** The side, unless the name tells it. */
 function chip(layer: Layer): HTMLElement | undefined {
   const { laterality, name } = layer;
-  if (!laterality || name.toLowerCase().includes(laterality)) return undefined;
-  return h("span", { class: "chip" }, laterality);
+  if (laterality !== "left" && laterality !== "right") return undefined;
+  if (name.toLowerCase().includes(laterality)) return undefined;
+  return h("span", { class: "chip" }, t(laterality === "left" ? "side.left" : "side.right"));
 }
 
 function amount(value: number, unit: string): string {

@@ -1,6 +1,7 @@
 /** Asks for a key, where the service wants one. The key goes to the service and is kept nowhere. */
 
 import { fill, h } from "./dom";
+import { t } from "./texts";
 
 export function loginPage(enter: (key: string) => Promise<void>): HTMLElement {
   const key = h("input", {
@@ -12,7 +13,7 @@ export function loginPage(enter: (key: string) => Promise<void>): HTMLElement {
     "data-testid": "key",
   });
   const told = h("p", { role: "alert", "data-testid": "login-message" });
-  const button = h("button", { type: "submit", class: "primary" }, "Sign in");
+  const button = h("button", { type: "submit", class: "primary" }, t("login.in"));
   const submit = async (event: Event) => {
     event.preventDefault();
     button.disabled = true;
@@ -29,9 +30,9 @@ export function loginPage(enter: (key: string) => Promise<void>): HTMLElement {
   const form = h(
     "form",
     { class: "card login", on: { submit: (event) => void submit(event) } },
-    h("h1", {}, "Who are you?"),
-    h("p", { class: "muted" }, "This service asks for a key. Whoever runs it gives you one."),
-    h("label", {}, "Key", key),
+    h("h1", {}, t("login.who")),
+    h("p", { class: "muted" }, t("login.about")),
+    h("label", {}, t("login.key"), key),
     told,
     h("div", { class: "actions" }, button),
   );

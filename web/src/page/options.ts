@@ -2,6 +2,7 @@
 
 import { EntryError, entryOf, type Field, fieldsOf, valueOf } from "../service/schema";
 import { fill, h } from "./dom";
+import { t } from "./texts";
 import { calledBy, type UploadedImage } from "../service/documents";
 import { chosen, type Gathered } from "../upload/gather";
 
@@ -28,7 +29,7 @@ export function optionForm(schema: unknown, images: Images): OptionForm {
           "div",
           { class: `option ${field.kind}`, "data-name": field.name },
           element,
-          field.description !== "" && h("p", { class: "muted" }, field.description),
+          field.description !== "" && h("p", { class: "muted", lang: "en" }, field.description),
         ),
       ),
     ),
@@ -89,7 +90,7 @@ function entry(field: Field, images: Images): { element: HTMLElement; read: () =
         step: number ? (field.whole ? 1 : "any") : undefined,
         min: number ? field.min : undefined,
         max: number ? field.max : undefined,
-        placeholder: field.kind === "list" ? "separated by commas" : undefined,
+        placeholder: field.kind === "list" ? t("option.list") : undefined,
         spellcheck: "false",
       });
       return { element: labelled(field, input), read: () => valueOf(field, input.value) };
@@ -105,19 +106,19 @@ function imageEntry(field: Field, images: Images): { element: HTMLElement; read:
   const list = (id: string) => {
     fill(
       select,
-      h("option", { value: "" }, images.offered().length ? "None" : "None; upload one"),
+      h("option", { value: "" }, t(images.offered().length ? "option.none" : "option.noneYet")),
       ...images.offered().map((image) => h("option", { value: image.id }, calledBy(image))),
     );
     select.value = id;
   };
-  const button = h("button", { type: "button", on: { click: () => file.click() } }, "Upload another…");
+  const button = h("button", { type: "button", on: { click: () => file.click() } }, t("option.another"));
   let wait: Promise<unknown> | undefined;
   file.addEventListener("change", () => {
     if (!file.files?.length) return;
     const files = chosen(file.files);
     file.value = "";
     button.disabled = true;
-    fill(told, `Uploading ${files[0]!.path}`);
+    fill(told, t("option.uploading", { name: files[0]!.path }));
     const upload = images.upload(files).then(
       (image) => {
         list(image.id);
@@ -132,7 +133,7 @@ function imageEntry(field: Field, images: Images): { element: HTMLElement; read:
   });
   list(typeof field.initial === "string" ? field.initial : "");
   const read = () => {
-    if (wait) throw new EntryError(`${field.title}: wait until the image is uploaded`);
+    if (wait) throw new EntryError(t("option.wait", { title: field.title }));
     return select.value || null;
   };
   return { element: h("div", { class: "image-entry" }, labelled(field, select), button, file, told), read };

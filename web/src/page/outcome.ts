@@ -4,11 +4,11 @@ import { exportAddress, ServiceError } from "../service/client";
 import type { Delineation, Job, Offer } from "../service/documents";
 import { h, sentence } from "./dom";
 import { reportView } from "./report";
+import { type Key, t } from "./texts";
 
 /** What people call a format; others by the service's own name for it. */
 const LABELS: Readonly<Record<string, string>> = {
   nifti: "NIfTI",
-  masks: "Masks",
   nrrd: "NRRD",
   rtstruct: "RTSTRUCT",
   seg: "SEG",
@@ -28,17 +28,19 @@ export function downloads(job: Job, offers: readonly Offer[]): HTMLElement {
   return h(
     "section",
     { class: "downloads", "data-testid": "downloads" },
-    h("h2", {}, "Download"),
+    h("h2", {}, t("download.title")),
     h(
       "div",
       {},
       ...offers.map(({ format, title }) => {
         const href = exportAddress(job.id, format);
-        return h("a", { href, title: sentence(title), download: true, "data-format": format }, LABELS[format] ?? format);
+        return h("a", { href, title: sentence(title), download: true, "data-format": format }, labelOf(format));
       }),
     ),
   );
 }
+
+const labelOf = (format: string) => (format === "masks" ? t("download.masks") : (LABELS[format] ?? format));
 
 /** Remarks on the whole result; nothing where there are none. */
 export function remarks({ notes }: Delineation): HTMLElement | undefined {
@@ -46,16 +48,17 @@ export function remarks({ notes }: Delineation): HTMLElement | undefined {
   return h(
     "section",
     { class: "remarks", "data-testid": "remarks" },
-    ...notes.map((note) => h("p", { class: "note" }, sentence(note))),
+    ...notes.map((note) => h("p", { class: "note", lang: "en" }, sentence(note))),
   );
 }
 
 export function provenance({ detector, provenance: { seconds, device } }: Delineation): HTMLElement {
-  const where = device ? ` on ${device}` : "";
+  const { title, version } = detector;
+  const made = { title, version, seconds: seconds.toFixed(1), device };
   return h(
     "section",
     { class: "provenance" },
-    h("p", { class: "muted" }, `${detector.title}, version ${detector.version}; ${seconds.toFixed(1)} s${where}`),
+    h("p", { class: "muted" }, t(device ? "outcome.madeOn" : "outcome.made", made)),
   );
 }
 
@@ -75,13 +78,13 @@ export function failurePage(
       "div",
       { class: "card failure", role: "alert", "data-testid": "error" },
       h("h1", {}, heading(title)),
-      h("p", { "data-testid": "error-message" }, sentence(told.message) || "The service gave no reason."),
+      h("p", { "data-testid": "error-message", lang: told instanceof ServiceError && told.status ? "en" : undefined }, sentence(told.message) || t("failure.silent")),
       report && reportView(report),
       h(
         "div",
         { class: "actions" },
-        again && h("button", { type: "button", class: "primary", on: { click: again } }, "Try again"),
-        h("button", { type: "button", on: { click: another } }, "Choose another image"),
+        again && h("button", { type: "button", class: "primary", on: { click: again } }, t("failure.again")),
+        h("button", { type: "button", on: { click: another } }, t("failure.another")),
       ),
       h("p", { class: "muted code" }, title),
     ),
@@ -89,15 +92,15 @@ export function failurePage(
 }
 
 function heading(title: string): string {
-  const known: Record<string, string> = {
-    UploadError: "This upload cannot be used",
-    InputError: "This image cannot be used as it is",
-    GeometryError: "This image cannot be used as it is",
-    UnreadableFileError: "This image cannot be read",
-    UnsuitableImageError: "This detector does not read this image",
-    DetectorCrashError: "The detector stopped unexpectedly",
-    DetectorError: "The detector failed",
-    ModelError: "The detector's model cannot be used",
+  const known: Record<string, Key> = {
+    UploadError: "failure.upload",
+    InputError: "failure.input",
+    GeometryError: "failure.input",
+    UnreadableFileError: "failure.unreadable",
+    UnsuitableImageError: "failure.unsuitable",
+    DetectorCrashError: "failure.crash",
+    DetectorError: "failure.detector",
+    ModelError: "failure.model",
   };
-  return known[title] ?? "That did not work";
+  return t(known[title] ?? "failure.other");
 }

@@ -29,6 +29,7 @@ import { listen } from "./gestures";
 import type { Heat, Restored } from "./overlays";
 import { Raster } from "./raster";
 import { replaced, type Store, type ViewState } from "./store";
+import { t } from "./texts";
 
 /** What lies under the cursor. */
 export interface Under {
@@ -38,7 +39,6 @@ export interface Under {
 
 /** A point is found from so many of the screen's pixels on. */
 const REACH = 8;
-const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", picture: "Picture" };
 
 export class Pane {
   readonly element: HTMLElement;
@@ -63,9 +63,7 @@ export class Pane {
     this.plane = planeOf(volume.affine, axis, volume.modality === "photo" ? "px" : volume.unit);
     this.#slice = new Raster(volume, this.plane);
     const { letters, name } = this.plane;
-    const title = TITLES[name];
-    const arrows = volume.shape[0] > 1 ? `${title} slice. Arrow keys change the slice.` : title;
-    this.#canvas.setAttribute("aria-label", arrows);
+    const title = t(`plane.${name}`);
     this.element = h(
       "section",
       { class: "pane", "data-plane": name, "data-axis": axis, "aria-label": title },
@@ -80,8 +78,8 @@ export class Pane {
         {
           class: "expand",
           type: "button",
-          title: `Enlarge the ${name} plane (${axis + 1})`,
-          "aria-label": `Enlarge the ${name} plane`,
+          title: t("pane.enlarge", { plane: title, key: axis + 1 }),
+          "aria-label": t("pane.enlarge", { plane: title, key: axis + 1 }),
           on: { click: () => store.update({ main: axis }) },
         },
         icon(...ICONS.expand),
@@ -131,6 +129,8 @@ export class Pane {
     drawRuler(ground, fitScale(this.plane, this.volume, this.#canvas) * zoom, this.volume.unit);
     this.element.classList.toggle("main", state.main === this.axis);
     const slices = this.volume.shape[this.axis];
+    const told = { plane: t(`plane.${this.plane.name}`), at: state.at[this.axis] + 1, count: slices };
+    this.#canvas.setAttribute("aria-label", t(slices > 1 ? "pane.slices" : "pane.picture", told));
     fill(this.#caption, slices > 1 && `${state.at[this.axis] + 1} / ${slices}`);
   }
 

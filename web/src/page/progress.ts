@@ -1,10 +1,11 @@
 /** How far an upload or a job is. */
 
-import { fill, h } from "./dom";
+import { fill, h, sentence } from "./dom";
+import { type Key, t, TEXTS } from "./texts";
 
 export class Progress {
   readonly element: HTMLElement;
-  readonly #bar = h("progress", { max: 1 });
+  readonly #bar = h("progress", { max: 1, "aria-label": t("progress.bar") });
   readonly #stage = h("p", { class: "stage-name", "data-testid": "stage" });
   readonly #percent = h("span", { class: "percent" });
   readonly #cancel: HTMLButtonElement;
@@ -13,7 +14,7 @@ export class Progress {
     this.#cancel = h(
       "button",
       { type: "button", "data-testid": "cancel", on: { click: cancel } },
-      "Cancel",
+      t("progress.cancel"),
     );
     this.element = h(
       "div",
@@ -35,6 +36,12 @@ export class Progress {
 
   cancelling(): void {
     this.#cancel.disabled = true;
-    fill(this.#stage, "Cancelling");
+    fill(this.#stage, t("progress.cancelling"));
   }
+}
+
+/** What a job is at, in the language of the page where it is one of the usual stages. */
+export function stageOf(stage: string): string {
+  const key = `stage.${stage}`;
+  return Object.hasOwn(TEXTS, key) ? t(key as Key) : sentence(stage);
 }

@@ -2,12 +2,13 @@
 
 import { type Report, type Series, sizeOf, titleOf, type Verdict } from "../service/documents";
 import { h } from "./dom";
+import { t } from "./texts";
 
-const VERDICTS: Record<Verdict, string> = {
-  usable: "Usable",
-  corrected: "Usable, corrected",
-  refused: "Not usable",
-};
+const VERDICTS = {
+  usable: "report.usable",
+  corrected: "report.corrected",
+  refused: "report.refused",
+} as const satisfies Record<Verdict, string>;
 
 /** Cards of the series; the chosen one is told to `choose`. */
 export function reportView(report: Report, choose?: (series: Series) => void): HTMLElement {
@@ -20,12 +21,12 @@ export function reportView(report: Report, choose?: (series: Series) => void): H
       h(
         "details",
         { class: "ignored", "data-testid": "ignored" },
-        h("summary", {}, report.ignored.length === 1 ? "1 file was ignored" : `${report.ignored.length} files were ignored`),
+        h("summary", {}, report.ignored.length === 1 ? t("report.ignoredOne") : t("report.ignored", { n: report.ignored.length })),
         h(
           "ul",
           {},
           ...report.ignored.map(({ name, reason }) =>
-            h("li", {}, h("code", {}, name), h("span", { class: "muted" }, reason)),
+            h("li", {}, h("code", {}, name), h("span", { class: "muted", lang: "en" }, reason)),
           ),
         ),
       ),
@@ -54,18 +55,18 @@ function card(
       { class: "card-head" },
       pick,
       h("strong", {}, titleOf(series)),
-      h("span", { class: `badge ${series.verdict}` }, VERDICTS[series.verdict] ?? series.verdict),
+      h("span", { class: `badge ${series.verdict}` }, t(VERDICTS[series.verdict])),
     ),
     h(
       "dl",
       { class: "facts" },
       ...facts(series).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
     ),
-    series.advice !== "" && h("p", { class: "advice" }, series.advice),
+    series.advice !== "" && h("p", { class: "advice", lang: "en" }, series.advice),
     series.problems.length > 0 &&
       h(
         "ul",
-        { class: "problems" },
+        { class: "problems", lang: "en" },
         ...series.problems.map(({ code, message }) => h("li", { "data-code": code }, message)),
       ),
   );
@@ -76,17 +77,17 @@ function facts(series: Series): [string, string][] {
     values.map((value) => Number(value.toFixed(digits))).join(" × ");
   const scaled = series.unit === "mm";
   const list: [string, string][] = [
-    ["Kind", [...new Set([series.modality, series.format])].join(", ")],
-    ["Size", sizeOf(series.shape)],
+    [t("report.kind"), [...new Set([series.modality, series.format])].join(", ")],
+    [t("report.size"), sizeOf(series.shape)],
   ];
   if (scaled && series.modality === "photo") {
-    list.push(["A pixel", `${lengths(series.spacing_mm.slice(1), 6)} mm`]);
-    list.push(["Extent", `${lengths(series.field_of_view_mm.slice(1), 1)} mm`]);
+    list.push([t("report.pixel"), `${lengths(series.spacing_mm.slice(1), 6)} mm`]);
+    list.push([t("report.extent"), `${lengths(series.field_of_view_mm.slice(1), 1)} mm`]);
   } else if (scaled) {
-    list.push(["Spacing", `${lengths(series.spacing_mm, 3)} mm`]);
-    list.push(["Extent", `${lengths(series.field_of_view_mm, 0)} mm`]);
-    list.push(["Orientation", series.orientation]);
+    list.push([t("report.spacing"), `${lengths(series.spacing_mm, 3)} mm`]);
+    list.push([t("report.extent"), `${lengths(series.field_of_view_mm, 0)} mm`]);
+    list.push([t("report.orientation"), series.orientation]);
   }
-  if (series.tilt_degrees) list.push(["Gantry tilt", `${series.tilt_degrees.toFixed(1)}°`]);
+  if (series.tilt_degrees) list.push([t("report.tilt"), `${series.tilt_degrees.toFixed(1)}°`]);
   return list;
 }

@@ -4,6 +4,7 @@ import { type Detector, mismatch, type Series, suited, type UploadedImage } from
 import { fill, h } from "./dom";
 import { type Images, type OptionForm, optionForm } from "./options";
 import { reportView } from "./report";
+import { type Key, t, TAG } from "./texts";
 
 export interface Request {
   readonly series: Series;
@@ -12,13 +13,13 @@ export interface Request {
 }
 
 /** What starting a detector is called, by its task. */
-const VERBS: Readonly<Record<string, string>> = {
-  segmentation: "Find structures",
-  detection: "Find",
-  counting: "Count",
-  classification: "Classify",
-  anomaly: "Find what is unusual",
-  restoration: "Restore",
+const VERBS: Readonly<Record<string, Key>> = {
+  segmentation: "verb.segmentation",
+  detection: "verb.detection",
+  counting: "verb.counting",
+  classification: "verb.classification",
+  anomaly: "verb.anomaly",
+  restoration: "verb.restoration",
 };
 
 export function setupPage(
@@ -31,21 +32,22 @@ export function setupPage(
   let series: Series | undefined;
   let detector: Detector | undefined;
   let form: OptionForm | undefined;
-  const select = h("select", { "data-testid": "detector", "aria-label": "Detector" });
+  const select = h("select", { "data-testid": "detector", "aria-label": t("setup.detector") });
   const about = h("p", { class: "muted" });
   const refused = h("p", { class: "muted" });
   const options = h("div", {});
   const fault = h("p", { class: "fault", role: "alert" });
-  const run = h("button", { type: "submit", class: "primary", "data-testid": "start" }, "Find");
+  const run = h("button", { type: "submit", class: "primary", "data-testid": "start" }, t("verb.detection"));
 
   const chooseDetector = () => {
     detector = detectors.find(({ id }) => id === select.value);
     if (!detector || !series) return;
     const reason = mismatch(detector, series);
-    fill(about, reason ? `This detector ${reason}.` : `${detector.intended_use}`);
+    about.lang = reason ? TAG : "en";
+    fill(about, reason ? t("setup.mismatch", { why: reason }) : detector.intended_use);
     const refuses = detector.wants.refuses ?? [];
-    fill(refused, refuses.length > 0 && `It refuses ${refuses.join(", ")}.`);
-    fill(run, VERBS[detector.task] ?? "Find");
+    fill(refused, refuses.length > 0 && t("setup.refuses", { what: refuses.join(", ") }));
+    fill(run, t(VERBS[detector.task] ?? "verb.detection"));
     form = optionForm(detector.options_schema, images);
     fill(options, form.element);
     run.disabled = reason !== undefined;
@@ -67,7 +69,7 @@ export function setupPage(
   const panel = h(
     "form",
     { class: "card setup" },
-    h("label", {}, h("span", {}, "Detector"), select),
+    h("label", {}, h("span", {}, t("setup.detector")), select),
     about,
     refused,
     options,
@@ -94,8 +96,8 @@ export function setupPage(
   if (first) chooseSeries(first);
   const pick = report.querySelector<HTMLInputElement>("input[type=radio]:not(:disabled)");
   if (pick) pick.checked = true;
-  if (!detectors.length) fill(about, "No detector is installed; install a package that brings one.");
-  const files = image.files === 1 ? "1 file" : `${image.files} files`;
+  if (!detectors.length) fill(about, t("setup.none"));
+  const files = image.files === 1 ? t("upload.file") : t("upload.files", { n: image.files });
   const unscaled = first?.modality === "photo" && first.unit !== "mm";
   if (scale && unscaled) report.append(scaleForm(scale));
   const large = image.bytes >= 1e5;
@@ -103,7 +105,7 @@ export function setupPage(
   return h(
     "main",
     { class: "setup-page" },
-    h("h1", {}, "Received"),
+    h("h1", {}, t("setup.received")),
     h("p", { class: "muted" }, `${files}, ${size}`),
     h("div", { class: "columns" }, report, panel),
   );
@@ -114,16 +116,16 @@ function scaleForm(scale: (spacing: string) => Promise<void>): HTMLElement {
   const entry = h("input", {
     type: "text",
     inputmode: "decimal",
-    placeholder: "not known",
+    placeholder: t("setup.unknown"),
     "data-testid": "spacing",
-    "aria-label": "Size of a pixel in mm",
+    "aria-label": t("setup.pixelSize"),
   });
-  const button = h("button", { type: "submit", "data-testid": "set-spacing" }, "Set");
+  const button = h("button", { type: "submit", "data-testid": "set-spacing" }, t("setup.set"));
   const fault = h("p", { class: "fault", role: "alert" });
   const form = h(
     "form",
     { class: "card scale" },
-    h("label", {}, h("span", {}, "Size of a pixel, mm"), entry),
+    h("label", {}, h("span", {}, t("setup.pixelSize")), entry),
     button,
     fault,
   );

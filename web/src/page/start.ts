@@ -3,6 +3,7 @@
 import type { Detector } from "../service/documents";
 import { chosen, dropped, type Gathered } from "../upload/gather";
 import { h, icon, ICONS } from "./dom";
+import { type Key, t } from "./texts";
 
 export function startPage(take: (files: readonly Gathered[]) => void): HTMLElement {
   const files = h("input", { type: "file", multiple: true, hidden: true, "data-testid": "files" });
@@ -22,8 +23,8 @@ export function startPage(take: (files: readonly Gathered[]) => void): HTMLEleme
     "div",
     { class: "drop", "data-testid": "drop" },
     h("div", { class: "drop-icon" }, icon(...ICONS.upload)),
-    h("h1", {}, "Drop a scan or a picture here"),
-    h("p", { class: "muted" }, "A folder of DICOM files, a zip, NIfTI, NRRD, MHA or a photograph"),
+    h("h1", {}, t("start.title")),
+    h("p", { class: "muted" }, t("start.formats")),
     h(
       "div",
       { class: "actions" },
@@ -31,13 +32,13 @@ export function startPage(take: (files: readonly Gathered[]) => void): HTMLEleme
         "button",
         { type: "button", class: "primary", on: { click: () => folder.click() } },
         icon(...ICONS.folder),
-        "Choose a folder",
+        t("start.folder"),
       ),
       h(
         "button",
         { type: "button", on: { click: () => files.click() } },
         icon(...ICONS.file),
-        "Choose files",
+        t("start.files"),
       ),
     ),
     files,
@@ -49,7 +50,7 @@ export function startPage(take: (files: readonly Gathered[]) => void): HTMLEleme
 /** List what is installed below the drop zone. */
 export function showInstalled(page: HTMLElement, detectors: readonly Detector[]): void {
   page.querySelector(".installed")?.replaceChildren(
-    h("h2", {}, detectors.length ? "Installed detectors" : "No detector is installed"),
+    h("h2", {}, t(detectors.length ? "start.installed" : "start.none")),
     h(
       "ul",
       {},
@@ -57,18 +58,35 @@ export function showInstalled(page: HTMLElement, detectors: readonly Detector[])
         h(
           "li",
           {},
-          h("strong", {}, detector.title),
-          h("span", { class: "muted" }, `${detector.wants.modalities.join(", ") || "any image"} · ${detector.task}`),
+          h("strong", { lang: "en" }, detector.title),
+          h("span", { class: "muted" }, `${detector.wants.modalities.join(", ") || t("start.any")} · ${taskOf(detector)}`),
         ),
       ),
     ),
   );
 }
 
+const TASKS: Readonly<Record<string, Key>> = {
+  segmentation: "task.segmentation",
+  detection: "task.detection",
+  counting: "task.counting",
+  classification: "task.classification",
+  anomaly: "task.anomaly",
+  restoration: "task.restoration",
+};
+
+function taskOf({ task }: Detector): string {
+  const key = TASKS[task];
+  return key ? t(key) : task;
+}
+
 /** Take drops anywhere on the page. */
 export function acceptDrops(take: (files: readonly Gathered[]) => void): void {
   let depth = 0;
-  const mark = () => document.body.classList.toggle("dragging", depth > 0);
+  const mark = () => {
+    document.body.classList.toggle("dragging", depth > 0);
+    document.body.dataset.drop = t("app.drop");
+  };
   window.addEventListener("dragenter", () => {
     depth += 1;
     mark();

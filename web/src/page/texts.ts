@@ -29,6 +29,9 @@ export const LANGUAGE: Language =
     ? "en"
     : languageOf(location.search, localStorage.getItem(KEPT), navigator.languages);
 
+/** As HTML has it. */
+export const TAG = LANGUAGE === "zh" ? "zh-Hans" : "en";
+
 /** Load the page again in a language, and keep to it from then on. */
 export function speak(language: Language): void {
   localStorage.setItem(KEPT, language);

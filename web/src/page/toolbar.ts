@@ -4,22 +4,23 @@ import { FITTED } from "../imaging/viewport";
 import type { Preset } from "../imaging/window";
 import { fill, h } from "./dom";
 import type { Store, ViewState } from "./store";
+import { t } from "./texts";
 
 export class Toolbar {
   readonly element: HTMLElement;
-  readonly #presets = h("div", { class: "segments", role: "group", "aria-label": "Window" });
+  readonly #presets = h("div", { class: "segments", role: "group", "aria-label": t("tool.window") });
   readonly #window = h("output", { class: "window", "data-testid": "window" });
-  readonly #outline = toggle("Outlines", "outline", () => this.#flip("outline"));
-  readonly #crosshair = toggle("Crosshair", "crosshair", () => this.#flip("crosshair"));
-  readonly #smooth = toggle("Smooth", "smooth", () => this.#flip("smooth"));
+  readonly #outline = toggle(t("tool.outlines"), "outline", () => this.#flip("outline"));
+  readonly #crosshair = toggle(t("tool.crosshair"), "crosshair", () => this.#flip("crosshair"));
+  readonly #smooth = toggle(t("tool.smooth"), "smooth", () => this.#flip("smooth"));
   readonly #fill = h("input", {
     type: "range",
     min: 0,
     max: 100,
     "data-testid": "fill",
-    "aria-label": "Opacity of the areas",
+    "aria-label": t("tool.fillAbout"),
   });
-  readonly #fillLabel = h("label", { class: "fill" }, "Fill", this.#fill);
+  readonly #fillLabel = h("label", { class: "fill" }, t("tool.fill"), this.#fill);
   #offered: readonly Preset[] = [];
 
   constructor(
@@ -32,7 +33,7 @@ export class Toolbar {
     );
     this.element = h(
       "div",
-      { class: "toolbar", role: "toolbar", "aria-label": "View" },
+      { class: "toolbar", role: "toolbar", "aria-label": t("tool.bar") },
       this.#presets,
       this.#window,
       h("span", { class: "space" }),
@@ -40,10 +41,10 @@ export class Toolbar {
       this.#fillLabel,
       volumetric && this.#crosshair,
       this.#smooth,
-      h("button", { type: "button", "data-testid": "reset", on: { click: () => this.reset() } }, "Reset"),
+      h("button", { type: "button", "data-testid": "reset", on: { click: () => this.reset() } }, t("tool.reset")),
       h(
         "button",
-        { type: "button", "aria-label": "Keyboard and mouse", title: "Keyboard and mouse (?)", on: { click: help } },
+        { type: "button", "aria-label": t("help.title"), title: `${t("help.title")} (?)`, on: { click: help } },
         "?",
       ),
     );
@@ -65,10 +66,10 @@ export class Toolbar {
             type: "button",
             "data-testid": "preset",
             "data-name": preset.name,
-            title: `Centre ${Math.round(preset.centre)}, width ${Math.round(preset.width)} (W: next)`,
+            title: t("tool.presetAbout", { centre: Math.round(preset.centre), width: Math.round(preset.width) }),
             on: { click: () => this.choose(i) },
           },
-          preset.name,
+          t(`window.${preset.name}`),
         ),
       ),
     );
@@ -95,7 +96,7 @@ export class Toolbar {
   draw(): void {
     const { window, outline, crosshair, smooth, fill: opacity } = this.store.value;
     const round = (value: number) => Number(value.toPrecision(4)).toLocaleString("en");
-    fill(this.#window, `C ${round(window.centre)}  W ${round(window.width)}`);
+    fill(this.#window, t("tool.windowIs", { centre: round(window.centre), width: round(window.width) }));
     Array.from(this.#presets.children).forEach((child, i) => {
       const { centre, width } = this.#offered[i]!;
       press(child, centre === window.centre && width === window.width);

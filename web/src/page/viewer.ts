@@ -3,7 +3,7 @@
 import type { Vec3 } from "../imaging/affine";
 import { align } from "../imaging/alignment";
 import { rangeOf } from "../imaging/heat";
-import { type Item, type Layer, layersOf, spoken } from "../imaging/layer";
+import { type Item, type Layer, layersOf } from "../imaging/layer";
 import type { Axis } from "../imaging/orientation";
 import { clampIndex, sampleAt, toIndex, toWorld, type Volume } from "../imaging/volume";
 import { presetsFor } from "../imaging/window";
@@ -15,10 +15,9 @@ import { showHelp } from "./help";
 import { Heat, Restored } from "./overlays";
 import { Pane, type Under } from "./pane";
 import { INITIAL, replaced, Store, type ViewState } from "./store";
+import { spoken, t } from "./texts";
 import { Toolbar } from "./toolbar";
 import { classesView, countView, overallView } from "./whole";
-
-const ASKEW = "The restored image lies askew to its source and is not shown over it; download it below.";
 
 /** Drawing slices as they come should not hold up their coming. */
 const TELL_EVERY_MS = 150;
@@ -26,11 +25,11 @@ const TELL_EVERY_MS = 150;
 export class Viewer {
   readonly element: HTMLElement;
   /** The column at the right: progress first, then what was found. */
-  readonly aside = h("aside", { class: "aside", "aria-label": "Findings" });
+  readonly aside = h("aside", { class: "aside", "aria-label": t("list.findings") });
   readonly store: Store<ViewState>;
   readonly #panes: readonly Pane[];
   readonly #toolbar: Toolbar;
-  readonly #slider = h("input", { type: "range", min: 0, "data-testid": "slice", "aria-label": "Slice" });
+  readonly #slider = h("input", { type: "range", min: 0, "data-testid": "slice", "aria-label": t("view.slice") });
   readonly #position = h("output", { class: "position", "data-testid": "position" });
   readonly #loading = h("div", { class: "loading", "data-testid": "loading" });
   /** Slice to show in the end. */
@@ -99,7 +98,7 @@ export class Viewer {
       this.store.update({ at: replaced(at, 0, this.#followed) });
     }
     this.store.tell();
-    fill(this.#loading, `Loading slices: ${slices} of ${this.volume.shape[0]}`);
+    fill(this.#loading, t("view.loadingSlices", { n: slices, count: this.volume.shape[0] }));
     if (!complete) return;
     this.#loading.remove();
     this.#toolbar.presets = presetsFor(this.volume.modality, this.volume.dtype, this.volume.samples);
@@ -129,8 +128,8 @@ export class Viewer {
       gives === "classes" && classesView(result),
       overallView(result),
       this.#controls?.element,
-      failed ? unshown(`The samples of this result could not be fetched. ${failed.message}`) : undefined,
-      !failed && gives === "image" && !this.#controls && unshown(ASKEW),
+      failed ? unshown(t("view.noSamples", { why: failed.message })) : undefined,
+      !failed && gives === "image" && !this.#controls && unshown(t("view.askew")),
       this.#list?.element,
     ];
     fill(this.aside, ...parts, ...footer);
@@ -167,7 +166,7 @@ export class Viewer {
     const count = this.volume.shape[main];
     this.#slider.max = String(count - 1);
     this.#slider.value = String(at[main]);
-    this.#slider.setAttribute("aria-valuetext", `${at[main] + 1} of ${count}`);
+    this.#slider.setAttribute("aria-valuetext", t("view.position", { at: at[main] + 1, count }));
     fill(this.#position, `${at[main] + 1} / ${count}`);
   }
 
@@ -197,7 +196,8 @@ export class Viewer {
     const values = sampleAt(this.#samples, toIndex(this.#samples, toWorld(this.volume, index)));
     if (!values) return [];
     const restored = this.#samples.channels > 1 || this.#controls?.element.dataset.testid === "restored";
-    return [`${restored ? "restored" : "score"} ${values.map((value) => Number(value.toPrecision(4))).join(", ")}`];
+    const told = values.map((value) => Number(value.toPrecision(4))).join(", ");
+    return [t(restored ? "view.restoredValue" : "view.score", { values: told })];
   }
 
   #slide(to: number): void {

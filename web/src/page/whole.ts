@@ -1,16 +1,16 @@
 /** What is known of the image as a whole: a count, classes, other numbers. */
 
-import { spoken } from "../imaging/layer";
 import type { Delineation } from "../service/documents";
 import { h } from "./dom";
+import { spoken, t } from "./texts";
 
 /** How many were found, large, with the interval that the detector's errors leave. */
 export function countView({ findings, overall = {} }: Delineation): HTMLElement {
   const { count = findings.length, count_low: low, count_high: high } = overall;
   const told =
     low !== undefined && high !== undefined
-      ? `95 % interval ${figure(low)} to ${figure(high)}`
-      : "How far this may be off is not known for this detector.";
+      ? t("whole.interval", { low: figure(low), high: figure(high) })
+      : t("whole.noInterval");
   return h(
     "section",
     { class: "count", "data-testid": "count" },
@@ -35,8 +35,8 @@ export function classesView({ findings }: Delineation): HTMLElement {
   const rows = [...findings].sort((one, other) => (other.score ?? 0) - (one.score ?? 0));
   return h(
     "section",
-    { class: "classes", "aria-label": "Classes" },
-    h("h2", {}, "The image as a whole"),
+    { class: "classes", "aria-label": t("whole.classes") },
+    h("h2", {}, t("whole.title")),
     h(
       "ul",
       { "data-testid": "classes" },

@@ -3,6 +3,7 @@
 import { emptyVolume, readHeader, type Volume } from "../imaging/volume";
 import type { Delineation, Detector, Job, Offer, Report, Series, UploadedImage } from "./documents";
 import { ended } from "./documents";
+import { t } from "../page/texts";
 
 /** An answer that is an error, told in the service's words. */
 export class ServiceError extends Error {
@@ -17,17 +18,14 @@ export class ServiceError extends Error {
   }
 }
 
-const UNREACHABLE =
-  "No answer came from the service. See that it is running and that the connection holds, then try again.";
-
 /** Read `application/problem+json`, or make the best of another body. */
 export function problem(status: number, body: string): ServiceError {
   try {
     const { title, detail, report, series } = JSON.parse(body);
     const told = typeof detail === "string" ? detail : JSON.stringify(detail);
-    return new ServiceError(String(title ?? "Error"), told || UNREACHABLE, status, report, series);
+    return new ServiceError(String(title ?? "Error"), told || t("failure.unreachable"), status, report, series);
   } catch {
-    return new ServiceError("Error", status ? `The service answered ${status}.` : UNREACHABLE, status);
+    return new ServiceError("Error", t(status ? "failure.status" : "failure.unreachable", { status }), status);
   }
 }
 
@@ -191,5 +189,5 @@ export async function fetchVolume(
 }
 
 function truncated(expected: number, got: number): Error {
-  return new Error(`expected ${expected} bytes of samples, got ${got}; load the page again`);
+  return new Error(t("failure.truncated", { expected, got }));
 }

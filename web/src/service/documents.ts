@@ -1,6 +1,7 @@
 /** What the service answers; docs/rest.md has it in words. */
 
 import type { Vec3 } from "../imaging/affine";
+import { t } from "../page/texts";
 
 export type Verdict = "usable" | "corrected" | "refused";
 
@@ -39,12 +40,12 @@ export interface UploadedImage {
 
 /** Slices, rows and columns of a volume; width and height of a picture, as people say them. */
 export function sizeOf([slices = 1, rows = 1, columns = 1]: readonly number[]): string {
-  return slices > 1 ? `${slices} × ${rows} × ${columns}` : `${columns} × ${rows} pixels`;
+  return slices > 1 ? `${slices} × ${rows} × ${columns}` : t("size.pixels", { width: columns, height: rows });
 }
 
 /** What a series is called: its own description, else the name of its only file. */
 export function titleOf({ description, files, modality }: Series): string {
-  return description || (files?.length === 1 ? files[0]! : `${modality} series`);
+  return description || (files?.length === 1 ? files[0]! : t("size.series", { modality }));
 }
 
 /** What an image is called where one is chosen among several. */
@@ -154,18 +155,22 @@ export function ended(job: Job): boolean {
 export function mismatch(detector: Detector, series: Series): string | undefined {
   const { modalities, unit, dimensions, min_slices } = detector.wants;
   if (modalities.length && !modalities.includes(series.modality)) {
-    return `reads ${modalities.join(", ")}, this is ${series.modality}`;
+    return t("mismatch.modality", { wanted: modalities.join(", "), got: series.modality });
   }
-  if (unit && unit !== series.unit) return `needs an image in ${unit}, this one is in ${series.unit}`;
-  if (dimensions === 2 && series.slices > 1) return "reads single pictures, not volumes";
-  if (dimensions === 3 && series.slices < 2) return "reads volumes, not single pictures";
-  if (series.slices < min_slices) return `needs at least ${min_slices} slices`;
+  if (unit && unit !== series.unit) return t("mismatch.unit", { wanted: unit, got: series.unit });
+  if (dimensions === 2 && series.slices > 1) return t("mismatch.single");
+  if (dimensions === 3 && series.slices < 2) return t("mismatch.volume");
+  if (series.slices < min_slices) return t("mismatch.slices", { n: min_slices });
   // In the orientation wanted; a volume may be turned to it, a picture is as it is.
   if (series.slices === 1) {
     const { min_size, max_size } = detector.wants;
     const within = series.shape.slice(1);
-    if (min_size && within.some((n, i) => n < min_size[i + 1]!)) return `needs at least ${sizeOf([1, ...min_size.slice(1)])}`;
-    if (max_size && within.some((n, i) => n > max_size[i + 1]!)) return `reads at most ${sizeOf([1, ...max_size.slice(1)])}`;
+    if (min_size && within.some((n, i) => n < min_size[i + 1]!)) {
+      return t("mismatch.small", { size: sizeOf([1, ...min_size.slice(1)]) });
+    }
+    if (max_size && within.some((n, i) => n > max_size[i + 1]!)) {
+      return t("mismatch.large", { size: sizeOf([1, ...max_size.slice(1)]) });
+    }
   }
   return undefined;
 }

@@ -1,5 +1,7 @@
 /** From the JSON schema of a detector's options to the fields of a form, and back to values. */
 
+import { t } from "../page/texts";
+
 export type Field = {
   readonly name: string;
   readonly title: string;
@@ -112,7 +114,7 @@ export function valueOf(field: Field, entered: string): unknown {
     case "number": {
       const value = Number(text);
       if (!Number.isFinite(value) || (field.whole && !Number.isInteger(value))) {
-        throw new EntryError(`${field.title}: expected a ${field.whole ? "whole " : ""}number`);
+        throw new EntryError(t(field.whole ? "option.whole" : "option.number", { title: field.title }));
       }
       return value;
     }
@@ -125,7 +127,7 @@ export function valueOf(field: Field, entered: string): unknown {
       try {
         return JSON.parse(text);
       } catch {
-        throw new EntryError(`${field.title}: expected JSON, such as [1, 2]`);
+        throw new EntryError(t("option.json", { title: field.title }));
       }
     default:
       return text;
