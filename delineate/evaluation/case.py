@@ -115,6 +115,8 @@ class Scored:
         What to know of them.
     prediction_only
         Structures of the prediction that the reference does not name.
+    evidence
+        What figures of all cases together need of it; see :mod:`~delineate.evaluation.cohort`.
     inputs
         ``"sha256:..."`` of ``prediction``, ``reference`` and ``image``, as far as they are there.
     cutout
@@ -128,6 +130,7 @@ class Scored:
     scores: tuple[Score, ...] = ()
     notes: tuple[str, ...] = ()
     prediction_only: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     cutout: Mapping[str, Any] | None = None
     error: str = ""
@@ -142,6 +145,7 @@ class Scored:
             ],
             "notes": list(self.notes),
             "prediction_only": list(self.prediction_only),
+            "evidence": dict(self.evidence),
             "inputs": dict(self.inputs),
             "cutout": None if self.cutout is None else dict(self.cutout),
             "error": self.error,
@@ -158,10 +162,14 @@ class Scored:
             ),
             notes=tuple(document["notes"]),
             prediction_only=tuple(document["prediction_only"]),
+            evidence=document["evidence"],
             inputs=document["inputs"],
             cutout=document["cutout"],
             error=document["error"],
         )
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return Scored.from_json, (self.to_json(),)  # far quicker than one by one, of thousands
 
 
 def _number(value: float) -> float | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from delineate.evaluation.case import Case, Rules, Scored
@@ -16,11 +18,10 @@ from delineate.evaluation.keeping import score_chunk
 
 __all__ = ["score_all"]
 
-_CHUNKS_A_WORKER, _LARGEST_CHUNK = 8, 32
+_CHUNKS_A_WORKER, _LARGEST_CHUNK = 8, 8  # the last chunk is waited for by all
 _DIED = (
     "its process died, most likely for want of memory: use fewer --workers, or see whether a file "
-    "is damaged (where this is said of all cases: a script that evaluates needs "
-    'if __name__ == "__main__")'
+    "is damaged"
 )
 
 
@@ -95,7 +96,8 @@ def _in_processes(
         while waiting or (queue and not broken):
             while queue and not broken and len(waiting) < processes * ahead:
                 try:
-                    future = pool.submit(score_chunk, queue[0], rules, folder, threads)
+                    with _without_main():  # the first starts the processes
+                        future = pool.submit(score_chunk, queue[0], rules, folder, threads)
                     waiting[future] = queue.popleft()
                 except BrokenProcessPool:
                     broken = True
@@ -106,6 +108,23 @@ def _in_processes(
                 except BrokenProcessPool:
                     broken = True
                     yield chunk, None
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that start in it do not import the program that runs, for nothing of it is needed.
+
+    It takes a while, and a script without ``if __name__ == "__main__"`` would evaluate once more.
+    """
+    main = sys.modules["__main__"]
+    held = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    try:
+        for name in held:
+            setattr(main, name, None)
+        yield
+    finally:
+        for name, value in held.items():
+            setattr(main, name, value)
 
 
 def _end_with_parent() -> None:
