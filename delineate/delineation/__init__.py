@@ -1,5 +1,6 @@
 """The one use case: an image goes through a detector, and what it found becomes a result."""
 
+from delineate.delineation.correction import CORRECTION, Corrector, corrected, labels_from
 from delineate.delineation.document import SCHEMA, dumps, to_json
 from delineate.delineation.exports import (
     EXPORTS,
@@ -9,6 +10,7 @@ from delineate.delineation.exports import (
     export,
     exportable,
     layers,
+    layers_of,
     offers,
 )
 from delineate.delineation.result import (
@@ -22,21 +24,26 @@ from delineate.delineation.run import delineate
 from delineate.delineation.store import KEPT, load, load_output, save
 
 __all__ = [
+    "CORRECTION",
     "EXPORTS",
     "KEPT",
     "SCHEMA",
     "SIDECAR",
+    "Corrector",
     "Delineation",
     "DetectorIdentity",
     "Export",
     "Finding",
     "Provenance",
+    "corrected",
     "delineate",
     "drawing",
     "dumps",
     "export",
     "exportable",
+    "labels_from",
     "layers",
+    "layers_of",
     "load",
     "load_output",
     "offers",

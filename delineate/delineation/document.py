@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delineate.contour import Contour
-from delineate.delineation.result import Delineation, DetectorIdentity, Finding, Provenance
+from delineate.delineation.result import (
+    Change,
+    Correction,
+    Delineation,
+    DetectorIdentity,
+    Finding,
+    Provenance,
+)
 from delineate.errors import UnreadableFileError
 from delineate.imaging import Image, category_from_json, category_json
 from delineate.plugins import Output, Weights
@@ -55,6 +63,7 @@ def to_json(delineation: Delineation) -> dict[str, Any]:
                 for file in made.weights
             ],
             "versions": dict(made.versions),
+            **_correction(made.correction),
         },
         "overall": dict(delineation.overall),
         "findings": [_finding(finding, plane) for finding in delineation.findings],
@@ -94,9 +103,38 @@ def from_json(document: Mapping[str, Any], image: Image, output: Output) -> Deli
             device=made["device"],
             weights=tuple(Weights(**file) for file in made["weights"]),
             versions=made["versions"],
+            correction=_correction_from_json(made.get("correction")),
         ),
         overall=document.get("overall", {}),
         notes=tuple(document["notes"]),
+    )
+
+
+def _correction(correction: Correction | None) -> dict[str, Any]:
+    """Part of the provenance; nothing of a result that is as the detector gave it."""
+    if correction is None:
+        return {}
+    return {
+        "correction": {
+            "of": correction.of,
+            "sha256": correction.sha256,
+            "who": correction.who,
+            "comment": correction.comment,
+            "detector": asdict(correction.detector),
+            "changes": [asdict(change) for change in correction.changes],
+            "made": {str(number): made for number, made in sorted(correction.made.items())},
+        }
+    }
+
+
+def _correction_from_json(document: Mapping[str, Any] | None) -> Correction | None:
+    if document is None:
+        return None
+    return Correction(
+        **{name: document[name] for name in ("of", "sha256", "who", "comment")},
+        detector=DetectorIdentity(**document["detector"]),
+        changes=tuple(Change(**change) for change in document["changes"]),
+        made={int(number): made for number, made in document["made"].items()},
     )
 
 

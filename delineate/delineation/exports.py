@@ -28,9 +28,19 @@ from delineate.formats.sidecar import Written, sidecar
 from delineate.formats.table import FORMATS
 from delineate.formats.writing import demand_series, possible, write
 from delineate.imaging import Image, LabelMap
-from delineate.plugins import Classes, Field, Instances, Masks
+from delineate.plugins import Classes, Field, Instances, Masks, Output
 
-__all__ = ["EXPORTS", "SIDECAR", "Export", "drawing", "export", "exportable", "layers", "offers"]
+__all__ = [
+    "EXPORTS",
+    "SIDECAR",
+    "Export",
+    "drawing",
+    "export",
+    "exportable",
+    "layers",
+    "layers_of",
+    "offers",
+]
 
 
 _DOCUMENT = Export("json", "delineation.json", "application/json", "everything found")
@@ -131,6 +141,8 @@ def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
     """The result as what the formats write."""
     held, output = layers(delineation), delineation.output
     single = isinstance(output, Instances)
+    correction = delineation.provenance.correction
+    algorithm = correction.detector if correction else delineation.detector
     marks = tuple(
         Mark(one.id, one.category, one.score, one.point, one.box, one.contours)
         for one in delineation.findings
@@ -145,7 +157,8 @@ def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
         how=how if held else EXACT,
         rows=delineation.findings,
         title=delineation.detector.title,
-        algorithm=f"{delineation.detector.id} {delineation.detector.version}"[:64],
+        algorithm=f"{algorithm.id} {algorithm.version}"[:64],
+        made_of=correction.made if correction else {},
         created=datetime.fromisoformat(delineation.provenance.created),
         heat=Heat(output.array, output.meaning, float(output.threshold))
         if isinstance(output, Field)
@@ -194,11 +207,15 @@ def _refused(delineation: Delineation, name: str) -> str:
 
 
 def layers(delineation: Delineation) -> tuple[LabelMap, ...]:
-    """The result as label maps, labels being the findings' ids; none if it is no segmentation.
+    """The result as label maps; see :func:`layers_of`."""
+    return layers_of(delineation.output)
+
+
+def layers_of(output: Output) -> tuple[LabelMap, ...]:
+    """What was found as label maps, labels being the findings' ids; none if it is no segmentation.
 
     Structures that overlap are in different ones, each in the first where there is room.
     """
-    output = delineation.output
     if isinstance(output, LabelMap):
         return (output,)
     if isinstance(output, Field):

@@ -15,11 +15,11 @@ from delineate.delineation.result import Finding, Point
 from delineate.imaging import Grid, Image, LabelMap
 from delineate.plugins import Classes, Detection, DetectorSpec, Field, Instance, Instances, Masks
 
-__all__ = ["DECIMALS", "findings", "overall", "significant"]
+__all__ = ["CUT", "DECIMALS", "findings", "overall", "significant"]
 
 DECIMALS = 4  # of positions, in mm or px
 _DIGITS = 7  # of measurements
-_CUT = "cut by the field of view"
+CUT = "cut by the field of view"
 
 
 def findings(
@@ -151,7 +151,7 @@ def _outlined(
     contours: tuple[Contour, ...],
     measured: Mapping[str, Any],
 ) -> Finding:
-    cut = (_CUT,) if measured["touches_border"] else ()
+    cut = (CUT,) if measured["touches_border"] else ()
     return Finding(
         id=number,
         category=category,

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from delineate.contour import Contour, Structure
+from delineate.formats.derived import Made
 from delineate.imaging import Category, Image
 from delineate.plugins import DetectorSpec, Output, OutputKind, Weights
 from delineate.plugins.contract import Task
 
-__all__ = ["Delineation", "DetectorIdentity", "Finding", "Provenance", "structures"]
+__all__ = [
+    "Change",
+    "Correction",
+    "Delineation",
+    "DetectorIdentity",
+    "Finding",
+    "Provenance",
+    "structures",
+]
 
 Point = tuple[float, float, float]
 
@@ -78,6 +87,65 @@ class DetectorIdentity:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What somebody did to one structure of a result.
+
+    Parameters
+    ----------
+    id, name
+        Its number and what it is called since; of a deleted one, what it was called.
+    what
+        ``"drawn"``: it is new; ``"changed"``: other samples; ``"renamed"``: the same samples
+        under another name or in another colour; ``"deleted"``: gone from the list.
+    added, removed
+        How many samples it gained and lost.
+    added_ml, removed_ml
+        The same as volumes; ``None`` on a picture.
+    """
+
+    id: int
+    name: str
+    what: Literal["drawn", "changed", "renamed", "deleted"]
+    added: int
+    removed: int
+    added_ml: float | None = None
+    removed_ml: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Correction:
+    """What a result was made from, where a person has corrected another one.
+
+    Parameters
+    ----------
+    of, sha256
+        Id of the result that was corrected, and the hash of its document.
+    who
+        As the service knows them.
+    comment
+        In their own words; may be empty.
+    detector
+        What found the result that all corrections began with.
+    changes
+        Against the result that was corrected, by number.
+    made
+        How each structure came about that a person had a part in, in this correction or in one
+        before it; the others are the detector's.
+    """
+
+    of: str
+    sha256: str
+    who: str
+    comment: str
+    detector: DetectorIdentity
+    changes: tuple[Change, ...]
+    made: Mapping[int, Made]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "made", MappingProxyType(dict(self.made)))
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Provenance:
     """How a result came about.
@@ -100,6 +168,9 @@ class Provenance:
         Files of parameters that the detector declares.
     versions
         Of delineate, Python, numpy and what else the detector names.
+    correction
+        What it was made from, where a person has corrected it; options and weights are those of
+        the detector then.
     """
 
     image_hash: str
@@ -110,6 +181,7 @@ class Provenance:
     weights: tuple[Weights, ...]
     versions: Mapping[str, str]
     references: Mapping[str, str] = field(default_factory=dict)
+    correction: Correction | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))

@@ -23,7 +23,7 @@ from delineate.plugins.options import parse
 from delineate.plugins.reference import referenced
 from delineate.plugins.runner import InProcess, Runner
 
-__all__ = ["delineate"]
+__all__ = ["delineate", "own_versions"]
 
 _PREPARED, _DETECTED, _RESTORED = 0.03, 0.9, 0.94  # how far each stage brings the whole
 
@@ -99,7 +99,7 @@ def delineate(
         references={name: one.image.content_hash for name, one in referenced(chosen).items()},
         device=detection.device,
         weights=spec.weights,
-        versions=_versions() | dict(detection.versions),
+        versions=own_versions() | dict(detection.versions),
     )
     monitor.progress(1.0, "done")
     return Delineation(
@@ -135,5 +135,6 @@ def _parsed(spec: DetectorSpec, options: Options | Mapping[str, object] | None) 
     return parse(spec, options or {})
 
 
-def _versions() -> dict[str, str]:
+def own_versions() -> dict[str, str]:
+    """Of what every result depends on."""
     return {"delineate": __version__, "python": platform.python_version(), "numpy": np.__version__}

@@ -99,6 +99,7 @@ def write_rtstruct(drawing: Drawing, path: Path, accuracy: str, choices: Choices
         description=drawing.title,
         algorithm=drawing.algorithm,
         made=drawing.made,
+        made_of=drawing.made_of,
         holes=choices.holes,
         created=drawing.created,
         accuracy=accuracy,
@@ -122,6 +123,7 @@ def write_seg(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> 
         path,
         algorithm=drawing.algorithm,
         made=drawing.made,
+        made_of=drawing.made_of,
         kind=choices.segments,
         accuracy=accuracy,
     )
@@ -131,7 +133,9 @@ def read_seg(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     """Layers of a SEG, on the drawing's grid and under its numbers."""
     from delineate.formats import seg
 
-    known = seg.segments(drawing.layers, drawing.image, algorithm=drawing.algorithm).numbers
+    known = seg.segments(
+        drawing.layers, drawing.image, algorithm=drawing.algorithm, made_of=drawing.made_of
+    ).numbers
     labels = np.zeros(len(known) + 1, np.uint16)
     labels[list(known.values())] = list(known)
     back = _placed(seg.read_layers(path), drawing)
@@ -145,7 +149,11 @@ def write_sr(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> N
     known = None
     if any(layer.categories or layer.present() for layer in drawing.layers):
         known = seg.segments(
-            drawing.layers, drawing.image, algorithm=drawing.algorithm, kind=choices.segments
+            drawing.layers,
+            drawing.image,
+            algorithm=drawing.algorithm,
+            kind=choices.segments,
+            made_of=drawing.made_of,
         )
     sr.write(
         drawing.rows,
@@ -154,6 +162,7 @@ def write_sr(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> N
         segmentation=known,
         algorithm=drawing.algorithm,
         made=drawing.made,
+        made_of=drawing.made_of,
         created=drawing.created,
         accuracy=accuracy,
     )

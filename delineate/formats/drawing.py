@@ -134,6 +134,8 @@ class Drawing:
         What made it, for people.
     made
         How the structures came about.
+    made_of
+        The same by number, of those that came about otherwise: corrected by a person, say.
     created
         When; ``None``: not said.
     notes
@@ -159,6 +161,7 @@ class Drawing:
     title: str = ""
     algorithm: str = "delineate"
     made: Made = "automatic"
+    made_of: Mapping[int, Made] = field(default_factory=dict)
     created: datetime | None = None
     notes: tuple[str, ...] = ()
     heat: Heat | None = None

@@ -8,9 +8,10 @@ encoded by hand in :mod:`delineate.formats.rtstruct_contours`.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from delineate.contour import Structure
@@ -51,6 +52,7 @@ def write(
     description: str = "",
     algorithm: str = "",
     made: Made = "automatic",
+    made_of: Mapping[int, Made] = MappingProxyType({}),
     holes: Holes = "rings",
     created: datetime | None = None,
     accuracy: str = "",
@@ -77,6 +79,8 @@ def write(
         What drew the contours, at most 64 characters.
     made
         How the contours came about, for ROIGenerationAlgorithm; left empty if unknown.
+    made_of
+        The same by number, of those that came about otherwise.
     holes
         ``"rings"``: rings within rings, of type CLOSED_PLANAR, which nearly every program fills
         by the even-odd rule, though the standard does not say so. ``"xor"``: the same with all
@@ -106,7 +110,8 @@ def write(
     frame = source.frame_of_reference_uid or new_uid(
         source.series_uid.encode(), "frame of reference"
     )
-    dataset = _dataset(structures, source, frame, label, algorithm, made, created)
+    making = [made_of.get(structure.number, made) for structure in structures]
+    dataset = _dataset(structures, source, frame, label, algorithm, making, created)
     dataset.SeriesDescription = line(description, 64)
     if accuracy:
         dataset.StructureSetDescription = line(accuracy, 1024)
@@ -124,7 +129,7 @@ def _dataset(
     frame: str,
     label: str,
     algorithm: str,
-    made: Made,
+    making: Sequence[Made],
     created: datetime | None,
 ) -> Dataset:
     """All but the contours."""
@@ -145,7 +150,7 @@ def _dataset(
     dataset.ReferencedFrameOfReferenceSequence = [_referenced(source, frame)]
     rois, observations = [], []
     names = _names(structures)
-    for structure, name in zip(structures, names, strict=True):
+    for structure, name, made in zip(structures, names, making, strict=True):
         roi = Dataset()
         roi.ROINumber = structure.number
         roi.ReferencedFrameOfReferenceUID = frame

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from delineate.errors import ExportError
-from delineate.formats.derived import new_uid, series_of
+from delineate.formats.derived import Made, new_uid, series_of
 from delineate.imaging import Category, Image, LabelMap
 
 __all__ = ["Kind", "Segments", "segments"]
@@ -59,6 +59,7 @@ def segments(
     *,
     algorithm: str = "delineate",
     kind: Kind = "binary",
+    made_of: Mapping[int, Made] = MappingProxyType({}),
 ) -> Segments:
     """The segments that :func:`~delineate.formats.seg.write` makes of the same arguments.
 
@@ -92,6 +93,8 @@ def segments(
         digest.update(np.ascontiguousarray(layer.array).view(np.uint8).data)
     if not categories:
         raise ExportError("there is no label to write, and a SEG needs at least one segment")
+    if made_of:
+        digest.update(repr(sorted(made_of.items())).encode())
     content = digest.digest()
     ordered = sorted(categories)
     return Segments(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def write(
     *,
     algorithm: str = "delineate",
     made: Made = "automatic",
+    made_of: Mapping[int, Made] = MappingProxyType({}),
     kind: Kind = "binary",
     accuracy: str = "",
 ) -> None:
@@ -65,6 +67,8 @@ def write(
         What made the labels.
     made
         How they came about; a SEG has to say it.
+    made_of
+        The same by label, of those that came about otherwise.
     kind
         ``"binary"``: one bit a sample and segment, which every reader of segmentations knows, and
         which may overlap. ``"labelmap"``: one number a sample, much smaller for many segments, in
@@ -84,12 +88,13 @@ def write(
             "a SEG says how its segments were made, and nothing says so of these; state it: "
             "automatic, semiautomatic or manual (--made)"
         )
-    known = segments(layers, image, algorithm=algorithm, kind=kind)
+    known = segments(layers, image, algorithm=algorithm, kind=kind, made_of=made_of)
     present = {label for layer in layers for label in layer.present()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # highdicom's remarks on optional attributes
         descriptions = [
-            _description(known, label, label in present, algorithm, made) for label in known.numbers
+            _description(known, label, label in present, algorithm, made_of.get(label, made))
+            for label in known.numbers
         ]
         headers, frames = _headers(image, source)
         parts = [

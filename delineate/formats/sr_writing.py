@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from delineate.errors import ExportError
@@ -73,6 +74,7 @@ def write(
     segmentation: Segments | None = None,
     algorithm: str = "delineate",
     made: Made = "automatic",
+    made_of: Mapping[int, Made] = MappingProxyType({}),
     created: datetime | None = None,
     accuracy: str = "",
 ) -> None:
@@ -101,6 +103,8 @@ def write(
         What found the structures.
     made
         How the structures came about: the algorithm is named only where it was one.
+    made_of
+        The same by id of the row, of those that came about otherwise.
     created
         When; the study's date and time if not given.
     accuracy
@@ -114,7 +118,10 @@ def write(
     import highdicom
 
     source, rows = series_of(image, "an SR"), list(rows)
-    named = algorithm if made in ("automatic", "semiautomatic") else None
+    named = {
+        row.id: algorithm if made_of.get(row.id, made) in ("automatic", "semiautomatic") else None
+        for row in rows
+    }
     if not rows:
         raise ExportError("there is nothing to report, and an SR needs at least one finding")
     said = [
@@ -130,7 +137,7 @@ def write(
     ).digest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # highdicom's remarks on optional attributes
-        groups = [_group(row, source, segmentation, named, content) for row in rows]
+        groups = [_group(row, source, segmentation, named[row.id], content) for row in rows]
         report = _report(groups, image, accuracy)
         dataset = highdicom.sr.Comprehensive3DSR(
             evidence=_evidence(source, segmentation),

@@ -10,7 +10,7 @@ free text that the table does not list, and whatever repeats the patient's name 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.dataelem import DataElement
 
-__all__ = ["METHOD", "clean_file"]
+__all__ = ["METHOD", "clean_file", "words_for"]
 
 METHOD = "PS3.15 basic profile, modified dates"
 _CODES = (
@@ -112,8 +112,7 @@ class _Cleaning:
             dataset.get("StudyInstanceUID", "")
         )
         self._shift = timedelta(days=pseudonyms.days(self._patient))
-        names = sorted(set(_names(dataset)), key=len, reverse=True)
-        self._names = re.compile("|".join(map(re.escape, names)), re.I) if names else None
+        self._names = _any_of(_names(dataset))
         self._taken = Taken()
 
     def run(self) -> Taken:
@@ -216,6 +215,18 @@ def _blank(element: DataElement, rule: str) -> bool:
         dummy = "REMOVED"
     element.value = dummy if dummy is not None else None
     return dummy is not None
+
+
+def words_for(attributes: Mapping[str, Any]) -> re.Pattern[str] | None:
+    """What finds a patient's name or id in a text; ``attributes`` as `Taken` has them."""
+    from pydicom import Dataset
+
+    return _any_of(_names(Dataset.from_json(dict(attributes))))
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str] | None:
+    ordered = sorted(set(names), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, ordered)), re.I) if ordered else None
 
 
 def _names(dataset: Dataset) -> Iterator[str]:

@@ -20,7 +20,7 @@ import numpy as np
 from delineate import errors
 from delineate.errors import DelineateError, UnreadableFileError
 from delineate.imaging import Grid, Image
-from delineate.jobs import dicom_pictures, dicom_pixels, dicom_reading, samples
+from delineate.jobs import corrections, dicom_pictures, dicom_pixels, dicom_reading, samples
 from delineate.jobs.drawn import drawn, header, volume_file
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.log import configure
@@ -176,6 +176,7 @@ _ERRANDS: dict[str, Callable[..., Any]] = {
         dicom_pictures.render,
     )
 }
+_ERRANDS["correction"] = corrections.taken_in
 
 
 def _answer(line: str, errands: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
@@ -192,7 +193,7 @@ def _answer(line: str, errands: Mapping[str, Callable[..., Any]]) -> dict[str, A
     except Exception as error:  # whatever a parser makes of a broken file
         name = (
             UnreadableFileError.__name__
-            if request["errand"] in ("look", "survey", "drawn", "reference")
+            if request["errand"] in ("look", "survey", "drawn", "correction", "reference")
             else "DelineateError"
         )
         message = f"these files cannot be read ({type(error).__name__})"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delineate.errors import NotFoundError
+from delineate.errors import InputError, NotFoundError
 from delineate.formats.derived import COPIED
+from delineate.jobs.deidentify import words_for
 from delineate.jobs.pseudonyms import Pseudonyms, Taken
 from delineate.jobs.settings import Settings
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["reidentify"]
+__all__ = ["demand_nameless", "reidentify"]
 
 _MADE_HERE = re.compile(r"2\.25\.\d{1,39}")
 _OURS = frozenset({"PatientIdentityRemoved", "DeidentificationMethod"})
@@ -62,7 +64,36 @@ def reidentify(path: str, target: str, tenant: str, paths: list[str], series: st
         shutil.copyfile(source, goal)
 
 
-def _study(paths: list[str], series: str) -> str:
+def demand_nameless(texts: Iterable[str], tenant: str, paths: Sequence[str], series: str) -> None:
+    """Refuse texts that tell the patient of an image, where the service takes patients out.
+
+    Parameters
+    ----------
+    texts
+        What somebody wrote, to be kept beside the image.
+    tenant, paths, series
+        As for `reidentify`.
+
+    Raises
+    ------
+    InputError
+        Without saying which word it was.
+    """
+    settings = Settings.from_environment()
+    study = _study(paths, series) if settings.deidentify != "off" else ""
+    if _MADE_HERE.fullmatch(study) is None:
+        return
+    taken = Pseudonyms(settings.identities / tenant).taken(study)
+    if taken is not None and (known := words_for(taken.attributes)) is not None:
+        for text in texts:
+            if known.search(text):
+                raise InputError(
+                    "this service keeps no names of patients, and a text that was sent has a part "
+                    "of this patient's name or id; leave it out"
+                )
+
+
+def _study(paths: Sequence[str], series: str) -> str:
     """The study, as it is called now, of the series; empty where the files are no DICOM."""
     import pydicom
     from pydicom.errors import InvalidDicomError

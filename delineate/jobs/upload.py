@@ -13,7 +13,16 @@ from delineate.errors import ConflictError, TooLargeError, UploadError
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store, room
 
-__all__ = ["Part", "Reception", "arranged", "base_name", "demand_name", "image_id", "suffix"]
+__all__ = [
+    "Part",
+    "Reception",
+    "arranged",
+    "base_name",
+    "content_hash",
+    "demand_name",
+    "image_id",
+    "suffix",
+]
 
 _CHECK_EVERY = 64 * 2**20
 _LONGEST_NAME = 1024

@@ -24,7 +24,7 @@ from delineate.errors import (
     UnavailableError,
 )
 from delineate.imaging import Image
-from delineate.jobs import dicom_results, engine, kept, metrics
+from delineate.jobs import corrections, dicom_results, engine, kept, metrics
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.liveness import Presence
@@ -129,7 +129,8 @@ class Worker:
 
     def _follow_up(self, job: Job) -> None:
         """What a result entails; it is one already, whatever comes of this."""
-        for work in (self._store.of(job.tenant).drop_others, self._on_done):
+        labels = partial(corrections.drop_labels, table=self._table, store=self._store)
+        for work in (self._store.of(job.tenant).drop_others, self._on_done, labels):
             try:
                 work(job)
             except Exception as error:
@@ -140,21 +141,28 @@ class Worker:
         shutil.rmtree(folder, ignore_errors=True)
         with RowMonitor(self._table, job) as monitor:
             monitor.progress(0.0, "reading")
-            spec = registry.find(job.detector)
-            options = parse(spec, job.options)
-            stored = self._stored(job.tenant, job.image_id)
-            reading = {**stored.reading, "modality": job.modality}
-            image = read_stored(stored.files, job.series, reading)
-            options = resolved(options, lambda name: self._sole_image(job.tenant, name))
-            monitor.checkpoint()
-            found = delineation.delineate(
-                image, spec, options, monitor=monitor, runner=self._host(spec)
-            )
+            found = self._found(job, monitor)
             monitor.progress(1.0, "saving")
             with room():
                 kept.write(found, folder)
             monitor.checkpoint()
             patiently(lambda: self._store.of(job.tenant).publish(job))
+
+    def _found(self, job: Job, monitor: RowMonitor) -> delineation.Delineation:
+        """What a detector finds, or what somebody has corrected."""
+        if job.detector == corrections.CORRECTION:
+            return corrections.redone(job, self._image(job), self._table, self._store, monitor)
+        spec = registry.find(job.detector)
+        options = parse(spec, job.options)
+        image = self._image(job)
+        options = resolved(options, lambda name: self._sole_image(job.tenant, name))
+        monitor.checkpoint()
+        return delineation.delineate(image, spec, options, monitor=monitor, runner=self._host(spec))
+
+    def _image(self, job: Job) -> Image:
+        stored = self._stored(job.tenant, job.image_id)
+        reading = {**stored.reading, "modality": job.modality}
+        return read_stored(stored.files, job.series, reading)
 
     def _stored(self, tenant: str, image_id: str) -> StoredImage:
         return patiently(lambda: self._store.of(tenant).image(image_id))
