@@ -129,12 +129,14 @@ def service(data: Path, workers: int = 1, **settings: Any) -> Iterator[Service]:
     stop, ready = threading.Event(), threading.Event()
     thread = threading.Thread(target=supervisor.run, args=(stop, lambda _url: ready.set()))
     thread.start()
+    running = None
     try:
         assert ready.wait(120)
         running = Service(supervisor, configured)
-        with running.client:
-            yield running
+        yield running
     finally:
+        if running is not None:
+            running.client.close()  # perhaps not the one that it began with
         stop.set()
         thread.join()
 

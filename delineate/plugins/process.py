@@ -98,15 +98,14 @@ class Child:
         """The next message; ``None`` if none came within a tick."""
         try:
             received = self._channel.receive(_TICK_SECONDS)
+            # A process that the detector has forked may hold the socket open after its death.
+            if received is None and not self.alive:
+                received = self._channel.receive(0.0)
+                if received is None:
+                    raise EOFError("the process has ended")
         except EOFError:
             raise self.crashed(self._cause()) from None
-        if received is None:
-            # A process that the detector has forked may hold the socket open after its death.
-            if not self.alive and (received := self._channel.receive(0.0)) is None:
-                raise self.crashed(self._cause())
-            if received is None:
-                return None
-        return received[0]
+        return None if received is None else received[0]
 
     def crashed(self, cause: str) -> DetectorCrashError:
         """The error that says what became of the process; ends it."""

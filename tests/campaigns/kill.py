@@ -41,6 +41,7 @@ class Outcome:
     unknown: int = 0
     wrong: int = 0
     results_too_many: int = 0
+    causes: list[str] = field(default_factory=list)  # of jobs that were not done
     attempts: int = 0
     seconds: float = 0.0
     seconds_after_last_kill: float = 0.0
@@ -75,7 +76,10 @@ def campaign(
             outcome.jobs += 1
             outcome.states[job.state] += 1
             outcome.attempts += job.attempts
-            outcome.wrong += job.state == "done" and running.bright_samples(job_id) != 60
+            if job.state != "done":
+                outcome.causes += [f"{job_id}: {cause}" for cause in job.causes]
+                continue
+            outcome.wrong += running.bright_samples(job_id) != 60
             kept = until(lambda i=job_id: _settled(running.home / "jobs" / i))  # type: ignore[misc]
             outcome.results_too_many += len(kept) != 1
         outcome.unknown = len(set(known) - set(_all_ids(table)))

@@ -30,6 +30,7 @@ from delineate.errors import (
 )
 from delineate.imaging import Grid, Image, Source
 from delineate.plugins import Detection, DetectorSpec, Monitor, Options
+from delineate.plugins.channel import Channel
 from delineate.plugins.host import Host
 from delineate.plugins.runner import InProcess
 from delineate.plugins.samples import write_array
@@ -292,6 +293,26 @@ def test_a_kill_from_outside_is_told_as_lack_of_memory(host: Host) -> None:
     threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)).start()
 
     with pytest.raises(DetectorCrashError, match=r"SIGKILL.*memory"):
+        host.run(IMAGE, How(how="loops"))
+    assert_works(host)
+
+
+def test_a_death_between_two_looks_at_the_channel_is_a_crash(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Channel.receive
+
+    def dies_meanwhile(self: Channel, timeout: float | None = None) -> object:
+        monkeypatch.setattr(Channel, "receive", plain)
+        child = host._child
+        assert child is not None
+        os.kill(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+        return None
+
+    assert_works(host)
+    monkeypatch.setattr(Channel, "receive", dies_meanwhile)
+    with pytest.raises(DetectorCrashError, match="SIGKILL"):
         host.run(IMAGE, How(how="loops"))
     assert_works(host)
 
