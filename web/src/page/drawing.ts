@@ -48,6 +48,16 @@ export function shapeOf(layer: Layer, plane: Plane, at: number): Shape | undefin
   return { outline, area };
 }
 
+/** Brings paths from indices to the canvas. */
+export function movedBy(matrix: Matrix): (path: Path2D) => Path2D {
+  const toCanvas = new DOMMatrix([...matrix]);
+  return (path) => {
+    const result = new Path2D();
+    result.addPath(path, toCanvas);
+    return result;
+  };
+}
+
 /** Points and boxes on one slice of the array's first axis, in canvas pixels. */
 export function marksOf(layer: Layer, plane: Plane, slice: number, { matrix, ratio }: Ground): Path2D {
   const { across, down } = plane;
@@ -93,8 +103,12 @@ export function drawChosen(ground: Ground, plane: Plane, { low, high }: Item): v
   context.stroke(path);
 }
 
-/** The line between source and restored image, with their names at its sides. */
-export function drawDivider({ context, ratio }: Ground, x: number): void {
+/** The line between source and restored image, or two others, with their names at its sides. */
+export function drawDivider(
+  { context, ratio }: Ground,
+  x: number,
+  [left, right]: readonly [string, string] = [t("restored.source"), t("restored.restored")],
+): void {
   const { height } = context.canvas;
   context.fillStyle = "#fff";
   context.fillRect(x - ratio, 0, 2 * ratio, height);
@@ -102,7 +116,7 @@ export function drawDivider({ context, ratio }: Ground, x: number): void {
   context.textBaseline = "bottom";
   context.lineWidth = 3 * ratio;
   context.strokeStyle = HALO;
-  for (const [name, align, away] of [[t("restored.source"), "right", -8], [t("restored.restored"), "left", 8]] as const) {
+  for (const [name, align, away] of [[left, "right", -8], [right, "left", 8]] as const) {
     context.textAlign = align;
     context.strokeText(name, x + away * ratio, height - 34 * ratio);
     context.fillText(name, x + away * ratio, height - 34 * ratio);

@@ -21,10 +21,12 @@ import {
   drawRuler,
   type Ground,
   marksOf,
+  movedBy,
   type Shape,
   shapeOf,
   strokeOutline,
 } from "./drawing";
+import type { Differences } from "./differences";
 import { listen } from "./gestures";
 import type { Heat, Restored } from "./overlays";
 import { Raster } from "./raster";
@@ -49,6 +51,8 @@ export class Pane {
   readonly #slice: Raster;
   heat: Heat | undefined;
   restored: Restored | undefined;
+  /** Another result that is drawn with this one. */
+  differences: Differences | undefined;
   #shapes = new Map<string, Shape>();
   #shapesAt = -1;
   #layers: readonly Layer[] = [];
@@ -190,12 +194,8 @@ export class Pane {
         if (shape) this.#shapes.set(layer.name, shape);
       }
     }
-    const toCanvas = new DOMMatrix([...matrix]);
-    const moved = (path: Path2D) => {
-      const result = new Path2D();
-      result.addPath(path, toCanvas);
-      return result;
-    };
+    if (this.differences) return this.differences.draw(ground, this.plane, this.store.value, this.#shapes);
+    const moved = movedBy(matrix);
     for (const layer of this.#visible()) {
       const shape = this.#shapes.get(layer.name);
       if (shape) {
@@ -259,7 +259,8 @@ export class Pane {
   isDivider(x: number): boolean {
     const { shown, divider } = this.store.value;
     const reach = REACH * (window.devicePixelRatio || 1);
-    return !!this.restored && shown === "split" && Math.abs(x - divider * this.#canvas.width) < reach;
+    const split = (!!this.restored && shown === "split") || this.differences?.mode === "swipe";
+    return split && Math.abs(x - divider * this.#canvas.width) < reach;
   }
 
   /** Zoom and leave a place of the canvas where it is. */

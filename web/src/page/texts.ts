@@ -1,14 +1,17 @@
 /** Every text of the page, in English and Chinese; what the service tells stays as it is told. */
 
 import { inChinese } from "./words/anatomy";
+import { CASES } from "./words/cases";
+import { COMPARISON } from "./words/comparison";
 import { FRAME } from "./words/frame";
+import { SOLID } from "./words/solid";
 import { TOOLS } from "./words/tools";
 import { VIEW } from "./words/view";
 
 export type Language = "en" | "zh";
 
 /** Texts by key, `[English, Chinese]`; a topic has a file of its own in `words/`. */
-export const TEXTS = { ...FRAME, ...VIEW, ...TOOLS } as const;
+export const TEXTS = { ...FRAME, ...VIEW, ...TOOLS, ...SOLID, ...COMPARISON, ...CASES } as const;
 
 export type Key = keyof typeof TEXTS;
 

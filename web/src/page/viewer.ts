@@ -12,12 +12,19 @@ import { fill, h } from "./dom";
 import { type Controls, heatControls, restoredControls } from "./controls";
 import { FindingList } from "./findings";
 import { showHelp } from "./help";
+import type { Differences } from "./differences";
 import { Heat, Restored } from "./overlays";
 import { Pane, type Under } from "./pane";
 import { INITIAL, replaced, Store, type ViewState } from "./store";
 import { spoken, t } from "./texts";
 import { Toolbar } from "./toolbar";
 import { classesView, countView, overallView } from "./whole";
+
+/** What stands beside the planes. */
+export interface View {
+  readonly element: HTMLElement;
+  draw(): void;
+}
 
 /** Drawing slices as they come should not hold up their coming. */
 const TELL_EVERY_MS = 150;
@@ -32,6 +39,10 @@ export class Viewer {
   readonly #slider = h("input", { type: "range", min: 0, "data-testid": "slice", "aria-label": t("view.slice") });
   readonly #position = h("output", { class: "position", "data-testid": "position" });
   readonly #loading = h("div", { class: "loading", "data-testid": "loading" });
+  readonly #grid: HTMLElement;
+  /** What was found. */
+  layers: readonly Layer[] = [];
+  #beside: View | undefined;
   /** Slice to show in the end. */
   readonly #goal: number;
   #list: FindingList | undefined;
@@ -59,7 +70,7 @@ export class Viewer {
     for (const pane of this.#panes) pane.onHover = this.#hover;
     this.#toolbar = new Toolbar(this.store, volumetric, showHelp);
     this.#slider.addEventListener("input", () => this.#slide(Number(this.#slider.value)));
-    const grid = h("div", { class: volumetric ? "panes" : "panes single" });
+    const grid = (this.#grid = h("div", { class: volumetric ? "panes" : "panes single" }));
     grid.append(...this.#panes.map((pane) => pane.element), this.#loading);
     this.element = h(
       "div",
@@ -116,13 +127,14 @@ export class Viewer {
     const layers: readonly Layer[] = layersOf(result.findings, this.volume.inverse);
     const drawn = layers.filter((layer) => layer.items.length > 0);
     for (const pane of this.#panes) pane.layers = layers;
+    this.layers = layers;
     const failed = samples instanceof Error ? samples : undefined;
     this.#samples = samples instanceof Error ? undefined : samples;
     this.#toolbar.outlined = gives !== "classes" && gives !== "image";
     const listed = gives !== "classes" && gives !== "image" && (gives !== "instances" || drawn.length > 0);
     if (listed) this.#list = new FindingList(layers, this.volume, this.store, this.#reveal);
     if (this.#samples && gives === "field") this.#controls = this.#warm(this.#samples, result);
-    if (this.#samples && gives === "image") this.#controls = this.#beside(this.#samples);
+    if (this.#samples && gives === "image") this.#controls = this.#restored(this.#samples);
     const parts = [
       gives === "instances" && countView(result),
       gives === "classes" && classesView(result),
@@ -142,7 +154,20 @@ export class Viewer {
     return heatControls(findings[0], range, this.store);
   }
 
-  #beside(restored: Volume): Controls | undefined {
+  /** Have another view beside the planes, drawn whenever they are. */
+  beside(view: View): void {
+    this.#beside = view;
+    this.#grid.append(view.element);
+    this.store.tell();
+  }
+
+  /** Draw another result with this one; nothing: no more. */
+  compare(differences: Differences | undefined): void {
+    for (const pane of this.#panes) pane.differences = differences;
+    this.store.tell();
+  }
+
+  #restored(restored: Volume): Controls | undefined {
     const alignment = align(this.volume, restored);
     if (!alignment) return undefined;
     for (const pane of this.#panes) pane.restored = new Restored(restored, alignment, pane.plane);
@@ -163,6 +188,7 @@ export class Viewer {
     this.#toolbar.draw();
     this.#list?.draw();
     this.#controls?.draw();
+    this.#beside?.draw();
     const count = this.volume.shape[main];
     this.#slider.max = String(count - 1);
     this.#slider.value = String(at[main]);

@@ -1,6 +1,7 @@
 /** Calls to the service; addresses are relative to the page. */
 
 import { emptyVolume, readHeader, type Volume } from "../imaging/volume";
+import type { Case, Comparison } from "./cases";
 import type { Delineation, Detector, Job, Offer, Report, Series, UploadedImage } from "./documents";
 import { ended } from "./documents";
 import { t } from "../page/texts";
@@ -68,6 +69,21 @@ export const getJob = (id: string) => json<Job>(at("jobs", id));
 export const getResult = (id: string) => json<Delineation>(at("jobs", id, "result"));
 export const getOffers = (id: string) => json<Offer[]>(at("jobs", id, "exports"));
 export const cancelJob = (id: string) => json<Job>(at("jobs", id), { method: "DELETE" });
+export const getSurfaces = async (id: string, signal: AbortSignal) =>
+  (await call(at("jobs", id, "exports", "glb"), { signal })).arrayBuffer();
+export const getComparison = (id: string, reference: string) =>
+  json<Comparison>(`${at("jobs", id, "comparison")}?${new URLSearchParams({ reference })}`);
+/** Cases, the newest first: a page of them, those after a place, or those on one image. */
+export const getCases = (asked: { readonly limit: string; readonly after?: string; readonly image?: string }) =>
+  json<{ readonly cases: readonly Case[]; readonly next: string | null }>(`${at("cases")}?${new URLSearchParams(asked)}`);
+/** Have a label map, an RTSTRUCT or a SEG kept as a result to compare with. */
+export const sendReference = (imageId: string, series: string, file: File) =>
+  json<Job>(`${at("images", imageId, "references")}?${new URLSearchParams({ series, name: file.name })}`, {
+    method: "POST",
+    body: file,
+  });
+export const thumbnailAddress = (id: string) => at("jobs", id, "thumbnail");
+export const reportAddress = (id: string) => at("jobs", id, "report");
 export const exportAddress = (id: string, format: string) => at("jobs", id, "exports", format);
 
 export function startJob(request: {
