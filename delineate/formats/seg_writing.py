@@ -136,6 +136,7 @@ def _segmentation(
         segment_descriptions=descriptions,
         series_instance_uid=known.series_uid,
         series_number=1,
+        series_description="Segmentation by delineate",
         sop_instance_uid=known.sop_instance_uid,
         instance_number=1,
         manufacturer="delineate",

@@ -144,6 +144,7 @@ def write(
             content=report,
             series_instance_uid=new_uid(content, "series"),
             series_number=1,
+            series_description="Measurements by delineate",
             sop_instance_uid=new_uid(content, "instance"),
             instance_number=1,
             manufacturer="delineate",

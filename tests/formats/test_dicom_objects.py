@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
 from delineate.contour import measure, trace_all
@@ -126,6 +127,8 @@ def test_multi_frame_series_get_objects_without_errors(
     seg.write([labelmap], image, tmp_path / "seg.dcm")
     sr.write(rows, image, tmp_path / "sr.dcm", segmentation=seg.segments([labelmap], image))
 
+    for name in ("seg.dcm", "sr.dcm"):  # what a viewer lists them by
+        assert pydicom.dcmread(tmp_path / name).SeriesDescription.endswith("by delineate")
     for path in tmp_path.iterdir():
         remarks = [text for text in dciodvfy(path) if "Retired Person Name form" not in text]
         assert remarks == []
