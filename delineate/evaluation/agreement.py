@@ -129,8 +129,9 @@ def icc(measured: NDArray[np.float64]) -> Correlation | None:
     )
     upper, lower = fdtri(n - 1, freedom, 0.975), fdtri(freedom, n - 1, 0.975)
     shared = k * raters + (k * n - k - n) * error
-    low = n * (between - upper * error) / (upper * shared + n * between)
-    high = n * (lower * between - error) / (shared + n * lower * between)
+    with np.errstate(invalid="ignore"):  # no interval where the cases do not differ at all
+        low = n * (between - upper * error) / (upper * shared + n * between)
+        high = n * (lower * between - error) / (shared + n * lower * between)
     return Correlation(value=float(value), low=float(low), high=float(high), cases=n, raters=k)
 
 

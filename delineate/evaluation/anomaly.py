@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.errors import GeometryError
+from delineate.errors import GeometryError, InputError
 from delineate.evaluation.classification import auroc
 from delineate.evaluation.overlap import structures
 from delineate.evaluation.rules import Scoring
-from delineate.evaluation.score import Score
+from delineate.evaluation.score import Score, presence
 from delineate.imaging import Category, LabelMap
 from delineate.plugins.outputs import Field, Masks
 
-__all__ = ["per_region_overlap", "score_field"]
+__all__ = ["MOST_FALSE", "per_region_overlap", "score_field", "truth_of"]
 
-_MOST_FALSE = 0.3
+MOST_FALSE = 0.3
 
 
 def score_field(
@@ -31,8 +31,10 @@ def score_field(
             f"expected a field on the reference's grid of {grid.shape} samples, got one on another "
             f"of {prediction.grid.shape}"
         )
+    if np.isnan(prediction.array).any():
+        raise InputError("expected a field with a number for every sample, got some without")
     name = prediction.category.name
-    truth = reference.array.any(axis=0) if isinstance(reference, Masks) else reference.array > 0
+    truth = truth_of(reference)
     found = prediction.array >= prediction.threshold
     category = {1: Category(name)}
     one, two = (LabelMap(np.asarray(mask, np.uint8), grid, category) for mask in (truth, found))
@@ -44,13 +46,23 @@ def score_field(
         "auroc": auroc(np.asarray(prediction.array, np.float64), np.asarray(truth)),
         "pro": per_region_overlap(prediction.array, np.asarray(truth)),
     }
+    note = presence(reference=bool(truth.any()), prediction=bool(found.any()))
     return tuple(
-        Score(name, metric, value, "1") for metric, value in values.items() if scoring.wants(metric)
+        # An area under a curve is of the scores, whatever was found at the threshold.
+        Score(name, metric, value, "1", "" if metric in ("auroc", "pro") else note)
+        for metric, value in values.items()
+        if scoring.wants(metric)
     )
 
 
+def truth_of(reference: LabelMap | Masks) -> NDArray[np.bool_]:
+    """Where any structure of a reference is, ``(slice, row, column)``."""
+    masks = reference.array.any(axis=0) if isinstance(reference, Masks) else reference.array > 0
+    return np.asarray(masks, bool)
+
+
 def per_region_overlap(
-    scores: NDArray[np.floating], truth: NDArray[np.bool_], most_false: float = _MOST_FALSE
+    scores: NDArray[np.floating], truth: NDArray[np.bool_], most_false: float = MOST_FALSE
 ) -> float:
     """Mean share of a region that is found, over the false positive rate up to ``most_false``.
 

@@ -13,7 +13,9 @@ from delineate.evaluation.rules import Scoring
 from delineate.evaluation.score import Score
 from delineate.plugins.outputs import Classes
 
-__all__ = ["Told", "auroc", "calibration_error", "confusion", "score_classes", "told"]
+__all__ = ["NOTHING", "Told", "auroc", "calibration", "confusion", "score_classes", "told"]
+
+NOTHING = "(no answer)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class Told:
 
     @property
     def answer(self) -> str:
-        """The most probable class; of equal ones the first by name."""
-        return min(self.probabilities, key=lambda each: (-each[1], each[0]))[0]
+        """The most probable class, of equal ones the first by name; `NOTHING` if none is."""
+        name, value = min(self.probabilities, key=lambda each: (-each[1], each[0]), default=("", 0))
+        return name if value > 0 else NOTHING
 
 
 def told(prediction: Classes, reference: Classes) -> Told:
@@ -45,7 +48,7 @@ def told(prediction: Classes, reference: Classes) -> Told:
 
 
 def score_classes(prediction: Classes, reference: Classes, scoring: Scoring) -> tuple[Score, ...]:
-    """Score one case; `auroc`, `calibration_error` and `confusion` need many."""
+    """Score one case; a curve, a calibration and a confusion need many."""
     case = told(prediction, reference)
     given = dict(case.probabilities)
     names = {*given, case.truth}
@@ -75,21 +78,26 @@ def auroc(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     return float((ranks[truth.ravel()].sum() - true * (true + 1) / 2) / (true * false))
 
 
-def calibration_error(cases: Sequence[Told], bins: int = 10) -> float:
-    """Expected calibration error of the answers: |confidence - accuracy|, weighted by cases.
+def calibration(cases: Sequence[Told], bins: int = 10) -> list[dict[str, float]]:
+    """Confidence of the answers beside how often they are right, in bins of equal width.
 
-    Source: Guo and others, ICML 2017, arXiv:1706.04599; ``bins`` of equal width.
+    The mean gap, weighted by cases, is the expected calibration error: Guo and others, ICML 2017,
+    arXiv:1706.04599. Cases without an answer are left out, and so are bins without cases.
     """
-    if not cases:
-        return float("nan")
-    sure = np.array([max(value for _, value in case.probabilities) for case in cases])
-    right = np.array([case.answer == case.truth for case in cases], float)
+    known = [case for case in cases if case.answer != NOTHING]
+    sure = np.array([max(value for _, value in case.probabilities) for case in known])
+    right = np.array([case.answer == case.truth for case in known], float)
     place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
-    gaps = [
-        abs(float(sure[place == one].mean() - right[place == one].mean())) * (place == one).sum()
-        for one in np.unique(place)
+    return [
+        {
+            "from": one / bins,
+            "to": (one + 1) / bins,
+            "n": int((place == one).sum()),
+            "confidence": float(sure[place == one].mean()),
+            "accuracy": float(right[place == one].mean()),
+        }
+        for one in np.unique(place).tolist()
     ]
-    return float(sum(gaps) / len(cases))
 
 
 def confusion(cases: Sequence[Told]) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,9 +89,19 @@ def unified(scored: Sequence[Scored]) -> list[Scored]:
         called = _unified(dict.fromkeys(score.structure for score in one.scores), names, known)
         if any(old != new for old, new in called.items()):
             scores = (replace(score, structure=called[score.structure]) for score in one.scores)
-            one = replace(one, scores=tuple(scores))
+            one = replace(one, scores=tuple(scores), evidence=_called(one.evidence, called))
         found.append(one)
     return found
+
+
+def _called(evidence: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, Any]:
+    """Evidence under the names that scores have."""
+    held = dict(evidence)
+    if "structure" in held:
+        held["structure"] = called.get(held["structure"], held["structure"])
+    if "groups" in held:
+        held["groups"] = [_called(group, called) for group in held["groups"]]
+    return held
 
 
 def _unified(
@@ -113,9 +124,23 @@ def _unified(
     return found
 
 
+def _single(scored: list[Scored]) -> list[Scored]:
+    """The same, where things are of one structure alone, without the whole, which is that one."""
+    names = {score.structure for one in scored for score in one.scores}
+    if "" not in names or len(names) != 2:
+        return scored
+    (name,) = names - {""}
+    found = []
+    for one in scored:
+        named = tuple(score for score in one.scores if score.structure)
+        alone = tuple(replace(score, structure=name) for score in one.scores)
+        found.append(replace(one, scores=named or alone))
+    return found
+
+
 def columns_of(scored: Sequence[Scored]) -> Columns:
     """Gather the scores of cases that did not fail, under the names that `unified` gives."""
-    good = [one for one in scored if not one.error]
+    good = _single([one for one in scored if not one.error])
     units: dict[str, dict[str, str]] = {}
     for one in good:
         for score in one.scores:

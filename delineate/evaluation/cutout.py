@@ -19,7 +19,11 @@ __all__ = ["HEADLINE", "Cutout", "cutout_of"]
 
 Mask = NDArray[np.bool_]
 
-HEADLINE = ("dice", "nsd", "hd95", "assd")  # what is shown first, where it is there
+HEADLINE = (  # what is shown first, where it is there
+    *("dice", "nsd", "hd95", "assd", "auroc", "pro"),
+    *("detection_f1", "detection_precision", "detection_recall", "average_precision"),
+    *("true_probability", "correct", "brier"),
+)
 
 _MARGIN_MM, _LEAST_MM = 10.0, 36.0
 _MARGIN_PX, _MARGIN_SHARE = 8, 0.2
@@ -52,6 +56,7 @@ class Cutout:
         """Small: the masks are bits, compressed."""
         bits = np.packbits(np.stack((self.reference, self.prediction)))
         return {
+            "of": "masks",
             "structure": self.structure,
             "slice": self.slice,
             "slices": self.slices,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from delineate.errors import GeometryError
 from delineate.evaluation import matching
+from delineate.evaluation.curves import average_precision, ranking
 from delineate.evaluation.rules import Scoring
 from delineate.evaluation.score import Score, presence
 from delineate.imaging import Grid
 from delineate.plugins.outputs import Instance, Instances
 
-__all__ = ["Found", "average_precision", "found", "froc", "game", "score_instances"]
+__all__ = ["IOUS", "Found", "found", "game", "matched_things", "score_instances"]
+
+IOUS = tuple((0.5 + 0.05 * np.arange(10)).round(2).tolist())  # of COCO
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,21 +29,39 @@ class Found:
     ----------
     scores
         ``(n,)``: confidence of each predicted thing.
-    hits
-        ``(n,)``: whether it has a partner.
+    partners
+        ``(n,)``: place of its partner in the reference, -1 for none; as many as can be.
     likeness
         ``(n,)``: IoU or minus distance to the partner; not a number without one.
+    ranked
+        ``(n,)``: whether it has one where the surest chooses first, as curves need it.
     references
         How many things the reference has.
     by_overlap
         Whether likeness is an IoU.
+    coco
+        ``(10, n)``: the same as ``ranked`` at the IoU of `IOUS`; none where it is no IoU.
     """
 
     scores: NDArray[np.float64]
-    hits: NDArray[np.bool_]
+    partners: matching.Matches
     likeness: NDArray[np.float64]
+    ranked: NDArray[np.bool_]
     references: int
     by_overlap: bool
+    coco: NDArray[np.bool_] | None = None
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """Which things have a partner."""
+        there: NDArray[np.bool_] = self.partners >= 0
+        return there
+
+    @property
+    def overlaps(self) -> NDArray[np.float64]:
+        """IoU of the partners that share more than half, of which there is but one matching."""
+        shared: NDArray[np.float64] = self.likeness[self.likeness > 0.5]
+        return shared if self.by_overlap else shared[:0]
 
 
 def found(
@@ -61,32 +82,61 @@ def found(
     hits = partners >= 0
     alike = np.full(len(prediction), np.nan)
     alike[hits] = likeness[np.flatnonzero(hits), partners[hits]]
-    scores = np.array([item.score for item in prediction])
-    return Found(scores, hits, alike, len(reference), extended)
+    scores = np.array([item.score for item in prediction], float)
+    return Found(
+        scores,
+        partners,
+        alike,
+        matching.ranked_hits(likeness, scores, least),
+        len(reference),
+        extended,
+        np.array([matching.ranked_hits(likeness, scores, iou) for iou in IOUS])
+        if extended
+        else None,
+    )
 
 
-def score_instances(
+def matched_things(
     prediction: Instances, reference: Instances, scoring: Scoring
-) -> tuple[Score, ...]:
-    """Score the things of each category, then all together as the structure ``""``.
+) -> dict[str, Found]:
+    """Match the things of each category by its name, then all together, whose name is empty.
 
-    Where there is one category only, the whole is not told again.
+    Raises
+    ------
+    GeometryError
+        If they do not lie on one grid.
     """
     if prediction.grid.shape != reference.grid.shape or not prediction.grid.matches(reference.grid):
         raise GeometryError(
             f"expected things on the reference's grid of {reference.grid.shape} samples, got some "
             f"on another of {prediction.grid.shape}"
         )
-    every = (*reference.items, *prediction.items)
-    names = list(dict.fromkeys(item.category.name for item in every))
-    groups: list[str | None] = [*names] if len(names) == 1 else [*names, None]
+    names = dict.fromkeys(item.category.name for item in (*reference.items, *prediction.items))
+    return {
+        name: found(_of(prediction, name), _of(reference, name), reference.grid, scoring)
+        for name in (*names, "")
+    }
+
+
+def _of(things: Instances, name: str) -> list[Instance]:
+    return [item for item in things.items if not name or item.category.name == name]
+
+
+def score_instances(
+    prediction: Instances,
+    reference: Instances,
+    scoring: Scoring,
+    matched: Mapping[str, Found] | None = None,
+) -> tuple[Score, ...]:
+    """Score the things of each category, then all together as the structure ``""``.
+
+    ``matched`` is what `matched_things` gives of them, if it is known already.
+    """
     scores: list[Score] = []
-    for name in groups:
-        one, two = (
-            [item for item in side.items if name is None or item.category.name == name]
-            for side in (prediction, reference)
+    for name, one in (matched or matched_things(prediction, reference, scoring)).items():
+        scores += _group(
+            name, _of(prediction, name), _of(reference, name), reference.grid, scoring, one
         )
-        scores += _group(name or "", one, two, reference.grid, scoring)
     return tuple(scores)
 
 
@@ -96,8 +146,8 @@ def _group(
     reference: Sequence[Instance],
     grid: Grid,
     scoring: Scoring,
+    matched: Found,
 ) -> list[Score]:
-    matched = found(prediction, reference, grid, scoring)
     hits, here, there = int(matched.hits.sum()), len(prediction), len(reference)
     note = presence(reference=there > 0, prediction=here > 0)
     values = {
@@ -110,7 +160,7 @@ def _group(
         "detection_recall": (_ratio(hits, there), "1"),
         "detection_f1": (_ratio(2 * hits, here + there), "1"),
         **_panoptic(matched, here + there),
-        "average_precision": (average_precision([matched]), "1"),
+        "average_precision": (_average_precision(matched), "1"),
     }
     return [
         Score(name, metric, value, unit, note)
@@ -123,7 +173,7 @@ def _panoptic(matched: Found, things: int) -> dict[str, tuple[float, str]]:
     """Quality where partners overlap by more than half; nothing where they have no extent."""
     if not matched.by_overlap:
         return {}
-    overlap = matched.likeness[matched.likeness > 0.5]
+    overlap = matched.overlaps
     recognition = _ratio(2 * len(overlap), things)
     quality = float(overlap.mean()) if len(overlap) else float("nan")
     return {
@@ -150,62 +200,9 @@ def game(
     return float(np.abs(counts[0] - counts[1]).sum())
 
 
-def average_precision(cases: Sequence[Found]) -> float:
-    """Area under the step curve of precision over recall, over all cases together.
-
-    0 if the references have things and nothing was found; not a number if they have none. Things
-    of equal score are taken together, so that their order does not count.
-    """
-    references = sum(case.references for case in cases)
-    if not references:
-        return float("nan")
-    scores, hits = _ranked(cases)
-    if not len(scores):
-        return 0.0
-    last = _last(scores)
-    true = np.cumsum(hits)[last]
-    precision, recall = true / (last + 1), true / references
-    # The best precision at that recall or a higher one.
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
-
-
-def froc(
-    cases: Sequence[Found], rates: Sequence[float] = (0.125, 0.25, 0.5, 1, 2, 4, 8)
-) -> tuple[tuple[float, float], ...]:
-    """Sensitivity at so many false alarms a case (free-response receiver operating curve).
-
-    Source: Bunch and others, Proc. SPIE 127, 1977; the rates are those of LUNA16.
-
-    Returns
-    -------
-    tuple of (rate, sensitivity)
-        The highest sensitivity at most as many false alarms allow; not a number without things.
-    """
-    references = sum(case.references for case in cases)
-    scores, hits = _ranked(cases)
-    last = _last(scores)
-    alarms, true = np.cumsum(~hits)[last] / max(len(cases), 1), np.cumsum(hits)[last]
-    reached = []
-    for rate in rates:
-        best = float(true[alarms <= rate].max(initial=0))
-        reached.append((rate, _ratio(best, references)))
-    return tuple(reached)
-
-
-def _ranked(cases: Sequence[Found]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    if not cases:
-        return np.zeros(0), np.zeros(0, bool)
-    scores = np.concatenate([case.scores for case in cases])
-    hits = np.concatenate([case.hits for case in cases])
-    order = np.argsort(-scores, kind="stable")
-    return scores[order], hits[order]
-
-
-def _last(ranked: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The last place of each run of equal scores."""
-    changes = np.flatnonzero(np.diff(ranked))
-    return np.append(changes, len(ranked) - 1) if len(ranked) else changes
+def _average_precision(matched: Found) -> float:
+    ranked = ranking([(matched.scores, matched.ranked, matched.references)])
+    return float(average_precision(ranked, np.ones((1, 1)))[0])
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from delineate.plugins.outputs import Instance
 
-__all__ = ["Matches", "boxed", "match", "nearness", "overlaps", "positions"]
+__all__ = ["Matches", "boxed", "match", "nearness", "overlaps", "positions", "ranked_hits"]
 
 Matches = NDArray[np.int64]
 
@@ -46,6 +46,35 @@ def match(likeness: NDArray[np.float64], least: float) -> Matches:
     good = allowed[rows, columns]
     partners[rows[good]] = columns[good]
     return partners
+
+
+def ranked_hits(
+    likeness: NDArray[np.float64], scores: NDArray[np.float64], least: float
+) -> NDArray[np.bool_]:
+    """Which things have a partner where the surest chooses first, as curves over scores need it.
+
+    Each takes the likest that is left, as in COCO (Lin and others, ECCV 2014, arXiv:1405.0312).
+    Things of equal score choose together, as `match` does, so that their order does not count.
+
+    Parameters
+    ----------
+    likeness
+        ``(prediction, reference)``; greater is likelier.
+    scores
+        ``(prediction,)``.
+    least
+        Pairs below it are no partners.
+    """
+    hits = np.zeros(len(scores), bool)
+    free = np.ones(likeness.shape[1], bool)
+    near = (likeness >= least).any(axis=1)  # the others have no choice
+    order = np.flatnonzero(near)[np.argsort(-scores[near], kind="stable")]
+    for group in np.split(order, np.flatnonzero(np.diff(scores[order])) + 1):
+        left = np.flatnonzero(free)
+        chosen = match(likeness[np.ix_(group, left)], least)
+        hits[group] = chosen >= 0
+        free[left[chosen[chosen >= 0]]] = False
+    return hits
 
 
 def _relative(
@@ -91,26 +120,33 @@ def overlaps(one: Sequence[Instance], two: Sequence[Instance]) -> NDArray[np.flo
     volume, or by area where they are flat. Things without extent overlap by nothing.
     """
     found = np.zeros((len(one), len(two)))
-    for i, first in enumerate(one):
-        for j, second in enumerate(two):
-            found[i, j] = _overlap(first, second)
+    ours, theirs = ([n for n, item in enumerate(side) if _wide(item)] for side in (one, two))
+    if not ours or not theirs:
+        return found
+    low, high = (
+        np.array(ends, float)[:, None] for ends in zip(*(boxed(one[n]) for n in ours), strict=True)
+    )
+    lower, higher = (
+        np.array(ends, float)[None] for ends in zip(*(boxed(two[n]) for n in theirs), strict=True)
+    )
+    sides = np.minimum(high, higher) - np.maximum(low, lower)
+    deep = np.maximum(high, higher) - np.minimum(low, lower) > 0
+    both = np.prod(np.where(deep, np.maximum(sides, 0), 1), axis=2) * deep.any(axis=2)
+    whole = sum(
+        np.prod(np.where(deep, b - a, 1), axis=2) for a, b in ((low, high), (lower, higher))
+    )
+    found[np.ix_(ours, theirs)] = np.divide(
+        both, whole - both, out=np.zeros_like(both), where=both > 0
+    )
+    for i, j in np.argwhere(found > 0).tolist():
+        first, second = one[i].polygon, two[j].polygon
+        if first is not None and second is not None:
+            found[i, j] = _polygons(first, second)
     return found
 
 
-def _overlap(one: Instance, two: Instance) -> float:
-    if any(item.box is None and item.polygon is None for item in (one, two)):
-        return 0.0
-    (low, high), (lower, higher) = boxed(one), boxed(two)
-    sides = np.minimum(high, higher) - np.maximum(low, lower)
-    extents = np.maximum(high, higher) - np.minimum(low, lower)
-    deep = extents > 0
-    if (sides[deep] <= 0).any() or not deep.any():
-        return 0.0
-    if one.polygon is not None and two.polygon is not None:
-        return _polygons(one.polygon, two.polygon)
-    both = float(np.prod(sides[deep]))
-    whole = sum(float(np.prod((b - a)[deep])) for a, b in ((low, high), (lower, higher))) - both
-    return both / whole
+def _wide(item: Instance) -> bool:
+    return item.box is not None or item.polygon is not None
 
 
 def _polygons(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:

@@ -179,7 +179,8 @@ def all_scores(document: Mapping[str, Any]) -> Markup:
 
 def ranked(columns: Columns, metric: str) -> list[tuple[str, float]]:
     """Cases and their mean of a metric over structures, the worst first."""
-    places = [n for n, one in enumerate(columns.columns) if one.metric == metric]
+    of = [n for n, one in enumerate(columns.columns) if one.metric == metric]
+    places = [n for n in of if columns.columns[n].structure] or of
     if not places:
         return []
     values = columns.values[:, places]

@@ -11,6 +11,7 @@ import numpy as np
 from delineate.errors import DelineateError, InputError
 from delineate.evaluation.case import Case, Rules, Scored
 from delineate.evaluation.cutout import cutout_of
+from delineate.evaluation.evidence import Judged, judged
 from delineate.evaluation.fingerprint import fingerprint
 from delineate.evaluation.pairing import paired, same
 from delineate.evaluation.reading import Side, aligned, read_sides
@@ -70,7 +71,7 @@ def score_case(
         How many structures are measured at a time; ``None``: one on each core.
     """
     try:
-        scores, told = _scores(case, rules, threads)
+        found, told = _scores(case, rules, threads)
     except MemoryError:
         return Scored(case=case.name, inputs=inputs, error="not enough memory; use fewer --workers")
     except (DelineateError, OSError) as error:
@@ -79,14 +80,14 @@ def score_case(
         return Scored(
             case=case.name, inputs=inputs, error=f"{type(error).__name__}: {_words(error, case)}"
         )
-    cutout = cutout_of(told.pairs, scores) if told.pairs else None
     return Scored(
         case=case.name,
-        scores=scores,
+        scores=found.scores,
         notes=told.notes,
         prediction_only=told.prediction_only,
+        evidence=found.evidence,
         inputs=inputs,
-        cutout=None if cutout is None else cutout.to_json(),
+        cutout=found.picture,
     )
 
 
@@ -99,28 +100,29 @@ def _words(error: Exception, case: Case) -> str:
     return text
 
 
-def _scores(case: Case, rules: Rules, threads: int | None) -> tuple[tuple[Score, ...], Matched]:
+def _scores(case: Case, rules: Rules, threads: int | None) -> tuple[Judged, Matched]:
     reference, prediction = _sides(case)
     missing = () if prediction is not None else ("there is no prediction: all is missed",)
     if not isinstance(reference.held, tuple):
         held = _other(reference.held, prediction)
-        scores = score(held, reference.held, rules.scoring, threads)
-        return scores, Matched((), (), (), missing)
+        return judged(held, reference.held, rules.scoring), Matched((), (), (), missing)
     if prediction is not None and isinstance(prediction.held, Field):
         if len(reference.held) > 1:
             raise InputError("a field is scored against one label map, the reference has overlaps")
-        scores = score(prediction.held, reference.held[0], rules.scoring, threads)
-        return scores, Matched((), (), (), reference.notes + prediction.notes)
+        found = judged(prediction.held, reference.held[0], rules.scoring)
+        return found, Matched((), (), (), reference.notes + prediction.notes)
     told = matched(reference, prediction, rules)
-    found: dict[str, list[Score]] = {name: [] for name in told.names}
+    by_name: dict[str, list[Score]] = {name: [] for name in told.names}
     for ours, theirs in told.pairs:
         for one in score(theirs, ours, _with_tolerances(rules.scoring, told.names), threads):
-            found[one.structure].append(one)
-    scores = tuple(one for name in told.names for one in found[name])
+            by_name[one.structure].append(one)
+    scores = tuple(one for name in told.names for one in by_name[name])
     if rules.missed_distance == "diagonal":
         diagonal = _diagonal(reference.held[0].grid)
         scores = tuple(_with_distance(one, diagonal) for one in scores)
-    return scores, replace(told, notes=missing + told.notes)
+    cutout = cutout_of(told.pairs, scores) if told.pairs else None
+    picture = None if cutout is None else cutout.to_json()
+    return Judged(scores, {}, picture), replace(told, notes=missing + told.notes)
 
 
 def _sides(case: Case) -> tuple[Side, Side | None]:

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delineate.evaluation.bootstrap import CONFIDENCE, intervals
+
 __all__ = [
     "Comparison",
     "Summary",
     "compare",
     "holm",
-    "intervals",
-    "resamples",
+    "share_json",
     "summarise",
+    "wilson",
 ]
 
 Array = NDArray[np.float64]
 
-RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 20240229
 _QUANTILES = (5, 25, 50, 75, 95)
 
 
@@ -40,7 +41,7 @@ class Summary:
     mean, sd
         ``sd`` divides by n - 1.
     low, high
-        Interval of the mean, see `intervals`.
+        Interval of the mean, see `bootstrap.intervals`.
     p5, p25, p50, p75, p95
         Quantiles: a straight line between two sorted values (type 7 of Hyndman and Fan, Am. Stat.
         50(4), 1996).
@@ -68,64 +69,25 @@ class Summary:
         return {name: None if value != value else value for name, value in asdict(self).items()}
 
 
-def resamples(cases: int, count: int = RESAMPLES, seed: int = SEED) -> NDArray[np.int32]:
-    """How often each case is drawn in each of ``count`` draws with replacement: ``(count, n)``.
+def wilson(hits: float, of: float, level: float = CONFIDENCE) -> tuple[float, float]:
+    """Interval of a share of independent cases: Wilson, J. Am. Stat. Assoc. 22, 1927.
 
-    One draw of cases serves all metrics and structures, so that what is compared is drawn alike.
+    NaN where there are none.
     """
-    random = np.random.default_rng(seed)
-    return random.multinomial(cases, np.full(cases, 1 / cases), size=count).astype(np.int32)
+    from scipy.special import ndtri
+
+    if not of:
+        return float("nan"), float("nan")
+    z = float(ndtri((1 + level) / 2))
+    middle = (hits + z * z / 2) / (of + z * z)
+    half = z / (of + z * z) * (hits * (of - hits) / of + z * z / 4) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def intervals(values: Array, drawn: NDArray[np.int32], level: float = CONFIDENCE) -> Array:
-    """Bootstrap intervals of the means of columns.
-
-    Bias-corrected and accelerated (BCa): Efron, "Better bootstrap confidence intervals", J. Am.
-    Stat. Assoc. 82, 1987, doi:10.1080/01621459.1987.10478410. Cases are drawn, with all their
-    values; those without a value in a column count nothing there.
-
-    Parameters
-    ----------
-    values
-        ``(case, column)``; NaN where there is none.
-    drawn
-        As `resamples` gives them.
-    level
-        Of confidence.
-
-    Returns
-    -------
-    ndarray
-        ``(2, column)``: low and high; NaN for a column of fewer than two values.
-    """
-    from scipy.special import ndtr, ndtri
-
-    there = np.isfinite(values)
-    filled = np.where(there, values, 0.0)
-    counts, totals = there.sum(axis=0), filled.sum(axis=0)
-    weights = drawn.astype(np.float64)
-    found = np.full((2, values.shape[1]), np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (weights @ filled) / (weights @ there.astype(np.float64))
-        centres = totals / counts
-        left_out = np.where(there, (totals - filled) / (counts - 1), np.nan)
-    for column in np.flatnonzero(counts >= 2):
-        sample = np.sort(means[np.isfinite(means[:, column]), column])
-        centre, size = centres[column], len(sample)
-        if np.ptp(sample) <= 1e-12 * max(1.0, abs(centre)):
-            found[:, column] = centre
-            continue
-        same = 1e-9 * np.ptp(sample)  # a mean that is the centre but for rounding
-        below = (np.sum(sample < centre - same) + np.sum(sample <= centre + same)) / (2 * size)
-        bias = ndtri(np.clip(below, 1 / (2 * size), 1 - 1 / (2 * size)))
-        apart = left_out[there[:, column], column]
-        apart = apart.mean() - apart
-        spread = np.sum(apart**2) ** 1.5
-        bend = np.sum(apart**3) / (6 * spread) if spread > 0 else 0.0
-        ends = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
-        shares = ndtr(bias + ends / (1 - bend * ends))
-        found[:, column] = np.quantile(sample, np.clip(shares, 0.0, 1.0))
-    return found
+def share_json(hits: int, of: int) -> dict[str, float]:
+    """A share of cases and its `wilson` interval, as it is told."""
+    low, high = wilson(hits, of)
+    return {"value": hits / of if of else float("nan"), "low": low, "high": high}
 
 
 def summarise(
@@ -164,7 +126,7 @@ class Comparison:
     difference
         Mean of the first's less the second's.
     low, high
-        Its bootstrap interval, see `intervals`.
+        Its bootstrap interval, see `bootstrap.intervals`.
     better, worse
         Cases in which the first is better or worse; for metrics without a better way: larger and
         smaller.
@@ -198,7 +160,7 @@ def compare(
     first, second
         ``(case, column)``; NaN where there is no value.
     drawn
-        As `resamples` gives them.
+        As `bootstrap.resamples` gives them.
     lower_is_better
         For each column.
     """

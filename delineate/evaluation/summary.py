@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from delineate import __version__
 from delineate.delineation.findings import significant
-from delineate.evaluation import statistics
+from delineate.evaluation import bootstrap, statistics
 from delineate.evaluation.agreement import bland_altman, icc
+from delineate.evaluation.cohort import cohort
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.run import Evaluation
 from delineate.evaluation.score import METRICS
@@ -33,7 +34,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     The same evaluation gives the same document: it holds no time and no path.
     """
     columns, cases = evaluation.columns, evaluation.cases
-    drawn = statistics.resamples(len(columns.cases)) if columns.cases else None
+    drawn = bootstrap.resamples(len(columns.cases)) if columns.cases else None
     rows = _rows(columns, drawn) if drawn is not None else []
     document = {
         "schema": SCHEMA,
@@ -43,9 +44,9 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "layouts": {"prediction": cases.layouts[0], "reference": cases.layouts[1]},
         "rules": evaluation.rules.to_json(),
         "statistics": {
-            "resamples": statistics.RESAMPLES,
-            "seed": statistics.SEED,
-            "confidence": statistics.CONFIDENCE,
+            "resamples": bootstrap.RESAMPLES,
+            "seed": bootstrap.SEED,
+            "confidence": bootstrap.CONFIDENCE,
         },
         "cases": {
             "scored": len(columns.cases),
@@ -56,6 +57,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "prediction_only": _prediction_only(evaluation),
         "scores": rows,
         "overall": _overall(rows),
+        "cohort": cohort(evaluation.scored),
         "volumes": _volumes(columns),
         "groups": _groups(evaluation),
         "comparison": _comparison(evaluation),
@@ -89,7 +91,7 @@ def _rows(
 ) -> Rows:
     """A summary of each column, of all cases or of some of them."""
     values = columns.values if among is None else columns.values[among]
-    ends = statistics.intervals(values, drawn)
+    ends = bootstrap.intervals(values, drawn)
     rows = []
     for place, column in enumerate(columns.columns):
         there = columns.scored(place) if among is None else columns.scored(place)[among]
@@ -109,10 +111,15 @@ def _rows(
 
 
 def _overall(rows: Rows) -> dict[str, Any]:
-    """By metric: the mean over structures of their means, each structure counting the same."""
+    """By metric: the mean over structures of their means, each structure counting the same.
+
+    All things together are no structure beside them.
+    """
     found: dict[str, Any] = {}
+    named = any(row["structure"] for row in rows)
+    of = [row for row in rows if row["mean"] is not None and (row["structure"] or not named)]
     for metric in METRICS:
-        means = [row["mean"] for row in rows if row["metric"] == metric and row["mean"] is not None]
+        means = [row["mean"] for row in of if row["metric"] == metric]
         if means and METRICS[metric].better:
             found[metric] = {"mean": float(np.mean(means)), "structures": len(means)}
     return found
@@ -158,7 +165,7 @@ def _groups(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
         found[column] = {}
         for level in sorted(set(held.tolist())):
             among = held == level
-            drawn = statistics.resamples(int(among.sum()))
+            drawn = bootstrap.resamples(int(among.sum()))
             rows = [row for row in _rows(columns, drawn, among) if METRICS[row["metric"]].better]
             found[column][level] = {"cases": int(among.sum()), "scores": rows}
     return found
@@ -173,7 +180,7 @@ def _comparison(evaluation: Evaluation) -> dict[str, Any] | None:
     keys = [(c.structure, c.metric) for c in one.columns if METRICS[c.metric].better]
     keys = [key for key in keys if two.place(*key) is not None]
     first, second = (_part(columns, cases, keys) for columns in (one, two))
-    drawn = statistics.resamples(max(1, len(cases)))
+    drawn = bootstrap.resamples(max(1, len(cases)))
     rows: Rows = []
     for metric in one.metrics:
         of = [number for number, key in enumerate(keys) if key[1] == metric]

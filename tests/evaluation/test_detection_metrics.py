@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from delineate.errors import GeometryError, InputError
 from delineate.evaluation import Score, Scoring, score
 from delineate.evaluation.anomaly import per_region_overlap
-from delineate.evaluation.classification import Told, auroc, calibration_error, confusion
-from delineate.evaluation.detection import Found, average_precision, found, froc, game
-from delineate.evaluation.matching import match
+from delineate.evaluation.classification import NOTHING, Told, auroc, calibration, confusion
+from delineate.evaluation.curves import area, average_precision, froc, ranking, tied
+from delineate.evaluation.detection import found, game
+from delineate.evaluation.matching import match, overlaps, ranked_hits
 from delineate.imaging import Category, Grid, LabelMap
 from delineate.plugins.outputs import Classes, Field, Instance, Instances
 
@@ -110,6 +111,25 @@ def test_polygons_overlap_by_their_areas() -> None:
     assert matched.likeness[0] == pytest.approx(25**2 / (2 * 30**2 - 25**2), abs=0.02)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 4), max_size=5), st.data())
+def test_boxes_overlap_as_shapely_says(sides: list, data: st.DataObject) -> None:
+    from shapely.geometry import box as rectangle
+
+    others = data.draw(st.lists(st.tuples(*[st.integers(0, 9)] * 4), max_size=5))
+    drawn = [[(a, b, c + 1, d + 1) for a, b, c, d in side] for side in (sides, others)]
+    shapes = [[rectangle(b, a, b + d, a + c) for a, b, c, d in side] for side in drawn]
+    expected = [
+        [one.intersection(two).area / one.union(two).area for two in shapes[1]] for one in shapes[0]
+    ]
+
+    found_ = overlaps(*([box(*map(float, each)) for each in side] for side in drawn))
+
+    np.testing.assert_allclose(
+        found_, np.array(expected).reshape(len(sides), len(others)), atol=1e-12
+    )
+
+
 def test_categories_are_scored_apart_and_together() -> None:
     fly = Category("fly")
     reference = things(point(10, 10), point(30, 30, of=fly))
@@ -142,28 +162,77 @@ def test_things_in_millimetres_are_matched_in_millimetres() -> None:
     assert values(score(prediction, reference, Scoring(distance=2.9)))["detection_f1"] == 0
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.sampled_from((0.1, 0.5, 0.5, 0.9)), st.booleans()), max_size=8))
-def test_average_precision_does_not_depend_on_the_order(ranked: list) -> None:
-    def case(pairs: list) -> Found:
-        scores, hits = (np.array([pair[i] for pair in pairs]) for i in (0, 1))
-        return Found(scores.astype(float), hits.astype(bool), scores * 0.0, 9, by_overlap=False)
+scored_things = st.lists(
+    st.tuples(st.sampled_from((0.1, 0.5, 0.5, 0.9)), st.booleans()), max_size=8
+)
 
-    assert average_precision([case(ranked)]) == average_precision([case(ranked[::-1])])
-    assert 0 <= average_precision([case(ranked)]) <= 1
-    split = [case(ranked[:3]), case(ranked[3:])]
-    assert [x for _, x in froc(split)] == sorted(x for _, x in froc(split))
+
+@settings(deadline=None, max_examples=60)
+@given(scored_things)
+def test_average_precision_does_not_depend_on_the_order(ranked: list) -> None:
+    def of(*cases: list) -> tuple[float, list[float]]:
+        held = [
+            (np.array([a for a, _ in one], float), np.array([b for _, b in one], bool), 9)
+            for one in cases
+        ]
+        ones, together = np.ones((1, len(cases))), ranking(held)
+        return float(average_precision(together, ones)[0]), froc(together, ones)[0].tolist()
+
+    precision, _ = of(ranked)
+    assert precision == of(ranked[::-1])[0]
+    assert 0 <= precision <= 1
+    _, sensitivities = of(ranked[:3], ranked[3:])
+    assert sensitivities == sorted(sensitivities)
 
 
 def test_average_precision_and_froc_by_hand() -> None:
     """Hit .9, alarm .8, hit .7, of four: precision 1 to recall 1/4, then 2/3 to recall 2/4."""
-    case = Found(
-        np.array([0.7, 0.9, 0.8]), np.array([True, True, False]), np.zeros(3), 4, by_overlap=False
-    )
+    one = ranking([(np.array([0.7, 0.9, 0.8]), np.array([True, True, False]), 4)])
 
-    assert average_precision([case]) == pytest.approx(1 / 4 + 1 / 4 * 2 / 3)
-    assert froc([case], (0.5, 1)) == ((0.5, 1 / 4), (1, 2 / 4))
-    assert math.isnan(average_precision([]))
+    assert average_precision(one, np.ones((1, 1)))[0] == pytest.approx(1 / 4 + 1 / 4 * 2 / 3)
+    assert froc(one, np.ones((1, 1)), (0.5, 1)).tolist() == [[1 / 4, 2 / 4]]
+    assert math.isnan(average_precision(ranking([]), np.ones((1, 0)))[0])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(scored_things, st.integers(8, 12)), min_size=1, max_size=4), st.data())
+def test_a_case_that_is_drawn_twice_counts_as_two(cases: list, data: st.DataObject) -> None:
+    times = data.draw(st.lists(st.integers(0, 3), min_size=len(cases), max_size=len(cases)))
+    if not sum(times):
+        return
+    held = [
+        (np.array([a for a, _ in one], float), np.array([b for _, b in one], bool), of)
+        for one, of in cases
+    ]
+    weights = np.array([times], float)
+    drawn = ranking([one for one, number in zip(held, times, strict=True) for _ in range(number)])
+    ones = np.ones((1, sum(times)))
+
+    np.testing.assert_allclose(
+        average_precision(ranking(held), weights), average_precision(drawn, ones)
+    )
+    np.testing.assert_allclose(froc(ranking(held), weights), froc(drawn, ones))
+
+
+@settings(deadline=None, max_examples=60)
+@given(points, points, st.lists(st.sampled_from((0.2, 0.4, 0.6)), min_size=7, max_size=7))
+def test_the_surest_chooses_first_and_never_two_take_one(
+    one: list, two: list, scores: list[float]
+) -> None:
+    between = -np.array([[math.dist(a, b) for b in two] for a in one]).reshape(len(one), len(two))
+    sure = np.array(scores[: len(one)])
+
+    hits = ranked_hits(between, sure, -20)
+
+    assert hits.sum() <= len(two)
+    assert hits.sum() <= (match(between, -20) >= 0).sum()
+    order = np.random.default_rng(0).permutation(len(one))
+    np.testing.assert_array_equal(
+        np.sort(sure[hits]), np.sort(sure[order][ranked_hits(between[order], sure[order], -20)])
+    )
+    if len(one) and len(two):
+        top = sure == sure.max()
+        assert hits[top].sum() == (match(between[top], -20) >= 0).sum()
 
 
 def test_a_count_right_in_sum_and_wrong_in_place_is_no_good_game() -> None:
@@ -184,27 +253,41 @@ def test_classes_by_hand() -> None:
         score(truth, Classes({benign: 0.5, malignant: 0.5}))
 
 
+def test_no_answer_is_no_right_answer_whatever_comes_first_by_name() -> None:
+    truth, none = (Classes({Category("a"): p, Category("b"): 0.0}) for p in (1.0, 0.0))
+
+    assert values(score(none, truth), "")["correct"] == 0
+    names, table = confusion([Told((("a", 0.0), ("b", 0.0)), "a")])
+    assert names == (NOTHING, "a")
+    assert table.tolist() == [[0, 0], [1, 0]]
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=12))
 def test_auroc_is_the_share_of_pairs_in_order(cases: list) -> None:
     scores, truth = (np.array([one[i] for one in cases]) for i in (0, 1))
     true, false = scores[truth], scores[~truth]
 
-    area = auroc(scores.astype(float), truth)
+    here = auroc(scores.astype(float), truth)
 
     if not len(true) or not len(false):
-        assert math.isnan(area)
+        assert math.isnan(here)
     else:
         signs = np.sign(true[:, None].astype(float) - false[None])
-        assert area == pytest.approx((signs + 1).mean() / 2)
+        assert here == pytest.approx((signs + 1).mean() / 2)
+        assert area(*tied(scores.astype(float), truth, np.ones((1, len(truth)))))[
+            0
+        ] == pytest.approx(here)
 
 
 def test_calibration_and_confusion_by_hand() -> None:
     cases = [Told((("a", 0.85), ("b", 0.15)), truth) for truth in ("a", "a", "a", "b")]
 
     names, table = confusion(cases)
+    (one,) = calibration(cases)
 
-    assert calibration_error(cases) == pytest.approx(0.85 - 0.75)
+    assert (one["n"], one["confidence"], one["accuracy"]) == pytest.approx((4, 0.85, 0.75))
+    assert (one["from"], one["to"]) == (0.8, 0.9)
     assert names == ("a", "b")
     assert table.tolist() == [[3, 0], [1, 0]]
 

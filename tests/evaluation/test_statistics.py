@@ -12,13 +12,10 @@ from scipy import stats
 
 from delineate.errors import InputError
 from delineate.evaluation.agreement import bland_altman, consensus, fleiss_kappa, icc
-from delineate.evaluation.statistics import (
-    compare,
-    holm,
-    intervals,
-    resamples,
-    summarise,
-)
+from delineate.evaluation.bootstrap import bootstrapped, intervals, resamples
+from delineate.evaluation.classification import auroc
+from delineate.evaluation.curves import area, tied
+from delineate.evaluation.statistics import compare, holm, summarise, wilson
 
 scores = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=20)
 
@@ -80,6 +77,71 @@ def test_one_value_has_no_interval_and_equal_ones_have_none_to_speak_of() -> Non
 
     assert found[:, 0].tolist() == pytest.approx([0.8, 0.8])
     assert np.isnan(found[:, 1]).all()
+
+
+def test_the_interval_of_a_figure_is_that_of_means_where_it_is_a_mean() -> None:
+    values, drawn = np.random.default_rng(4).beta(5, 2, (25, 3)), resamples(25)
+
+    found = bootstrapped(lambda weights: weights @ values / weights.sum(axis=1)[:, None], drawn)
+
+    np.testing.assert_allclose(found[0], values.mean(axis=0))
+    np.testing.assert_allclose(found[1:], intervals(values, drawn), rtol=1e-9)
+
+
+def test_the_interval_of_an_area_is_that_of_scipy_but_for_the_draws() -> None:
+    random = np.random.default_rng(8)
+    truth = random.random(80) < 0.5
+    scores = random.normal(truth * 1.0)
+
+    def theirs(places: np.ndarray) -> float:
+        places = places.astype(int)
+        return auroc(scores[places], truth[places])
+
+    found = bootstrapped(
+        lambda weights: area(*tied(scores, truth, weights))[:, None], resamples(80)
+    )[:, 0]
+
+    expected = stats.bootstrap(
+        (np.arange(80.0),),
+        theirs,
+        vectorized=False,
+        n_resamples=2000,
+        method="BCa",
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    assert found[0] == pytest.approx(auroc(scores, truth))
+    width = expected.high - expected.low
+    np.testing.assert_allclose(found[1:], (expected.low, expected.high), atol=0.12 * width)
+
+
+def test_a_figure_that_is_the_same_in_every_draw_has_no_interval() -> None:
+    same = bootstrapped(lambda weights: np.ones((len(weights), 1)), resamples(5))
+    alone = bootstrapped(lambda weights: weights, resamples(1))
+
+    assert same[0, 0] == 1
+    assert np.isnan(same[1:]).all()
+    assert np.isnan(alone[1:]).all()
+
+
+@given(st.integers(0, 40), st.integers(1, 40))
+def test_the_interval_of_a_share_is_that_of_scipy(hits: int, more: int) -> None:
+    of = hits + more
+
+    expected = stats.binomtest(hits, of).proportion_ci(0.95, method="wilson")
+
+    assert wilson(hits, of) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert np.isnan(wilson(0, 0)).all()
+
+
+def test_holm_and_wilcoxon_are_those_of_their_tables() -> None:
+    # Siegel's test of signed ranks, n = 8, W = 3: p = 0.0391 (Wilcoxon 1945, table).
+    apart = np.array([8.0, 7, 6, 5, 4, -3, 2, 1])[:, None]
+
+    (found,) = compare(apart, apart * 0, resamples(8), lower_is_better=[False])
+
+    assert found.p == pytest.approx(0.0390625)
+    # Holm 1979: the smallest of m is times m, the next times m - 1, never falling.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 def test_a_summary_by_hand() -> None:
