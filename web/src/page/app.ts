@@ -13,6 +13,8 @@ import {
   type UploadedImage,
 } from "../service/documents";
 import type { Gathered } from "../upload/gather";
+import { addBesides } from "./besides";
+import { CasesPage } from "./cases";
 import { fill, h, icon, ICONS } from "./dom";
 import { loginPage } from "./login";
 import { downloads, failurePage, provenance, remarks } from "./outcome";
@@ -24,7 +26,7 @@ import { readAddress, writeAddress } from "./store";
 import { t } from "./texts";
 import { Viewer } from "./viewer";
 
-type State = "login" | "idle" | "uploading" | "report" | "running" | "shown" | "error";
+type State = "login" | "idle" | "cases" | "uploading" | "report" | "running" | "shown" | "error";
 
 export class App {
   readonly #content = h("div", { class: "content" });
@@ -56,6 +58,7 @@ export class App {
           h("strong", {}, t("app.warning")),
           this.#banner,
         ),
+        h("a", { class: "button", href: "#cases", "data-testid": "to-cases" }, t("cases.title")),
         again,
         themeButton(),
         languageButton(),
@@ -112,9 +115,25 @@ export class App {
   }
 
   #visit(): void {
+    if (location.hash === "#cases") return void this.cases();
     const address = readAddress(location.hash);
     if (address) void this.open(address.job, address.slice);
     else this.idle();
+  }
+
+  /** The table of all results. */
+  async cases(): Promise<void> {
+    this.#about("", "");
+    const leave = this.#enter("cases", h("main", { class: "centre" }, h("p", { class: "muted" }, t("cases.loading"))));
+    try {
+      const detectors = (this.#detectors = await client.getDetectors());
+      if (leave.aborted) return;
+      const page = new CasesPage(detectors, (hash) => (location.hash = hash), leave);
+      fill(this.#content, page.element);
+      await page.load();
+    } catch (error) {
+      if (!leave.aborted) this.fail(error);
+    }
   }
 
   idle(): void {
@@ -275,6 +294,7 @@ export class App {
     if (leave.aborted) return;
     this.#about(undefined, result.detector.intended_use);
     viewer().show(result, samples, remarks(result), downloads(job, offers), provenance(result));
+    addBesides(viewer(), job, result.detector.gives, offers, this.#detectors, leave);
     this.#state = "shown";
   }
 

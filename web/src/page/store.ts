@@ -28,6 +28,8 @@ export interface ViewState {
   readonly shown: "source" | "restored" | "split";
   /** Where the two meet, as a part of the pane's width. */
   readonly divider: number;
+  /** Id of the job whose result this one is compared with. */
+  readonly against: string | undefined;
 }
 
 export const INITIAL: ViewState = {
@@ -44,6 +46,7 @@ export const INITIAL: ViewState = {
   heat: { shown: true, from: -Infinity, opacity: 0.9 },
   shown: "source",
   divider: 0.5,
+  against: undefined,
 };
 
 /** Holds a value and tells of changes, at most once a frame. */

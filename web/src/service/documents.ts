@@ -44,7 +44,7 @@ export function sizeOf([slices = 1, rows = 1, columns = 1]: readonly number[]): 
 }
 
 /** What a series is called: its own description, else the name of its only file. */
-export function titleOf({ description, files, modality }: Series): string {
+export function titleOf({ description, files, modality }: Pick<Series, "description" | "files" | "modality">): string {
   return description || (files?.length === 1 ? files[0]! : t("size.series", { modality }));
 }
 
