@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from delineate.errors import GeometryError, UnreadableFileError
 from delineate.imaging import Category, Grid, LabelMap
 
-__all__ = ["demand_unit", "whole_labels", "with_names"]
+__all__ = ["demand_unit", "surveyed", "whole_labels", "with_names"]
 
 
 def whole_labels(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -31,12 +31,18 @@ def whole_labels(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 def with_names(labels: NDArray[Any], grid: Grid, known: dict[int, Category]) -> LabelMap:
     """A label map in which labels that nobody named are called ``"label 5"``."""
-    flat = labels.ravel()
-    starts = flat[1:][flat[1:] != flat[:-1]]  # runs are long: ten times faster than counting
-    for label in np.union1d(flat[:1], starts).tolist():
-        if label:
-            known.setdefault(int(label), Category(f"label {label}"))
+    for label in surveyed(labels)[0]:
+        known.setdefault(label, Category(f"label {label}"))
     return LabelMap(labels, grid, dict(sorted(known.items())))
+
+
+def surveyed(labels: NDArray[Any]) -> tuple[list[int], tuple[slice, ...]]:
+    """The labels that are there, 0 left out, and the smallest box around them."""
+    from delineate.formats.labels_kernel import survey
+
+    seen = np.zeros(int(np.iinfo(labels.dtype).max) + 1, np.bool_)
+    box = survey(np.ascontiguousarray(labels), seen).reshape(3, 2).tolist()
+    return (np.flatnonzero(seen[1:]) + 1).tolist(), tuple(slice(low, high) for low, high in box)
 
 
 def demand_unit(stated: str, wanted: str | None, name: str) -> None:

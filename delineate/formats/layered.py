@@ -15,7 +15,10 @@ from delineate.errors import ExportError, InputError
 from delineate.formats.labels import with_names
 from delineate.imaging import Category, Grid, LabelMap
 
-__all__ = ["checked", "merged", "renumbered", "stacked"]
+__all__ = ["Piece", "checked", "merged", "piled", "renumbered", "stacked"]
+
+# Number, category, and where a structure is: a box on the grid, and a mask within it.
+Piece = tuple[int, Category, tuple[slice, ...], NDArray[np.bool_]]
 
 
 def checked(layers: Sequence[LabelMap], what: str) -> tuple[LabelMap, ...]:
@@ -127,11 +130,15 @@ def stacked(
     tuple of LabelMap
         At least one. An empty mask is in the first, as a category alone.
     """
+    boxed = ((number, category, _box(mask), mask) for number, category, mask in masks)
+    return piled(((n, category, box, mask[box]) for n, category, box, mask in boxed), grid)
+
+
+def piled(pieces: Iterable[Piece], grid: Grid) -> tuple[LabelMap, ...]:
+    """As `stacked`, of masks that are cut to the box around what is in them."""
     arrays = [np.zeros(grid.shape, np.uint16)]
     known: list[dict[int, Category]] = [{}]
-    for number, category, mask in masks:
-        box = _box(mask)
-        inside = mask[box]
+    for number, category, box, inside in pieces:
         free = (i for i, array in enumerate(arrays) if not array[box][inside].any())
         place = next(free, len(arrays))
         if place == len(arrays):

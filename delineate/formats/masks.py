@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from delineate.errors import GeometryError, InputError, UnreadableFileError
 from delineate.formats import nifti, nrrd
 from delineate.formats.entries import gathered
-from delineate.formats.layered import stacked
+from delineate.formats.labels import surveyed
+from delineate.formats.layered import piled
 from delineate.formats.sniff import kind_of
 from delineate.imaging import Category, Grid, LabelMap, anatomy
 
 __all__ = ["layers_of", "read_layers"]
+
+# A box, and a mask in it: there may be many.
+_Where = tuple[tuple[slice, ...], NDArray[np.bool_]]
 
 _RASTERS = ("nifti", "nrrd", "metaimage")
 _ENDING = re.compile(r"(\.seg)?\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$", re.IGNORECASE)
@@ -74,33 +78,27 @@ def layers_of(files: Sequence[tuple[Path, str]], name: str) -> tuple[LabelMap, .
             f"{name} holds masks in {len(folders)} folders, expected those of one image and one "
             "reader; give one of the folders"
         )
-    found: list[tuple[int | None, Category, NDArray[np.uint8]]] = []  # in bits: there may be many
+    found: list[tuple[int | None, Category, _Where]] = []
     grid: Grid | None = None
     for path, called in rasters:
-        number, category, mask, place = _mask(path, called.name)
+        number, category, where, place = _mask(path, called.name)
         grid = grid or place
         if not place.matches(grid):
             raise GeometryError(
                 f"{called.name} lies on another grid than the masks before it; expected masks of "
                 "one image, resample them first"
             )
-        found.append((number, category, np.packbits(mask)))
+        found.append((number, category, where))
     stated = [number for number, _, _ in found if number]
     numbers = stated if len(set(stated)) == len(found) else list(range(1, len(found) + 1))
-    place = cast("Grid", grid)
-    size = int(np.prod(place.shape))
-    return stacked(
-        (
-            (number, category, np.unpackbits(bits, count=size).view(bool).reshape(place.shape))
-            for number, (_, category, bits) in sorted(
-                zip(numbers, found, strict=True), key=lambda pair: pair[0]
-            )
-        ),
-        place,
+    ordered = sorted(zip(numbers, found, strict=True), key=lambda pair: pair[0])
+    return piled(
+        ((number, category, *where) for number, (_, category, where) in ordered),
+        cast("Grid", grid),
     )
 
 
-def _mask(file: Path, name: str) -> tuple[int | None, Category, NDArray[Any], Grid]:
+def _mask(file: Path, name: str) -> tuple[int | None, Category, _Where, Grid]:
     try:
         if kind_of(file) == "nifti":
             labelmap, number = nifti.read_mask(file)
@@ -108,11 +106,10 @@ def _mask(file: Path, name: str) -> tuple[int | None, Category, NDArray[Any], Gr
             labelmap, number = nrrd.read_labels(file), None
     except InputError as error:
         raise type(error)(str(error).replace(file.name, name)) from error
-    array = labelmap.array
-    mask = array > 0
-    if np.count_nonzero(array == array.max()) < np.count_nonzero(mask):
+    labels, box = surveyed(labelmap.array)
+    if len(labels) > 1:
         raise UnreadableFileError(
-            f"{name} holds {len(labelmap.present())} labels, expected a mask of one structure; "
+            f"{name} holds {len(labels)} labels, expected a mask of one structure; "
             "read it alone, as a label map"
         )
     stem = _ENDING.sub("", name) or name
@@ -120,7 +117,7 @@ def _mask(file: Path, name: str) -> tuple[int | None, Category, NDArray[Any], Gr
     known = list(labelmap.categories.values())
     if len(known) == 1 and (number or not re.fullmatch(r"label \d+", known[0].name)):
         category = known[0]
-    return number, category, mask, labelmap.grid
+    return number, category, (box, labelmap.array[box] > 0), labelmap.grid
 
 
 def _category(name: str) -> Category:
