@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["site"]
 
-# OHIF compiles WebAssembly, draws in workers, and sets styles; it needs nothing from elsewhere.
+# OHIF compiles WebAssembly and, to read a SEG, code; it draws in workers and sets styles. It needs
+# nothing from elsewhere.
 _HEADERS = {
     "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' "
-    "'wasm-unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     # Together they give the page memory that its workers share.
