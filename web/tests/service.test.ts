@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { readAddress, writeAddress } from "../src/page/store";
 import { problem } from "../src/service/client";
 import { calledBy, type Detector, mismatch, type Series, sizeOf, suited, type UploadedImage } from "../src/service/documents";
 import { children } from "../src/upload/gather";
@@ -25,14 +24,6 @@ test("problem+json keeps its words, and anything else is still told", () => {
   expect([told.title, told.message, told.status]).toEqual(["GeometryError", "a slice is missing", 422]);
   expect(problem(502, "<html>Bad gateway</html>").message).toBe("The service answered 502.");
   expect(problem(0, "").message).toMatch(/No answer came/);
-});
-
-test("an address brings back job and slice", () => {
-  const address = { job: "01J a&b", slice: 12 };
-  expect(readAddress(writeAddress(address))).toEqual(address);
-  expect(readAddress("#job=x")).toEqual({ job: "x", slice: undefined });
-  expect(readAddress("#job=x&slice=-3")).toEqual({ job: "x", slice: undefined });
-  expect(readAddress("")).toBeUndefined();
 });
 
 test("a folder is read until it hands out nothing more", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { planeOf } from "../src/imaging/orientation";
-import { centredOn, FITTED, indexToCanvas, inverseMatrix, rulerLength, transform, zoomAt } from "../src/imaging/viewport";
+import { centredOn, fitScale, FITTED, indexToCanvas, inverseMatrix, moved, rulerLength, transform, zoomAt } from "../src/imaging/viewport";
 import type { Header } from "../src/imaging/volume";
 
 const AFFINE = [0, 0, 0.5, 0, 0, 2, 0, 0, 5, 0, 0, 0, 0, 0, 0, 1];
@@ -29,8 +29,9 @@ test("a matrix and its inverse undo each other", () => {
 });
 
 test("zooming leaves what is under the cursor where it is", () => {
-  const index = transform(inverseMatrix(indexToCanvas(PLANE, HEADER, FITTED, CANVAS)), 310, 90);
-  const view = zoomAt(FITTED, 2.5, 310, 90, CANVAS);
+  const index = transform(inverseMatrix(indexToCanvas(PLANE, HEADER, moved(FITTED, 12, -30, fitScale(PLANE, HEADER, CANVAS)), CANVAS)), 310, 90);
+  const fit = fitScale(PLANE, HEADER, CANVAS);
+  const view = zoomAt(moved(FITTED, 12, -30, fit), 2.5, 310, 90, CANVAS, fit);
   const [x, y] = transform(indexToCanvas(PLANE, HEADER, view, CANVAS), ...index);
   expect(x).toBeCloseTo(310);
   expect(y).toBeCloseTo(90);
@@ -44,7 +45,18 @@ test("a ruler has a round length that fits", () => {
 
 test("a place is brought to the middle where only a part is seen", () => {
   const canvas = { width: 200, height: 100 };
-  const moved = centredOn({ zoom: 4, x: 5, y: -7 }, 150, 20, canvas);
-  expect(moved).toEqual({ zoom: 4, x: 5 - 50, y: -7 + 30 });
-  expect(centredOn({ zoom: 1, x: 0, y: 0 }, 150, 20, canvas)).toEqual({ zoom: 1, x: 0, y: 0 });
+  // 2 canvas pixels a mm, zoomed 4 times: 50 pixels are 6.25 mm.
+  const centred = centredOn({ zoom: 4, x: 5, y: -7 }, 150, 20, canvas, 2);
+  expect(centred).toEqual({ zoom: 4, x: 5 - 6.25, y: -7 + 3.75 });
+  expect(centredOn({ zoom: 1, x: 0, y: 0 }, 150, 20, canvas, 2)).toEqual({ zoom: 1, x: 0, y: 0 });
+});
+
+test("a picture that was moved shows the same place in its middle on a canvas of another size", () => {
+  const view = moved({ zoom: 3, x: 0, y: 0 }, 100, 40, fitScale(PLANE, HEADER, CANVAS));
+  const middle = (canvas: typeof CANVAS) =>
+    transform(inverseMatrix(indexToCanvas(PLANE, HEADER, view, canvas)), canvas.width / 2, canvas.height / 2);
+  const [x, y] = middle(CANVAS);
+  const [u, v] = middle({ width: 1000, height: 750 });
+  expect(u).toBeCloseTo(x);
+  expect(v).toBeCloseTo(y);
 });

@@ -9,7 +9,7 @@ export type Matrix = readonly [number, number, number, number, number, number];
 export interface Viewport {
   /** 1 fits the whole slice. */
   readonly zoom: number;
-  /** Shift of the slice's centre from the canvas's, in canvas pixels. */
+  /** Shift of the slice's centre from the canvas's, in millimetres (or picture pixels). */
   readonly x: number;
   readonly y: number;
 }
@@ -46,8 +46,8 @@ export function indexToCanvas(plane: Plane, header: Header, view: Viewport, canv
     b,
     c,
     d,
-    canvas.width / 2 + view.x - a * x - c * y,
-    canvas.height / 2 + view.y - b * x - d * y,
+    canvas.width / 2 + view.x * scale - a * x - c * y,
+    canvas.height / 2 + view.y * scale - b * x - d * y,
   ];
 }
 
@@ -60,18 +60,24 @@ export function inverseMatrix([a, b, c, d, e, f]: Matrix): Matrix {
   return [d / det, -b / det, -c / det, a / det, (c * f - d * e) / det, (b * e - a * f) / det];
 }
 
-/** Zoom by a factor and leave the point under the cursor where it is. */
+/** Zoom by a factor and leave the canvas place `x`, `y` where it is; `fit` is that of `fitScale`. */
 export function zoomAt(
   view: Viewport,
   factor: number,
   x: number,
   y: number,
   canvas: Size,
+  fit: number,
 ): Viewport {
   const zoom = Math.max(0.5, Math.min(40, view.zoom * factor));
-  const ratio = zoom / view.zoom;
-  const [dx, dy] = [x - canvas.width / 2, y - canvas.height / 2];
-  return { zoom, x: dx - (dx - view.x) * ratio, y: dy - (dy - view.y) * ratio };
+  const gain = (1 / zoom - 1 / view.zoom) / fit;
+  return { zoom, x: view.x + (x - canvas.width / 2) * gain, y: view.y + (y - canvas.height / 2) * gain };
+}
+
+/** Move the picture by canvas pixels. */
+export function moved(view: Viewport, dx: number, dy: number, fit: number): Viewport {
+  const scale = fit * view.zoom;
+  return { ...view, x: view.x + dx / scale, y: view.y + dy / scale };
 }
 
 /** A round length for a scale bar of at most `limit` canvas pixels: 1, 2 or 5 times a power of 10. */
@@ -82,7 +88,7 @@ export function rulerLength(pixelsPerUnit: number, limit: number): number {
 }
 
 /** The view with a canvas place moved to its middle, unless the whole slice is seen anyway. */
-export function centredOn(view: Viewport, x: number, y: number, canvas: Size): Viewport {
+export function centredOn(view: Viewport, x: number, y: number, canvas: Size, fit: number): Viewport {
   if (view.zoom <= 1) return view;
-  return { ...view, x: view.x + canvas.width / 2 - x, y: view.y + canvas.height / 2 - y };
+  return moved(view, canvas.width / 2 - x, canvas.height / 2 - y, fit);
 }

@@ -1,5 +1,6 @@
 /** The course of things: upload, report, job, result. */
 
+import type { Measurement } from "../imaging/measuring";
 import type { Volume } from "../imaging/volume";
 import * as client from "../service/client";
 import { ServiceError } from "../service/client";
@@ -15,6 +16,8 @@ import {
 import type { Gathered } from "../upload/gather";
 import { addBesides } from "./besides";
 import { CasesPage } from "./cases";
+import { type Shown, readAddress, writeAddress } from "./address";
+import { announcer } from "./announce";
 import { fill, h, icon, ICONS } from "./dom";
 import { loginPage } from "./login";
 import { downloads, failurePage, provenance, remarks } from "./outcome";
@@ -22,7 +25,6 @@ import { languageButton, themeButton } from "./preferences";
 import { Progress, stageOf } from "./progress";
 import { type Request, setupPage } from "./setup";
 import { acceptDrops, showInstalled, startPage } from "./start";
-import { readAddress, writeAddress } from "./store";
 import { t } from "./texts";
 import { Viewer } from "./viewer";
 
@@ -40,6 +42,8 @@ export class App {
   #detectors: readonly Detector[] = [];
   /** What was uploaded or opened on this page, by id. */
   readonly #images = new Map<string, UploadedImage>();
+  /** What was measured, by image and series. */
+  readonly #measured = new Map<string, readonly Measurement[]>();
   #leave = new AbortController();
 
   constructor(root: HTMLElement) {
@@ -65,6 +69,7 @@ export class App {
         this.#signOut,
       ),
       this.#content,
+      announcer,
     );
     acceptDrops((files) => void this.upload(files));
     window.addEventListener("hashchange", () => this.#visit());
@@ -117,8 +122,9 @@ export class App {
   #visit(): void {
     if (location.hash === "#cases") return void this.cases();
     const address = readAddress(location.hash);
-    if (address) void this.open(address.job, address.slice);
-    else this.idle();
+    if (!address) this.idle();
+    else if ("image" in address) void this.openImage(address.image);
+    else void this.open(address.job, address.shown);
   }
 
   /** The table of all results. */
@@ -180,6 +186,7 @@ export class App {
   /** Ask what to find; with the files at hand, their scale can be stated as well. */
   report(image: UploadedImage, files?: readonly Gathered[]): void {
     this.#images.set(image.id, image);
+    history.replaceState(null, "", writeAddress({ image: image.id }));
     this.#about("", "");
     const leave = new AbortController();
     const images = {
@@ -198,6 +205,19 @@ export class App {
     this.#enter("report", page).addEventListener("abort", () => leave.abort());
   }
 
+  /** Come back to an image by its address. */
+  async openImage(id: string): Promise<void> {
+    const leave = this.#enter("running", h("main", { class: "centre" }, h("p", { class: "muted" }, t("app.loading"))));
+    try {
+      const [image, detectors] = await Promise.all([client.getImage(id), client.getDetectors()]);
+      if (leave.aborted) return;
+      this.#detectors = detectors;
+      this.report(image);
+    } catch (error) {
+      if (!leave.aborted) this.fail(error);
+    }
+  }
+
   async start(image: UploadedImage, { series, detector, options }: Request): Promise<void> {
     const job = await client.startJob({
       image_id: image.id,
@@ -205,12 +225,12 @@ export class App {
       series: series.id,
       options,
     });
-    history.replaceState(null, "", writeAddress({ job: job.id, slice: undefined }));
-    this.#watch(job, image, undefined);
+    history.replaceState(null, "", writeAddress({ job: job.id, shown: {} }));
+    this.#watch(job, image, {});
   }
 
   /** Come back to a job by its address. */
-  async open(id: string, slice: number | undefined): Promise<void> {
+  async open(id: string, shown: Shown): Promise<void> {
     const waiting = h("main", { class: "centre" }, h("p", { class: "muted" }, t("app.loading")));
     const leave = this.#enter("running", waiting);
     try {
@@ -222,14 +242,14 @@ export class App {
       if (leave.aborted) return;
       this.#detectors = detectors;
       this.#images.set(image.id, image);
-      this.#watch(job, image, slice);
+      this.#watch(job, image, shown);
     } catch (error) {
       if (!leave.aborted) this.fail(error);
     }
   }
 
   /** Show the image while the job runs, and what it found once it has ended. */
-  #watch(job: Job, image: UploadedImage, slice: number | undefined): void {
+  #watch(job: Job, image: UploadedImage, shown: Shown): void {
     const series = image.report.series.find(({ id }) => id === job.series);
     const detector = this.#detectors.find(({ id }) => id === job.detector);
     this.#about(subjectOf(series), detector?.intended_use ?? "");
@@ -240,15 +260,16 @@ export class App {
     const place = h("main", { class: "work" }, h("div", { class: "centre muted" }, t("app.loadingImage")));
     const leave = this.#enter("running", place);
     let viewer: Viewer | undefined;
+    const subject = `${job.image_id} ${job.series}`;
     const volume = client.fetchVolume(
       client.volumeAddress(job.image_id, job.series),
       leave,
       (begun) => {
         if (leave.aborted) return;
-        viewer = new Viewer(begun, slice, leave);
+        viewer = new Viewer(begun, { measurements: this.#measured.get(subject) ?? [], ...shown }, leave);
         fill(viewer.aside, progress.element);
         fill(place, viewer.element);
-        this.#rememberSlice(job.id, viewer, leave);
+        this.#remember(job.id, subject, viewer, leave);
       },
       (bytes) => viewer?.loaded(bytes),
     );
@@ -298,15 +319,15 @@ export class App {
     this.#state = "shown";
   }
 
-  #rememberSlice(job: string, viewer: Viewer, leave: AbortSignal): void {
+  /** Keep the address, and what was measured, up to date. */
+  #remember(job: string, subject: string, viewer: Viewer, leave: AbortSignal): void {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let last = -1;
-    viewer.store.listen(({ at }) => {
-      if (at[0] === last || viewer.loadedSlices < viewer.volume.shape[0]) return;
-      last = at[0];
+    viewer.store.listen(({ measurements }) => {
+      this.#measured.set(subject, measurements);
+      if (viewer.loadedSlices < viewer.volume.shape[0]) return;
       clearTimeout(timer);
       timer = setTimeout(() => {
-        if (!leave.aborted) history.replaceState(null, "", writeAddress({ job, slice: last }));
+        if (!leave.aborted) history.replaceState(null, "", writeAddress({ job, shown: viewer.changed }));
       }, 300);
     });
   }
@@ -320,7 +341,6 @@ export class App {
   }
 
   #retry(image: UploadedImage): void {
-    history.replaceState(null, "", location.pathname + location.search);
     this.report(image);
   }
 }

@@ -1,7 +1,8 @@
 /** What the mouse does on a pane: slices, zoom, pan, window, crosshair. */
 
-import { FITTED, type Viewport } from "../imaging/viewport";
-import { draggedWindow, type Window } from "../imaging/window";
+import { FITTED } from "../imaging/viewport";
+import { draggedWindow } from "../imaging/window";
+import { follow, measuring } from "./measures";
 import type { Pane } from "./pane";
 import { replaced } from "./store";
 
@@ -33,6 +34,7 @@ export function listen(pane: Pane, canvas: HTMLCanvasElement): void {
   canvas.addEventListener("pointerdown", (event) => press(pane, canvas, event));
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = placeOf(canvas, event);
+    if (store.value.draft && event.buttons === 0) follow(pane, pane.indexAt(x, y));
     pane.onHover(pane, pane.indexAt(x, y), pane.namesAt(x, y));
   });
   canvas.addEventListener("pointerleave", () => pane.onHover(pane, undefined, []));
@@ -45,45 +47,73 @@ function placeOf(canvas: HTMLCanvasElement, event: MouseEvent): [number, number]
   return [(event.clientX - bounds.left) * ratio, (event.clientY - bounds.top) * ratio];
 }
 
-/**
- * Right button or shift: window. Left: a click sets the crosshair, a drag moves the picture, or
- * the divider between source and restored image.
- */
+/** What moving and releasing the mouse does after a press. */
+interface Drag {
+  readonly move: (x: number, y: number, event: PointerEvent) => void;
+  /** With how far it has been moved. */
+  readonly release?: (x: number, y: number, moved: boolean) => void;
+}
+
+/** Less is a click. */
+const STILL = 3;
+
 function press(pane: Pane, canvas: HTMLCanvasElement, start: PointerEvent): void {
   canvas.setPointerCapture(start.pointerId);
-  const { store, axis } = pane;
-  const before = store.value;
   const [x0, y0] = placeOf(canvas, start);
-  const windowing = start.button === 2 || start.shiftKey;
-  const small = before.main !== axis;
-  const dividing = start.button === 0 && pane.isDivider(x0);
+  const drag = dragOf(pane, canvas, start, x0, y0);
+  const over = new AbortController();
+  const { signal } = over;
   let moved = false;
   const move = (event: PointerEvent) => {
     const [x, y] = placeOf(canvas, event);
-    if (Math.hypot(x - x0, y - y0) > 3) moved = true;
-    if (!moved) return;
-    if (windowing) {
-      const [dx, dy] = [event.clientX - start.clientX, event.clientY - start.clientY];
-      store.update({ window: draggedWindow(before.window, dx, dy) satisfies Window });
-    } else if (dividing) {
-      store.update({ divider: Math.max(0, Math.min(1, x / canvas.width)) });
-    } else if (small && start.button === 0) {
-      pane.go(pane.indexAt(x, y));
-    } else {
-      const view = before.viewports[axis];
-      const pan: Viewport = { ...view, x: view.x + x - x0, y: view.y + y - y0 };
-      store.update({ viewports: replaced(store.value.viewports, axis, pan) });
-    }
+    if (Math.hypot(x - x0, y - y0) > STILL) moved = true;
+    if (moved) drag.move(x, y, event);
   };
-  const drag = new AbortController();
   const release = (event: PointerEvent) => {
-    drag.abort();
-    if (event.type === "pointerup" && !moved && !windowing && !dividing && start.button === 0) {
-      pane.go(pane.indexAt(x0, y0));
-    }
+    over.abort();
+    if (event.type === "pointerup") drag.release?.(...placeOf(canvas, event), moved);
   };
-  const { signal } = drag;
   canvas.addEventListener("pointermove", move, { signal });
   canvas.addEventListener("pointerup", release, { signal });
   canvas.addEventListener("pointercancel", release, { signal });
+}
+
+/**
+ * Right button or shift: window. Middle: move. Left: what the tool does; with the tool that moves,
+ * a click sets the crosshair and a drag moves the picture, in a small pane the crosshair, or the
+ * divider between two images.
+ */
+function dragOf(pane: Pane, canvas: HTMLCanvasElement, start: PointerEvent, x0: number, y0: number): Drag {
+  const { store, axis } = pane;
+  const { window, viewports, main, tool } = store.value;
+  const left = start.button === 0;
+  const set = (x: number, y: number) => pane.go(pane.indexAt(x, y));
+  const click = (_x: number, _y: number, moved: boolean) => {
+    if (!moved) set(x0, y0);
+  };
+  if (start.button === 2 || start.shiftKey || (left && tool === "window")) {
+    const move = (_x: number, _y: number, event: PointerEvent) =>
+      store.update({ window: draggedWindow(window, event.clientX - start.clientX, event.clientY - start.clientY) });
+    return { move };
+  }
+  if (left && pane.isDivider(x0)) {
+    return { move: (x) => store.update({ divider: Math.max(0, Math.min(1, x / canvas.width)) }) };
+  }
+  if (left && (tool === "length" || tool === "angle")) {
+    const { move, release } = measuring(pane, tool, x0, y0);
+    return {
+      move: (x, y) => move(pane.indexAt(x, y)),
+      release: (x, y, moved) => release(pane.indexAt(x, y), moved),
+    };
+  }
+  if (left && tool === "zoom") {
+    let last = y0;
+    const move = (_x: number, y: number) => {
+      pane.zoomAt(Math.exp((last - y) / 150), x0, y0);
+      last = y;
+    };
+    return { move, release: click };
+  }
+  if (left && main !== axis) return { move: set, release: click };
+  return { move: (x, y) => pane.move(viewports[axis], x - x0, y - y0), ...(left && { release: click }) };
 }

@@ -9,10 +9,12 @@ import {
   indexToCanvas,
   inverseMatrix,
   type Matrix,
+  moved,
   transform,
+  type Viewport,
   zoomAt,
 } from "../imaging/viewport";
-import { clampIndex, paintSlice, type Volume } from "../imaging/volume";
+import { clampIndex, type Volume } from "../imaging/volume";
 import { fill, h, icon, ICONS } from "./dom";
 import {
   drawChosen,
@@ -28,8 +30,9 @@ import {
 } from "./drawing";
 import type { Differences } from "./differences";
 import { listen } from "./gestures";
+import { drawMeasurements } from "./measures";
 import type { Heat, Restored } from "./overlays";
-import { Raster } from "./raster";
+import { Source } from "./source";
 import { replaced, type Store, type ViewState } from "./store";
 import { t } from "./texts";
 
@@ -45,10 +48,10 @@ const REACH = 8;
 export class Pane {
   readonly element: HTMLElement;
   readonly plane: Plane;
-  readonly #canvas = h("canvas", { tabindex: 0, role: "img" });
+  readonly canvas = h("canvas", { tabindex: 0, role: "img" });
   readonly #caption = h("span", { class: "caption" });
   readonly #readout = h("div", { class: "readout", "data-testid": "readout" });
-  readonly #slice: Raster;
+  readonly source: Source;
   heat: Heat | undefined;
   restored: Restored | undefined;
   /** Another result that is drawn with this one. */
@@ -65,13 +68,13 @@ export class Pane {
   ) {
     // A photograph lies in no patient, also where its scale is known.
     this.plane = planeOf(volume.affine, axis, volume.modality === "photo" ? "px" : volume.unit);
-    this.#slice = new Raster(volume, this.plane);
+    this.source = new Source(volume, this.plane);
     const { letters, name } = this.plane;
     const title = t(`plane.${name}`);
     this.element = h(
       "section",
       { class: "pane", "data-plane": name, "data-axis": axis, "aria-label": title },
-      this.#canvas,
+      this.canvas,
       ...(["left", "right", "top", "bottom"] as const).map((side) =>
         h("span", { class: `letter ${side}`, "data-testid": `letter-${side}` }, letters[side]),
       ),
@@ -89,7 +92,7 @@ export class Pane {
         icon(...ICONS.expand),
       ),
     );
-    listen(this, this.#canvas);
+    listen(this, this.canvas);
     new ResizeObserver(() => store.tell()).observe(this.element);
   }
 
@@ -99,7 +102,7 @@ export class Pane {
   }
 
   focus(): void {
-    this.#canvas.focus({ preventScroll: true });
+    this.canvas.focus({ preventScroll: true });
   }
 
   draw(): void {
@@ -107,9 +110,9 @@ export class Pane {
     if (!clientWidth || !clientHeight) return;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
-    if (this.#canvas.width !== width) this.#canvas.width = width;
-    if (this.#canvas.height !== height) this.#canvas.height = height;
-    const context = this.#canvas.getContext("2d")!;
+    if (this.canvas.width !== width) this.canvas.width = width;
+    if (this.canvas.height !== height) this.canvas.height = height;
+    const context = this.canvas.getContext("2d")!;
     const state = this.store.value;
     const matrix = this.#matrix();
 
@@ -118,7 +121,7 @@ export class Pane {
     context.fillRect(0, 0, width, height);
     context.imageSmoothingEnabled = state.smooth;
     context.imageSmoothingQuality = "high";
-    if (!this.restored || state.shown !== "restored") this.#drawSource(context, matrix);
+    if (!this.restored || state.shown !== "restored") this.source.draw(context, matrix, state, this.loadedSlices());
     if (state.shown !== "source") this.restored?.draw(context, matrix, state);
     this.heat?.draw(context, matrix, state);
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -129,18 +132,19 @@ export class Pane {
       drawCrosshair(ground, this.plane, this.volume, state.at);
     }
     if (this.restored && state.shown === "split") drawDivider(ground, state.divider * width);
-    const { zoom } = state.viewports[this.axis];
-    drawRuler(ground, fitScale(this.plane, this.volume, this.#canvas) * zoom, this.volume.unit);
+    drawMeasurements(ground, this.plane, this.volume, state);
+    drawRuler(ground, this.#fit * state.viewports[this.axis].zoom, this.volume.unit);
     this.element.classList.toggle("main", state.main === this.axis);
     const slices = this.volume.shape[this.axis];
     const told = { plane: t(`plane.${this.plane.name}`), at: state.at[this.axis] + 1, count: slices };
-    this.#canvas.setAttribute("aria-label", t(slices > 1 ? "pane.slices" : "pane.picture", told));
-    fill(this.#caption, slices > 1 && `${state.at[this.axis] + 1} / ${slices}`);
+    this.canvas.setAttribute("aria-label", t(slices > 1 ? "pane.slices" : "pane.picture", told));
+    const slab = this.source.slabTold(state);
+    fill(this.#caption, slices > 1 && `${state.at[this.axis] + 1} / ${slices}`, slab && h("span", { class: "slab", "data-testid": "slab-told" }, slab));
   }
 
   /** What lies at a place of the screen, that drawn last first. */
   namesAt(x: number, y: number): Under[] {
-    const context = this.#canvas.getContext("2d")!;
+    const context = this.canvas.getContext("2d")!;
     const matrix = this.#matrix();
     const [across, down] = transform(inverseMatrix(matrix), x, y);
     const reach = (REACH * (window.devicePixelRatio || 1)) / Math.hypot(matrix[0], matrix[1]);
@@ -155,6 +159,11 @@ export class Pane {
       .reverse();
   }
 
+  /** Names of what is shown on a slice of this plane. */
+  namesOn(slice: number): string[] {
+    return this.#visible().filter((layer) => shapeOf(layer, this.plane, slice)).map(({ name }) => name);
+  }
+
   #visible(): Layer[] {
     const { hidden } = this.store.value;
     return this.#layers.filter((layer) => layer.found && !hidden.has(layer.name));
@@ -165,22 +174,8 @@ export class Pane {
       this.plane,
       this.volume,
       this.store.value.viewports[this.axis],
-      this.#canvas,
+      this.canvas,
     );
-  }
-
-  #drawSource(context: CanvasRenderingContext2D, matrix: Matrix): void {
-    const { at, window } = this.store.value;
-    const index = at[this.axis];
-    const loaded = this.loadedSlices();
-    const progress = this.axis === 0 ? Number(loaded > index) : loaded;
-    const key = `${index} ${window.centre} ${window.width} ${progress}`;
-    const painted = this.#slice.paint(key, (pixels) =>
-      paintSlice(this.volume, this.plane, index, window, pixels),
-    );
-    if (painted) this.#slice.clearFrom(loaded, at[0]);
-    context.setTransform(...matrix);
-    context.drawImage(this.#slice.canvas, -0.5, -0.5);
   }
 
   #drawLayers(ground: Ground): void {
@@ -195,17 +190,17 @@ export class Pane {
       }
     }
     if (this.differences) return this.differences.draw(ground, this.plane, this.store.value, this.#shapes);
-    const moved = movedBy(matrix);
+    const onCanvas = movedBy(matrix);
     for (const layer of this.#visible()) {
       const shape = this.#shapes.get(layer.name);
       if (shape) {
         if (opacity > 0) {
           context.globalAlpha = opacity;
           context.fillStyle = layer.colour;
-          context.fill(moved(shape.area), "evenodd");
+          context.fill(onCanvas(shape.area), "evenodd");
           context.globalAlpha = 1;
         }
-        if (outline) strokeOutline(ground, moved(shape.outline), layer);
+        if (outline) strokeOutline(ground, onCanvas(shape.outline), layer);
       }
       if (this.axis === 0) strokeOutline(ground, marksOf(layer, this.plane, at[0], ground), layer);
     }
@@ -231,6 +226,16 @@ export class Pane {
     return index;
   }
 
+  /** Canvas pixels of an index. */
+  placeOf(index: Vec3): [number, number] {
+    return transform(this.#matrix(), index[this.plane.across], index[this.plane.down]);
+  }
+
+  /** Canvas pixels for each millimetre where the whole slice is seen. */
+  get #fit(): number {
+    return fitScale(this.plane, this.volume, this.canvas);
+  }
+
   set readout(parts: readonly string[]) {
     fill(this.#readout, ...parts.map((part) => h("span", {}, part)));
   }
@@ -251,7 +256,7 @@ export class Pane {
   reveal(index: Vec3): void {
     const { store, axis, plane } = this;
     const [x, y] = transform(this.#matrix(), index[plane.across], index[plane.down]);
-    const view = centredOn(store.value.viewports[axis], x, y, this.#canvas);
+    const view = centredOn(store.value.viewports[axis], x, y, this.canvas, this.#fit);
     store.update({ viewports: replaced(store.value.viewports, axis, view) });
   }
 
@@ -260,18 +265,24 @@ export class Pane {
     const { shown, divider } = this.store.value;
     const reach = REACH * (window.devicePixelRatio || 1);
     const split = (!!this.restored && shown === "split") || this.differences?.mode === "swipe";
-    return split && Math.abs(x - divider * this.#canvas.width) < reach;
+    return split && Math.abs(x - divider * this.canvas.width) < reach;
   }
 
   /** Zoom and leave a place of the canvas where it is. */
   zoomAt(factor: number, x: number, y: number): void {
     const { store, axis } = this;
-    const view = zoomAt(store.value.viewports[axis], factor, x, y, this.#canvas);
+    const view = zoomAt(store.value.viewports[axis], factor, x, y, this.canvas, this.#fit);
     store.update({ viewports: replaced(store.value.viewports, axis, view) });
   }
 
+  /** Move the picture by canvas pixels, from where it was. */
+  move(from: Viewport, dx: number, dy: number): void {
+    const { store, axis } = this;
+    store.update({ viewports: replaced(store.value.viewports, axis, moved(from, dx, dy, this.#fit)) });
+  }
+
   zoom(factor: number): void {
-    this.zoomAt(factor, this.#canvas.width / 2, this.#canvas.height / 2);
+    this.zoomAt(factor, this.canvas.width / 2, this.canvas.height / 2);
   }
 
   scroll(slices: number): void {

@@ -1,9 +1,14 @@
 /** What the viewer shows, in one value; everything on the page is drawn from it. */
 
 import type { Vec3 } from "../imaging/affine";
+import type { Measurement } from "../imaging/measuring";
 import type { Axis } from "../imaging/orientation";
+import type { Slab } from "../imaging/slab";
 import { FITTED, type Viewport } from "../imaging/viewport";
 import type { Window } from "../imaging/window";
+
+/** What a drag with the left button does. */
+export type Tool = "move" | "zoom" | "window" | Measurement["kind"];
 
 export interface ViewState {
   /** Index of the crosshair, whole numbers. */
@@ -20,6 +25,12 @@ export interface ViewState {
   readonly fill: number;
   readonly smooth: boolean;
   readonly crosshair: boolean;
+  /** How many slices are seen at once. */
+  readonly slab: Slab;
+  readonly tool: Tool;
+  readonly measurements: readonly Measurement[];
+  /** One that is being drawn; its last place follows the mouse. */
+  readonly draft: Measurement | undefined;
   /** Id of the one finding that is marked. */
   readonly chosen: number | undefined;
   /** The scores of a field as colours: from which score on, and how opaque at most, 0 to 1. */
@@ -42,6 +53,10 @@ export const INITIAL: ViewState = {
   fill: 0.15,
   smooth: true,
   crosshair: true,
+  slab: { projection: "none", thickness_mm: 10 },
+  tool: "move",
+  measurements: [],
+  draft: undefined,
   chosen: undefined,
   heat: { shown: true, from: -Infinity, opacity: 0.9 },
   shown: "source",
@@ -84,24 +99,4 @@ export function replaced<A, B, C>(
   const copy = [...triple] as [A, B, C];
   copy[axis] = value;
   return copy;
-}
-
-export interface Address {
-  readonly job: string;
-  readonly slice: number | undefined;
-}
-
-/** Read `#job=ID&slice=N`; `slice` is the index, from 0. */
-export function readAddress(hash: string): Address | undefined {
-  const parts = new URLSearchParams(hash.replace(/^#/, ""));
-  const job = parts.get("job");
-  if (!job) return undefined;
-  const slice = Number(parts.get("slice") ?? NaN);
-  return { job, slice: Number.isInteger(slice) && slice >= 0 ? slice : undefined };
-}
-
-export function writeAddress({ job, slice }: Address): string {
-  const parts = new URLSearchParams({ job });
-  if (slice !== undefined) parts.set("slice", String(slice));
-  return `#${parts}`;
 }

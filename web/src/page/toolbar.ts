@@ -2,9 +2,10 @@
 
 import { FITTED } from "../imaging/viewport";
 import type { Preset } from "../imaging/window";
-import { fill, h } from "./dom";
+import { fill, h, icon, ICONS } from "./dom";
 import type { Store, ViewState } from "./store";
 import { t } from "./texts";
+import { slabControl, toolButtons } from "./tools";
 
 export class Toolbar {
   readonly element: HTMLElement;
@@ -21,13 +22,18 @@ export class Toolbar {
     "aria-label": t("tool.fillAbout"),
   });
   readonly #fillLabel = h("label", { class: "fill" }, t("tool.fill"), this.#fill);
+  readonly #tools: ReturnType<typeof toolButtons>;
+  readonly #slab: ReturnType<typeof slabControl>;
   #offered: readonly Preset[] = [];
 
   constructor(
     readonly store: Store<ViewState>,
     volumetric: boolean,
     help: () => void,
+    save: () => void,
   ) {
+    this.#tools = toolButtons(store);
+    this.#slab = slabControl(store);
     this.#fill.addEventListener("input", () =>
       store.update({ fill: Number(this.#fill.value) / 100 }),
     );
@@ -36,12 +42,25 @@ export class Toolbar {
       { class: "toolbar", role: "toolbar", "aria-label": t("tool.bar") },
       this.#presets,
       this.#window,
+      this.#tools.element,
+      volumetric && this.#slab.element,
       h("span", { class: "space" }),
       this.#outline,
       this.#fillLabel,
       volumetric && this.#crosshair,
       this.#smooth,
       h("button", { type: "button", "data-testid": "reset", on: { click: () => this.reset() } }, t("tool.reset")),
+      h(
+        "button",
+        {
+          type: "button",
+          "data-testid": "picture",
+          title: t("tool.pictureAbout"),
+          "aria-label": t("tool.picture"),
+          on: { click: save },
+        },
+        icon(...ICONS.camera),
+      ),
       h(
         "button",
         { type: "button", "aria-label": t("help.title"), title: `${t("help.title")} (?)`, on: { click: help } },
@@ -53,6 +72,11 @@ export class Toolbar {
   /** Whether there are outlines, or may be. */
   set outlined(outlined: boolean) {
     this.#outline.hidden = this.#fillLabel.hidden = !outlined;
+  }
+
+  /** Whether slices may be put together: not beside a restored image, nor in colour. */
+  set slabbed(slabbed: boolean) {
+    this.#slab.element.hidden = !slabbed;
   }
 
   set presets(presets: readonly Preset[]) {
@@ -89,14 +113,21 @@ export class Toolbar {
   }
 
   reset(): void {
-    this.store.update({ viewports: [FITTED, FITTED, FITTED] });
+    const { slab } = this.store.value;
+    this.store.update({ viewports: [FITTED, FITTED, FITTED], slab: { ...slab, projection: "none" } });
     this.choose(0);
+  }
+
+  /** The window in words. */
+  get told(): string {
+    const round = (value: number) => Number(value.toPrecision(4)).toLocaleString("en");
+    const { centre, width } = this.store.value.window;
+    return t("tool.windowIs", { centre: round(centre), width: round(width) });
   }
 
   draw(): void {
     const { window, outline, crosshair, smooth, fill: opacity } = this.store.value;
-    const round = (value: number) => Number(value.toPrecision(4)).toLocaleString("en");
-    fill(this.#window, t("tool.windowIs", { centre: round(window.centre), width: round(window.width) }));
+    fill(this.#window, this.told);
     Array.from(this.#presets.children).forEach((child, i) => {
       const { centre, width } = this.#offered[i]!;
       press(child, centre === window.centre && width === window.width);
@@ -104,6 +135,8 @@ export class Toolbar {
     press(this.#outline, outline);
     press(this.#crosshair, crosshair);
     press(this.#smooth, smooth);
+    this.#tools.draw();
+    this.#slab.draw();
     this.#fill.value = String(Math.round(opacity * 100));
   }
 

@@ -5,18 +5,23 @@ import { align } from "../imaging/alignment";
 import { rangeOf } from "../imaging/heat";
 import { type Item, type Layer, layersOf } from "../imaging/layer";
 import type { Axis } from "../imaging/orientation";
-import { clampIndex, sampleAt, toIndex, toWorld, type Volume } from "../imaging/volume";
+import { clampIndex, type Volume } from "../imaging/volume";
 import { presetsFor } from "../imaging/window";
 import type { Delineation } from "../service/documents";
-import { fill, h } from "./dom";
+import { differences, type Shown } from "./address";
 import { type Controls, heatControls, restoredControls } from "./controls";
+import { fill, h } from "./dom";
 import { FindingList } from "./findings";
 import { showHelp } from "./help";
+import { listenToKeys } from "./keyboard";
+import { MeasureList } from "./measurelist";
 import type { Differences } from "./differences";
 import { Heat, Restored } from "./overlays";
 import { Pane, type Under } from "./pane";
+import { type Beside, readoutOf } from "./readout";
+import { pictureOf, save } from "./screenshot";
 import { INITIAL, replaced, Store, type ViewState } from "./store";
-import { spoken, t } from "./texts";
+import { t } from "./texts";
 import { Toolbar } from "./toolbar";
 import { classesView, countView, overallView } from "./whole";
 
@@ -43,12 +48,16 @@ export class Viewer {
   /** What was found. */
   layers: readonly Layer[] = [];
   #beside: View | undefined;
+  readonly #measures: MeasureList;
+  /** How the view would be if nothing were changed. */
+  #first: ViewState;
+  #result: Delineation | undefined;
   /** Slice to show in the end. */
   readonly #goal: number;
   #list: FindingList | undefined;
   #controls: Controls | undefined;
   /** Samples of the result: scores, or a restored image. */
-  #samples: Volume | undefined;
+  #samples: Beside | undefined;
   #loadedBytes = 0;
   #toldAt = 0;
   /** Slice that was shown last because it had come; another one was chosen by somebody. */
@@ -56,19 +65,24 @@ export class Viewer {
 
   constructor(
     readonly volume: Volume,
-    slice: number | undefined,
+    readonly shown: Shown,
     leave: AbortSignal,
   ) {
     const { shape } = volume;
     const volumetric = shape[0] > 1;
     const middle = shape.map((count) => Math.floor((count - 1) / 2)) as [number, number, number];
-    if (slice !== undefined) middle[0] = clampIndex(volume, 0, slice);
-    this.#goal = this.#followed = middle[0];
-    this.store = new Store<ViewState>({ ...INITIAL, at: middle, crosshair: volumetric });
+    this.#first = { ...INITIAL, at: middle, crosshair: volumetric };
+    const asked = shown.at ?? [shown.slice ?? middle[0], middle[1], middle[2]];
+    const at = asked.map((part, axis) => clampIndex(volume, axis as Axis, part)) as [number, number, number];
+    this.#goal = this.#followed = at[0];
+    const main = volumetric ? (shown.main ?? 0) : 0;
+    this.store = new Store<ViewState>({ ...this.#first, ...shown, at, main });
+    this.#measures = new MeasureList(volume, this.store);
     const axes: Axis[] = volumetric ? [0, 1, 2] : [0];
     this.#panes = axes.map((axis) => new Pane(volume, axis, this.store, () => this.loadedSlices));
     for (const pane of this.#panes) pane.onHover = this.#hover;
-    this.#toolbar = new Toolbar(this.store, volumetric, showHelp);
+    this.#toolbar = new Toolbar(this.store, volumetric, showHelp, () => this.#save());
+    this.#toolbar.slabbed = volume.channels === 1;
     this.#slider.addEventListener("input", () => this.#slide(Number(this.#slider.value)));
     const grid = (this.#grid = h("div", { class: volumetric ? "panes" : "panes single" }));
     grid.append(...this.#panes.map((pane) => pane.element), this.#loading);
@@ -84,7 +98,8 @@ export class Viewer {
       ),
       this.aside,
     );
-    window.addEventListener("keydown", (event) => this.#key(event), { signal: leave });
+    const [store, panes, toolbar] = [this.store, this.#panes, this.#toolbar];
+    listenToKeys({ store, panes, toolbar, list: () => this.#list, save: () => this.#save() }, leave);
     this.store.listen(() => this.#draw());
     if (volume.modality === "CT") this.#toolbar.presets = presetsFor("CT", volume.dtype, [0, 1]);
     this.store.tell();
@@ -93,6 +108,11 @@ export class Viewer {
   get loadedSlices(): number {
     const { samples, shape } = this.volume;
     return Math.floor((this.#loadedBytes / samples.byteLength) * shape[0]);
+  }
+
+  /** What of the view is told by its address. */
+  get changed(): Shown {
+    return differences(this.store.value, this.#first);
   }
 
   /** Tell how many bytes of the samples are there; slices show as they come. */
@@ -114,6 +134,8 @@ export class Viewer {
     this.#loading.remove();
     this.#toolbar.presets = presetsFor(this.volume.modality, this.volume.dtype, this.volume.samples);
     this.#toolbar.choose(0);
+    this.#first = { ...this.#first, window: this.store.value.window };
+    if (this.shown.window) this.store.update({ window: this.shown.window });
     this.#panes[0]!.focus();
   }
 
@@ -129,12 +151,14 @@ export class Viewer {
     for (const pane of this.#panes) pane.layers = layers;
     this.layers = layers;
     const failed = samples instanceof Error ? samples : undefined;
-    this.#samples = samples instanceof Error ? undefined : samples;
+    this.#result = result;
+    const kind = gives === "image" ? "restored" : "score";
+    this.#samples = samples && !failed ? { volume: samples as Volume, kind } : undefined;
     this.#toolbar.outlined = gives !== "classes" && gives !== "image";
     const listed = gives !== "classes" && gives !== "image" && (gives !== "instances" || drawn.length > 0);
     if (listed) this.#list = new FindingList(layers, this.volume, this.store, this.#reveal);
-    if (this.#samples && gives === "field") this.#controls = this.#warm(this.#samples, result);
-    if (this.#samples && gives === "image") this.#controls = this.#restored(this.#samples);
+    if (this.#samples && gives === "field") this.#controls = this.#warm(this.#samples.volume, result);
+    if (this.#samples && gives === "image") this.#controls = this.#restored(this.#samples.volume);
     const parts = [
       gives === "instances" && countView(result),
       gives === "classes" && classesView(result),
@@ -143,6 +167,7 @@ export class Viewer {
       failed ? unshown(t("view.noSamples", { why: failed.message })) : undefined,
       !failed && gives === "image" && !this.#controls && unshown(t("view.askew")),
       this.#list?.element,
+      this.#measures.element,
     ];
     fill(this.aside, ...parts, ...footer);
     this.store.tell();
@@ -171,7 +196,9 @@ export class Viewer {
     const alignment = align(this.volume, restored);
     if (!alignment) return undefined;
     for (const pane of this.#panes) pane.restored = new Restored(restored, alignment, pane.plane);
-    this.store.update({ shown: "restored" });
+    this.#toolbar.slabbed = false;
+    this.#first = { ...this.#first, shown: "restored" };
+    this.store.update({ shown: this.shown.shown ?? "restored", slab: INITIAL.slab });
     return restoredControls(this.volume, restored, this.store);
   }
 
@@ -187,6 +214,7 @@ export class Viewer {
     for (const pane of this.#panes) pane.draw();
     this.#toolbar.draw();
     this.#list?.draw();
+    this.#measures.draw();
     this.#controls?.draw();
     this.#beside?.draw();
     const count = this.volume.shape[main];
@@ -199,85 +227,20 @@ export class Viewer {
   #hover = (pane: Pane, index: Vec3 | undefined, under: readonly Under[]): void => {
     for (const other of this.#panes) if (other !== pane) other.readout = [];
     this.#list?.highlight(under.map(({ name }) => name));
-    const values = index && sampleAt(this.volume, index);
-    if (!index || !values) {
-      pane.readout = [];
-      return;
-    }
-    const { modality, unit } = this.volume;
-    const round = (value: number) => Number(value.toFixed(Number.isInteger(value) ? 0 : 2));
-    const digits = unit === "mm" ? 1 : 0;
-    const world = toWorld(this.volume, index).slice(0, modality === "photo" || unit === "px" ? 2 : 3);
-    pane.readout = [
-      `${values.map(round).join(", ")}${modality === "CT" ? " HU" : ""}`,
-      `${world.map((part) => part.toFixed(digits)).join(", ")} ${unit}`,
-      ...this.#told(index),
-      ...under.map(({ name, score }) => (score === undefined ? spoken(name) : `${spoken(name)} ${score.toFixed(2)}`)),
-    ];
+    pane.readout = readoutOf(pane, index, under, this.#samples);
   };
-
-  /** The score, or the restored sample, at a place. */
-  #told(index: Vec3): string[] {
-    if (!this.#samples) return [];
-    const values = sampleAt(this.#samples, toIndex(this.#samples, toWorld(this.volume, index)));
-    if (!values) return [];
-    const restored = this.#samples.channels > 1 || this.#controls?.element.dataset.testid === "restored";
-    const told = values.map((value) => Number(value.toPrecision(4))).join(", ");
-    return [t(restored ? "view.restoredValue" : "view.score", { values: told })];
-  }
 
   #slide(to: number): void {
     const { at, main } = this.store.value;
     this.store.update({ at: replaced(at, main, clampIndex(this.volume, main, to)) });
   }
 
-  #key(event: KeyboardEvent): void {
-    const { target } = event;
-    const input = target instanceof HTMLInputElement ? target.type : "";
-    // A slider takes the keys that move it, and no letters.
-    const moving = input === "range" && /^(Arrow|Page|Home|End)/.test(event.key);
-    const entering = moving || !["", "checkbox", "range"].includes(input);
-    const elsewhere = entering || document.querySelector("dialog[open]") !== null;
-    if (event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
-    const { at, main } = this.store.value;
-    const here = at[main];
-    const pane = this.#panes[main]!;
-    const { store } = this;
-    const flip = (name: "outline" | "crosshair" | "smooth") => () =>
-      store.update({ [name]: !store.value[name] });
-    const actions: Record<string, () => void> = {
-      ArrowUp: () => this.#slide(here - 1),
-      ArrowLeft: () => this.#slide(here - 1),
-      ArrowDown: () => this.#slide(here + 1),
-      ArrowRight: () => this.#slide(here + 1),
-      PageUp: () => this.#slide(here - 10),
-      PageDown: () => this.#slide(here + 10),
-      Home: () => this.#slide(0),
-      End: () => this.#slide(this.volume.shape[main]),
-      "+": () => pane.zoom(1.25),
-      "=": () => pane.zoom(1.25),
-      "-": () => pane.zoom(0.8),
-      "0": () => this.#toolbar.reset(),
-      o: flip("outline"),
-      f: () => store.update({ fill: store.value.fill > 0 ? 0 : INITIAL.fill }),
-      x: flip("crosshair"),
-      s: flip("smooth"),
-      h: () => this.#list?.toggleAll(),
-      n: () => this.#list?.step(1),
-      p: () => this.#list?.step(-1),
-      m: () => store.update({ heat: { ...store.value.heat, shown: !store.value.heat.shown } }),
-      r: () => store.update({ shown: store.value.shown === "source" ? "restored" : "source" }),
-      w: () => this.#toolbar.next(1),
-      W: () => this.#toolbar.next(-1),
-      "?": showHelp,
-    };
-    for (const other of this.#panes) {
-      actions[String(other.axis + 1)] = () => store.update({ main: other.axis });
-    }
-    const action = actions[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
+  #save(): void {
+    const { detector } = this.#result ?? {};
+    const made = detector && `${detector.title} ${detector.version}`;
+    const told = [this.volume.modality === "CT" ? this.#toolbar.told : "", made ?? "", "delineate"];
+    const name = `delineate-${this.store.value.at[this.store.value.main] + 1}.png`;
+    save(pictureOf(this.#panes, this.#grid, told), name);
   }
 }
 
