@@ -27,6 +27,28 @@ describe("texts", () => {
   });
 });
 
+const sources = Object.entries(
+  import.meta.glob<string>(["../src/**/*.ts", "!../src/page/words/*.ts"], { query: "?raw", import: "default", eager: true }),
+).map(([path, source]) => [path, source.replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "")] as const);
+
+/** As the service or the browser calls things. */
+const NAMES = new Set(["Enter", "Arrow", "Error", "cut by the field of view", "the browser has no room for edits"]);
+
+describe("the page", () => {
+  it.each(sources.filter(([path]) => path.includes("/page/") || path.includes("/editing/")))("takes its texts from the tables: %s", (_, source) => {
+    const literals = [...source.matchAll(/"([^"\n]*)"|`([^`]*)`/g)].map(([, plain, template]) => plain ?? template!);
+    const told = literals.filter((text) => /^[A-Z][a-z]+(?:[ .,:]|$)|[a-z]{3,} (?:the|of|is|a|to|in|for|not) /.test(text));
+    expect(told.filter((text) => !NAMES.has(text))).toEqual([]);
+  });
+
+  it("uses every text", () => {
+    const all = sources.map(([, source]) => source).join("\n");
+    const built = [...all.matchAll(/`([a-z]+\.)\$\{/g)].map(([, prefix]) => prefix!);
+    const unused = Object.keys(TEXTS).filter((key) => !all.includes(`"${key}"`) && !built.some((prefix) => key.startsWith(prefix)));
+    expect(unused).toEqual([]);
+  });
+});
+
 describe("the language", () => {
   it("is that of the address, then the one kept, then the browser's first that is known", () => {
     expect(languageOf("?lang=zh", "en", ["en-GB"])).toBe("zh");

@@ -50,6 +50,7 @@ export class Pane {
   readonly plane: Plane;
   readonly canvas = h("canvas", { tabindex: 0, role: "img" });
   readonly #caption = h("span", { class: "caption" });
+  readonly #slab = h("div", { class: "slab", "data-testid": "slab-told" });
   readonly #readout = h("div", { class: "readout", "data-testid": "readout" });
   readonly source: Source;
   heat: Heat | undefined;
@@ -79,6 +80,7 @@ export class Pane {
         h("span", { class: `letter ${side}`, "data-testid": `letter-${side}` }, letters[side]),
       ),
       h("div", { class: "title" }, h("strong", {}, title), this.#caption),
+      this.#slab,
       this.#readout,
       h(
         "button",
@@ -139,7 +141,8 @@ export class Pane {
     const told = { plane: t(`plane.${this.plane.name}`), at: state.at[this.axis] + 1, count: slices };
     this.canvas.setAttribute("aria-label", t(slices > 1 ? "pane.slices" : "pane.picture", told));
     const slab = this.source.slabTold(state);
-    fill(this.#caption, slices > 1 && `${state.at[this.axis] + 1} / ${slices}`, slab && h("span", { class: "slab", "data-testid": "slab-told" }, slab));
+    fill(this.#slab, slab, slab && h("span", {}, t("slab.outlines")));
+    fill(this.#caption, slices > 1 && `${state.at[this.axis] + 1} / ${slices}`);
   }
 
   /** What lies at a place of the screen, that drawn last first. */

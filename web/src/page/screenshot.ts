@@ -17,18 +17,24 @@ export function pictureOf(panes: readonly Pane[], grid: HTMLElement, told: reado
   const [width, height] = [Math.round(frame.width * ratio), Math.round(frame.height * ratio)];
   const canvas = h("canvas", { width, height: height + STRIP * ratio });
   const context = canvas.getContext("2d")!;
-  context.fillStyle = "#262c34";
+  context.fillStyle = "#000";
   context.fillRect(0, 0, width, height);
+  for (const drawn of grid.querySelectorAll("canvas")) {
+    const [x, y] = placeIn(frame, drawn, ratio);
+    context.drawImage(drawn, x, y);
+  }
   for (const pane of panes) {
-    const bounds = pane.canvas.getBoundingClientRect();
-    const [x, y] = [Math.round((bounds.left - frame.left) * ratio), Math.round((bounds.top - frame.top) * ratio)];
-    context.drawImage(pane.canvas, x, y);
-    for (const text of pane.element.querySelectorAll<HTMLElement>(".letter, .title strong, .caption")) {
+    for (const text of pane.element.querySelectorAll<HTMLElement>(".letter, .title strong, .caption, .slab")) {
       write(context, text, frame, ratio);
     }
   }
   strip(context, height, ratio, told);
   return canvas;
+}
+
+function placeIn(frame: DOMRect, element: Element, ratio: number): [number, number] {
+  const { left, top } = element.getBoundingClientRect();
+  return [Math.round((left - frame.left) * ratio), Math.round((top - frame.top) * ratio)];
 }
 
 /** A text of the page where it is, in its colour. */

@@ -92,6 +92,7 @@ export class Viewer {
       h(
         "div",
         { class: "stage" },
+        h("h1", { class: "unseen" }, t("view.title")),
         this.#toolbar.element,
         grid,
         volumetric && h("div", { class: "slider" }, this.#slider, this.#position),
@@ -103,6 +104,10 @@ export class Viewer {
     this.store.listen(() => this.#draw());
     if (volume.modality === "CT") this.#toolbar.presets = presetsFor("CT", volume.dtype, [0, 1]);
     this.store.tell();
+  }
+
+  get panes(): readonly Pane[] {
+    return this.#panes;
   }
 
   get loadedSlices(): number {
@@ -166,8 +171,8 @@ export class Viewer {
       this.#controls?.element,
       failed ? unshown(t("view.noSamples", { why: failed.message })) : undefined,
       !failed && gives === "image" && !this.#controls && unshown(t("view.askew")),
-      this.#list?.element,
       this.#measures.element,
+      this.#list?.element,
     ];
     fill(this.aside, ...parts, ...footer);
     this.store.tell();
@@ -238,6 +243,8 @@ export class Viewer {
   #save(): void {
     const { detector } = this.#result ?? {};
     const made = detector && `${detector.title} ${detector.version}`;
+    // A canvas of WebGL can be read only right after it is drawn.
+    this.#beside?.draw();
     const told = [this.volume.modality === "CT" ? this.#toolbar.told : "", made ?? "", "delineate"];
     const name = `delineate-${this.store.value.at[this.store.value.main] + 1}.png`;
     save(pictureOf(this.#panes, this.#grid, told), name);

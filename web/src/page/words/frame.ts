@@ -6,7 +6,6 @@ export const FRAME = {
   "app.language": ["中文", "English"],
   "app.toLanguage": ["以中文显示页面", "Show the page in English"],
   "app.theme": ["Change between light and dark", "切换浅色与深色"],
-  "app.skip": ["Skip to the image", "跳至图像"],
   "app.loading": ["Loading", "正在加载"],
   "app.loadingImage": ["Loading the image", "正在加载图像"],
   "app.drop": ["Drop to upload", "松开鼠标即可上传"],

@@ -11,6 +11,7 @@ export const VIEW = {
   ],
   "pane.picture": ["{plane}. Plus and minus zoom.", "{plane}。加减键缩放。"],
   "pane.enlarge": ["Enlarge: {plane} ({key})", "放大：{plane}（{key}）"],
+  "view.title": ["The image and what was found in it", "图像与检出结果"],
   "view.slice": ["Slice", "层面"],
   "view.position": ["{at} of {count}", "第 {at} 层，共 {count} 层"],
   "view.loadingSlices": ["Loading slices: {n} of {count}", "正在加载层面：{n} / {count}"],
