@@ -13,6 +13,8 @@ import {
   titleOf,
   type UploadedImage,
 } from "../service/documents";
+import { mayLeave } from "../editing/guard";
+import { addVersions } from "../editing/versions";
 import type { Gathered } from "../upload/gather";
 import { addBesides } from "./besides";
 import { CasesPage } from "./cases";
@@ -47,13 +49,13 @@ export class App {
   #leave = new AbortController();
 
   constructor(root: HTMLElement) {
-    const again = h("button", { type: "button", on: { click: () => this.idle() } }, t("app.new"));
+    const again = h("button", { type: "button", on: { click: () => mayLeave() && this.idle() } }, t("app.new"));
     fill(
       root,
       h(
         "header",
         {},
-        h("a", { class: "brand", href: "#", on: { click: () => this.idle() } }, mark(), "delineate"),
+        h("a", { class: "brand", href: "#", on: { click: (event) => (mayLeave() ? this.idle() : event.preventDefault()) } }, mark(), "delineate"),
         this.#subject,
         h(
           "span",
@@ -71,8 +73,10 @@ export class App {
       this.#content,
       announcer,
     );
-    acceptDrops((files) => void this.upload(files));
-    window.addEventListener("hashchange", () => this.#visit());
+    acceptDrops((files) => mayLeave() && void this.upload(files));
+    window.addEventListener("hashchange", ({ oldURL }) =>
+      mayLeave() ? this.#visit() : history.replaceState(null, "", oldURL),
+    );
     this.#visit();
     client.getSession().then((who) => this.#signedIn(who), () => undefined);
   }
@@ -316,6 +320,7 @@ export class App {
     this.#about(undefined, result.detector.intended_use);
     viewer().show(result, samples, remarks(result), downloads(job, offers), provenance(result));
     addBesides(viewer(), job, result.detector.gives, offers, this.#detectors, leave);
+    addVersions(viewer(), job, result, leave);
     this.#state = "shown";
   }
 

@@ -3,6 +3,7 @@
 import { inChinese } from "./words/anatomy";
 import { CASES } from "./words/cases";
 import { COMPARISON } from "./words/comparison";
+import { EDITING } from "./words/editing";
 import { FRAME } from "./words/frame";
 import { SOLID } from "./words/solid";
 import { TOOLS } from "./words/tools";
@@ -11,7 +12,7 @@ import { VIEW } from "./words/view";
 export type Language = "en" | "zh";
 
 /** Texts by key, `[English, Chinese]`; a topic has a file of its own in `words/`. */
-export const TEXTS = { ...FRAME, ...VIEW, ...TOOLS, ...SOLID, ...COMPARISON, ...CASES } as const;
+export const TEXTS = { ...FRAME, ...VIEW, ...TOOLS, ...SOLID, ...COMPARISON, ...CASES, ...EDITING } as const;
 
 export type Key = keyof typeof TEXTS;
 

@@ -2,7 +2,7 @@
 
 import { emptyVolume, readHeader, type Volume } from "../imaging/volume";
 import type { Case, Comparison } from "./cases";
-import type { Delineation, Detector, Job, Offer, Report, Series, UploadedImage } from "./documents";
+import type { Delineation, Detector, Job, Offer, Report, Series, UploadedImage, Version } from "./documents";
 import { ended } from "./documents";
 import { t } from "../page/texts";
 
@@ -84,6 +84,8 @@ export const sendReference = (imageId: string, series: string, file: File) =>
   });
 export const thumbnailAddress = (id: string) => at("jobs", id, "thumbnail");
 export const reportAddress = (id: string) => at("jobs", id, "report");
+export const getVersions = async (id: string) =>
+  (await json<{ versions: Version[] }>(at("jobs", id, "corrections"))).versions;
 export const exportAddress = (id: string, format: string) => at("jobs", id, "exports", format);
 
 export function startJob(request: {
@@ -97,6 +99,14 @@ export function startJob(request: {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(request),
   });
+}
+
+/** Have labels that somebody has corrected made into another version of a result. */
+export function correct(id: string, labels: Blob, comment: string): Promise<Job> {
+  const form = new FormData();
+  form.append("comment", comment);
+  form.append("labels", labels, "labels.seg.nrrd");
+  return json<Job>(at("jobs", id, "corrections"), { method: "POST", body: form });
 }
 
 /**

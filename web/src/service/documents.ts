@@ -183,3 +183,13 @@ export function suited(detectors: readonly Detector[], series: Series): Detector
   };
   return [...detectors].sort((one, other) => rank(one) - rank(other));
 }
+
+/** One version of a result; `of` is the one that it was made from, null where a detector gave it. */
+export interface Version {
+  readonly job: string;
+  readonly of: string | null;
+  readonly state: JobState;
+  readonly who: string;
+  readonly comment: string;
+  readonly created: string;
+}
