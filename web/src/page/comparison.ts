@@ -156,18 +156,19 @@ export function pairsOf(
 function table({ structures, dice }: Comparison): HTMLElement {
   const there = structures.filter(({ note }) => note !== "absent");
   const [first] = there;
-  const heads = [
-    t("compare.structure"),
-    t("compare.dice"),
-    t("compare.added", { unit: first?.unit ?? "ml" }),
-    t("compare.removed", { unit: first?.unit ?? "ml" }),
-    t("compare.distance", { unit: first?.unit_of_length ?? "mm" }),
+  const { unit, unit_of_length } = first ?? { unit: "ml", unit_of_length: "mm" };
+  const heads: readonly (readonly [string, string?])[] = [
+    [t("compare.structure")],
+    [t("compare.dice")],
+    [t("compare.added", { unit }), t("compare.addedAbout")],
+    [t("compare.removed", { unit }), t("compare.removedAbout")],
+    [t("compare.distance", { unit: unit_of_length }), t("compare.distanceAbout")],
   ];
   return h(
     "table",
     { class: "comparison-table", "data-testid": "comparison-table", "aria-label": t("compare.table") },
     h("caption", {}, t("compare.mean", { dice: figure(dice, 3) })),
-    h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
+    h("thead", {}, h("tr", {}, ...heads.map(([head, title]) => h("th", { scope: "col", title }, head)))),
     h(
       "tbody",
       {},

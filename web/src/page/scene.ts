@@ -2,6 +2,7 @@
 
 import {
   AmbientLight,
+  Box3,
   BufferAttribute,
   BufferGeometry,
   CanvasTexture,
@@ -17,6 +18,7 @@ import {
   OrthographicCamera,
   Raycaster,
   Scene,
+  Sphere,
   SRGBColorSpace,
   Vector2,
   Vector3,
@@ -27,12 +29,14 @@ import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 import type { Vec3 } from "../imaging/affine";
 import { lettersOf, type Plane } from "../imaging/orientation";
 import { paintSlice, toWorld, type Volume } from "../imaging/volume";
+import { clustered } from "../imaging/clustering";
 import { corners, DIRECTIONS, type From } from "../imaging/solid";
 import { Raster } from "./raster";
 import type { ViewState } from "./store";
 
 /** Frames of a slower machine are drawn more coarsely while they move. */
 const SLOW_MS = 60;
+const COARSE_MM = 4;
 const FRAME_COLOURS = ["#f2d16b", "#7fd1ff", "#ff9ecb"] as const;
 
 export interface Letters {
@@ -49,13 +53,20 @@ interface Slice {
   readonly frame: LineLoop<BufferGeometry, LineBasicMaterial>;
 }
 
-/** Names of structures and their surfaces, in LPS mm. */
-type Surfaces = ReadonlyMap<string, Mesh<BufferGeometry, MeshLambertMaterial>>;
+/** A surface in LPS mm, and a coarser form of it, made once it is needed. */
+interface Surface {
+  readonly mesh: Mesh<BufferGeometry, MeshLambertMaterial>;
+  readonly fine: BufferGeometry;
+  coarse: BufferGeometry | undefined;
+}
+
+/** By the names of structures. */
+type Surfaces = ReadonlyMap<string, Surface>;
 
 /** Read the service's surfaces; positions stay in LPS mm, whatever frame the file turns them to. */
 export async function surfacesOf(glb: ArrayBuffer, colours: ReadonlyMap<string, string>): Promise<Surfaces> {
   const { scene } = await new GLTFLoader().parseAsync(glb, "");
-  const found = new Map<string, Mesh<BufferGeometry, MeshLambertMaterial>>();
+  const found = new Map<string, Surface>();
   scene.traverse((node) => {
     const { name } = node.userData as { name?: string };
     if (!(node instanceof Mesh) || name === undefined) return;
@@ -64,7 +75,7 @@ export async function surfacesOf(glb: ArrayBuffer, colours: ReadonlyMap<string, 
     const material = new MeshLambertMaterial({ color: colours.get(name) ?? "#ffffff" });
     const mesh = new Mesh(geometry, material);
     mesh.name = name;
-    found.set(name, mesh);
+    found.set(name, { mesh, fine: geometry, coarse: undefined });
   });
   return found;
 }
@@ -77,9 +88,13 @@ export class Solid {
   readonly #slices: readonly Slice[];
   readonly #surfaces: Surfaces;
   readonly #centre: Vector3;
+  /** Of a sphere around all surfaces. */
   readonly #radius: number;
+  /** The corner of the volume that is farthest from its centre. */
+  readonly #far: number;
   #moving = false;
   #lastMs = 0;
+  #drawnAt = 0;
   #pending = false;
   /** Told after each frame how it is seen. */
   onTurn: (letters: Letters) => void = () => {};
@@ -93,16 +108,17 @@ export class Solid {
     this.#renderer = new WebGLRenderer({ canvas, antialias: true, alpha: false });
     this.#surfaces = surfaces;
     const shapes = new Group();
-    shapes.add(...surfaces.values());
-    const ends = corners(volume).map((corner) => new Vector3(...corner));
-    this.#centre = ends.reduce((sum, end) => sum.add(end), new Vector3()).divideScalar(ends.length);
-    this.#radius = Math.max(...ends.map((end) => end.distanceTo(this.#centre)));
+    shapes.add(...Array.from(surfaces.values(), ({ mesh }) => mesh));
+    const extent = new Box3().setFromObject(shapes).getBoundingSphere(new Sphere());
+    this.#centre = extent.center;
+    this.#radius = extent.radius;
+    this.#far = Math.max(...corners(volume).map((corner) => new Vector3(...corner).distanceTo(this.#centre)));
     this.#slices = planes.map((plane, i) => slice(volume, plane, FRAME_COLOURS[i % 3]!));
-    const lamp = new DirectionalLight("#ffffff", 2.2);
+    const lamp = new DirectionalLight("#ffffff", 2.6);
     this.#camera.up.set(0, 0, 1);
     this.#camera.add(lamp);
     lamp.position.set(0.4, 0.6, 1);
-    this.#scene.add(shapes, this.#camera, new AmbientLight("#ffffff", 1.1));
+    this.#scene.add(shapes, this.#camera, new AmbientLight("#ffffff", 0.7));
     for (const { picture, frame } of this.#slices) this.#scene.add(picture, frame);
     this.#controls = new OrbitControls(this.#camera, canvas);
     this.#controls.enableDamping = false;
@@ -115,7 +131,7 @@ export class Solid {
   /** See it from one end of the patient, the whole of it. */
   look(from: From): void {
     const [x, y, z] = DIRECTIONS[from];
-    this.#camera.position.copy(this.#centre).addScaledVector(new Vector3(x, y, z).normalize(), 3 * this.#radius);
+    this.#camera.position.copy(this.#centre).addScaledVector(new Vector3(x, y, z).normalize(), 2 * this.#far);
     this.#camera.zoom = 1;
     this.#controls.target.copy(this.#centre);
     this.#controls.update();
@@ -141,10 +157,11 @@ export class Solid {
 
   /** Draw what the viewer shows: its layers, at their opacity, and where its slices are. */
   show(state: ViewState, opacity: number, pictures: boolean): void {
-    for (const [name, surface] of this.#surfaces) {
-      const { material } = surface;
-      surface.visible = !state.hidden.has(name);
+    for (const [name, { mesh }] of this.#surfaces) {
+      const { material } = mesh;
+      mesh.visible = !state.hidden.has(name);
       material.opacity = opacity;
+      if (material.transparent !== opacity < 1) material.needsUpdate = true;
       material.transparent = opacity < 1;
       material.depthWrite = opacity === 1;
     }
@@ -167,7 +184,7 @@ export class Solid {
     const { clientWidth, clientHeight } = this.canvas;
     const ray = new Raycaster();
     ray.setFromCamera(new Vector2((x / clientWidth) * 2 - 1, 1 - (y / clientHeight) * 2), this.#camera);
-    const seen = [...this.#surfaces.values()].filter(({ visible }) => visible);
+    const seen = Array.from(this.#surfaces.values(), ({ mesh }) => mesh).filter(({ visible }) => visible);
     const [hit] = ray.intersectObjects(seen, false);
     return hit && { name: hit.object.name, point: hit.point.toArray() as Vec3 };
   }
@@ -175,22 +192,20 @@ export class Solid {
   resize(): void {
     const { clientWidth, clientHeight } = this.canvas;
     if (!clientWidth || !clientHeight) return;
-    const coarse = this.#moving && this.#lastMs > SLOW_MS;
-    this.#renderer.setPixelRatio(coarse ? 0.5 : Math.min(2, window.devicePixelRatio || 1));
+    this.#renderer.setPixelRatio(this.#isCoarse ? 0.5 : Math.min(2, window.devicePixelRatio || 1));
     this.#renderer.setSize(clientWidth, clientHeight, false);
     const half = this.#radius * 1.02;
     const [width, height] = clientWidth > clientHeight ? [clientWidth / clientHeight, 1] : [1, clientHeight / clientWidth];
     Object.assign(this.#camera, { left: -half * width, right: half * width, top: half * height, bottom: -half * height });
-    Object.assign(this.#camera, { near: 0.1, far: 8 * this.#radius });
+    Object.assign(this.#camera, { near: 0.1, far: 4 * this.#far });
     this.#camera.updateProjectionMatrix();
     this.#later();
   }
 
   dispose(): void {
     this.#controls.dispose();
-    for (const { geometry, material } of this.#surfaces.values()) {
-      geometry.dispose();
-      material.dispose();
+    for (const { mesh, fine, coarse } of this.#surfaces.values()) {
+      for (const each of [fine, coarse, mesh.material]) each?.dispose();
     }
     for (const { texture } of this.#slices) texture.dispose();
     this.#renderer.dispose();
@@ -198,20 +213,36 @@ export class Solid {
   }
 
   #move(moving: boolean): void {
+    const coarse = this.#isCoarse;
     this.#moving = moving;
-    if (this.#lastMs > SLOW_MS) this.resize();
+    this.#drawnAt = 0;
+    if (coarse !== this.#isCoarse) this.#refine();
+  }
+
+  /** Draw coarsely or finely, as it is now. */
+  #refine(): void {
+    for (const surface of this.#surfaces.values()) {
+      if (this.#isCoarse) surface.coarse ??= coarser(surface.fine);
+      surface.mesh.geometry = (this.#isCoarse && surface.coarse) || surface.fine;
+    }
+    this.resize();
+  }
+
+  get #isCoarse(): boolean {
+    return this.#moving && this.#lastMs > SLOW_MS;
   }
 
   #later(): void {
     if (this.#pending) return;
     this.#pending = true;
-    requestAnimationFrame(() => {
+    requestAnimationFrame((now) => {
       this.#pending = false;
-      const began = performance.now();
+      const coarse = this.#isCoarse;
+      // While it moves there is a frame as soon as the one before is done.
+      if (this.#moving && this.#drawnAt && !coarse) this.#lastMs = now - this.#drawnAt;
+      this.#drawnAt = now;
+      if (this.#isCoarse !== coarse) this.#refine();
       this.#renderer.render(this.#scene, this.#camera);
-      this.#renderer.getContext().finish();
-      this.#lastMs = performance.now() - began;
-      this.canvas.dataset.frame = this.#lastMs.toFixed(1);
       this.onTurn(this.#letters());
     });
   }
@@ -221,6 +252,15 @@ export class Solid {
       lettersOf(new Vector3().setFromMatrixColumn(this.#camera.matrixWorld, column).multiplyScalar(sign).toArray() as Vec3);
     return { left: along(0, -1), right: along(0, 1), top: along(1, 1), bottom: along(1, -1) };
   }
+}
+
+function coarser(fine: BufferGeometry): BufferGeometry {
+  const { positions, index } = clustered(fine.getAttribute("position").array, fine.getIndex()!.array, COARSE_MM);
+  const coarse = new BufferGeometry();
+  coarse.setAttribute("position", new BufferAttribute(positions, 3));
+  coarse.setIndex(new BufferAttribute(index, 1));
+  coarse.computeVertexNormals();
+  return coarse;
 }
 
 function slice(volume: Volume, plane: Plane, colour: string): Slice {
