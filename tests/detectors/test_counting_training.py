@@ -13,15 +13,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from delineate.cli import application
 from delineate.detectors.counting import training
+from delineate.detectors.counting.matching import matched
 from delineate.detectors.counting.network import first_weights, untrained
+from delineate.detectors.counting.patches import PointPatches
+from delineate.detectors.counting.pictures import Picture, read_folder
 from delineate.detectors.counting.plan import Options, splits
+from delineate.detectors.counting.snapping import snapped
 from delineate.detectors.counting.training import train_points
 from delineate.errors import InputError, OptionError
 from delineate.phantom.cells import cells, write_cells
@@ -90,15 +97,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_killed_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path, at: int) -> None:
     class Killed(Exception):
         pass
 
-    def kill(_what: str, step: int) -> None:
-        if step == 4:
+    def kill(what: str, step: int) -> None:
+        if step == 4 and what.endswith(f"round {at}"):
             raise Killed
 
-    options = replace(SMALL, checkpoint_every=2)
+    options = replace(SMALL, checkpoint_every=2, rounds=2)
     whole = train_points(data, tmp_path / "whole", options, workers=0)
     with pytest.raises(Killed):
         train_points(data, tmp_path / "cut", options, workers=0, report=kill)
@@ -107,6 +115,50 @@ def test_a_killed_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path) ->
     assert resumed.weights == whole.weights
     with (tmp_path / "cut" / "log.csv").open() as stream:
         assert [row["step"] for row in csv.DictReader(stream)] == list("123456")
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1, 20))
+def test_points_move_to_what_was_found_near_them_and_nowhere_else(
+    seed: int, distance: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    there, kinds = rng.uniform(0, 60, (12, 2)), rng.integers(2, size=12)
+    peaks = [rng.uniform(0, 60, (int(rng.integers(9)), 3)) for _ in range(2)]
+    before = Picture("p", np.zeros((60, 60, 3), np.uint8), there.copy(), kinds, np.full(12, 9.0))
+
+    after = snapped(before, peaks, distance)
+
+    np.testing.assert_array_equal(before.points, there)
+    moved = (after.points != there).any(axis=1)
+    for kind in (0, 1):
+        mine = after.points[moved & (kinds == kind)]
+        assert len(mine) == len(matched(peaks[kind][:, :2], there[kinds == kind], distance))
+        assert {tuple(point) for point in mine} <= {tuple(peak) for peak in peaks[kind][:, :2]}
+        assert len({tuple(point) for point in mine}) == len(mine)
+    assert (np.linalg.norm(after.points - there, axis=1) <= distance + 1e-9).all()
+
+
+def test_a_second_round_learns_from_points_that_were_moved(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[list[Picture]] = []
+    plain = training.PointPatches
+
+    def noted(pictures: list[Picture], *rest: object) -> PointPatches:
+        learned.append(pictures)
+        return plain(pictures, *rest)  # type: ignore[arg-type]
+
+    set_ = {each.name: each.points for each in read_folder(data)[0]}
+    some = next(iter(set_))
+    nudge = [np.array([[row + 2, column, 0.9] for row, column in set_[some]])]
+    monkeypatch.setattr(training, "PointPatches", noted)
+    monkeypatch.setattr(training.Finder, "points", lambda *_: nudge)
+    model = train_points(data, tmp_path, replace(SMALL, rounds=2, validation=0.0), workers=0)
+
+    first, second = ({each.name: each.points for each in pictures} for pictures in learned)
+    assert all((first[name] == points).all() for name, points in set_.items())
+    np.testing.assert_allclose(second[some], set_[some] + [2, 0])
+    assert model.training["options"]["rounds"] == 2
 
 
 def test_a_run_that_goes_on_otherwise_is_refused(data: Path, tmp_path: Path) -> None:

@@ -39,7 +39,13 @@ def train_points(
         float, typer.Option(min=0, max=0.9, help="Share of the pictures kept back; not with folds.")
     ] = 0.2,
     traps: Annotated[int, typer.Option(min=0, help="Learn from generated traps as well.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 3000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training, each round.")] = 3000,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            min=1, max=9, help="Learn again from points moved to where the network sees things."
+        ),
+    ] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 12,
     patch: Annotated[int, typer.Option(min=32, help="Rows and columns of a patch.")] = 96,
     channels: Annotated[
@@ -64,6 +70,7 @@ def train_points(
         raise OptionError(f"{out} lies in the data {data}; name a folder elsewhere for the run")
     options = Options(
         steps=steps,
+        rounds=rounds,
         batch=batch,
         learning_rate=learning_rate,
         seed=seed,

@@ -43,6 +43,9 @@ class Options:
         Parts of the pictures, each of which is kept back once; 0: none.
     traps
         Generated traps to learn from besides.
+    rounds
+        How often to learn, ``steps`` each time. From the second time on from points that were
+        moved to where the network sees things; see `snapping`.
     base
         Folder of a model with the same network whose weights to begin with; ``None``: from nothing.
     name, title, licence
@@ -62,6 +65,7 @@ class Options:
     validation: float = 0.2
     folds: int = 0
     traps: int = 0
+    rounds: int = 1
     base: str | None = None
     checkpoint_every: int = 50
     name: str = "points"
@@ -80,6 +84,8 @@ class Options:
                 f"expected a patch of 32 or more that can be halved {halvings} times, got "
                 f"{self.side}"
             )
+        if not 1 <= self.rounds <= 9:
+            raise OptionError(f"expected 1 to 9 rounds, got {self.rounds}")
         if self.folds == 1 or self.folds < 0:
             raise OptionError(f"expected two folds or more, or none, got {self.folds}")
 

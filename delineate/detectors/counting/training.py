@@ -10,6 +10,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from delineate.detectors.counting.calibrate import (
     THRESHOLDS,
     Judged,
@@ -26,6 +28,7 @@ from delineate.detectors.counting.network import fast_precision, first_weights, 
 from delineate.detectors.counting.patches import PointPatches, Recipe
 from delineate.detectors.counting.pictures import Picture, read_folder, usual_size
 from delineate.detectors.counting.plan import Options, Split, agreed, splits
+from delineate.detectors.counting.snapping import snapped
 from delineate.segmentation.backends.choose import pick_device
 from delineate.segmentation.model import Model
 from delineate.segmentation.model_file import describe_model, write_model
@@ -37,6 +40,8 @@ __all__ = ["train_points"]
 PLAN, MADE, MODEL = "plan.json", "made", "model"
 _SMALLEST, _LARGEST = 5.0, 48.0  # lengths that one map is for, where there are several
 _LEAST_HEIGHT = THRESHOLDS[0]
+_REACH = 0.65  # of a thing's length: so far a point may be moved
+_GENTLE = 0.2  # how often patches of the later rounds are relit
 _HELD_TRAPS, _FIRST_HELD = 32, 1_000_000
 
 Report = Callable[[str, int], None]
@@ -74,7 +79,8 @@ def train_points(
     data
         Folder of pictures and points; see `pictures.read_folder`.
     out
-        Of the run: `plan.json`, `checkpoint.pt`, `log.csv`, a folder for each fold, `model`.
+        Of the run: `plan.json`, `checkpoint.pt`, `log.csv`, a folder for each fold and for each
+        further round, `model`.
     options
         What is asked for.
     empty
@@ -133,34 +139,49 @@ def _trained(
     by_name = {each.name: each for each in pictures}
     made = made_pictures(job.made, _seeds(options))
     model = untrained(job.folder / MODEL, options, names, _usual(pictures, options))
-    recipe = _recipe(options, len(names))
     learned = [by_name[name] for name in job.split.training]
-    patches = PointPatches(learned, made[: options.traps], recipe, options.seed)
+    recipe = _recipe(options, len(names))
+    network = first_weights(model, options)
+    for number in range(options.rounds):
+        if number:
+            finder = Finder(model, job.device)
+            learned = [_moved(by_name[name], finder) for name in job.split.training]
+            recipe = replace(recipe, relit=_GENTLE)
+        patches = PointPatches(learned, made[: options.traps], recipe, options.seed + number)
+        network = _round(network, patches, job, number, report)
+        model = write_model(model, [network.state_dict()])
+    finder = Finder(model, job.device)
+    held = [_judged(by_name[name], finder) for name in job.split.held]
+    return model, held, [_judged(each, finder) for each in made[options.traps :]]
+
+
+def _round(
+    network: nn.Module, patches: PointPatches, job: _Job, number: int, report: Report
+) -> nn.Module:
+    """Learn once; the later rounds, which refine, at half of the rate."""
+    options = job.options
     schedule = Schedule(
         steps=options.steps,
         batch=options.batch,
-        learning_rate=options.learning_rate,
+        learning_rate=options.learning_rate / (2 if number else 1),
         warmup=min(100, options.steps // 10 + 1),
         cooldown=0.6,
         average=0.995,
-        seed=options.seed,
+        seed=options.seed + number,
         checkpoint_every=options.checkpoint_every,
     )
-    network = train(
-        first_weights(model, options),
+    folder = job.folder / f"round_{number + 1}" if number else job.folder
+    return train(
+        network.requires_grad_(),  # the average of an earlier round does not learn
         patches,
         schedule,
-        job.folder,
+        folder,
         dimensions=2,
         workers=job.workers,
         precision=fast_precision(job.device),
         objective=point_loss,
-        report=lambda step, _loss: report(job.folder.name, step),
+        report=lambda step, _loss: report(f"{job.folder.name}, round {number + 1}", step),
     )
-    model = write_model(model, [network.state_dict()])
-    finder = Finder(model, job.device)
-    held = [_judged(by_name[name], finder) for name in job.split.held]
-    return model, held, [_judged(each, finder) for each in made[options.traps :]]
 
 
 def _recipe(options: Options, kinds: int) -> Recipe:
@@ -176,6 +197,11 @@ def _recipe(options: Options, kinds: int) -> Recipe:
 
 def _usual(pictures: Sequence[Picture], options: Options) -> float:
     return usual_size(pictures) if options.size_px is None else options.size_px
+
+
+def _moved(picture: Picture, finder: Finder) -> Picture:
+    found = finder.points(picture.pixels, _LEAST_HEIGHT)
+    return snapped(picture, found, _REACH * finder.settings.size_px)
 
 
 def _judged(picture: Picture, finder: Finder) -> Judged:
