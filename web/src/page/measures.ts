@@ -72,12 +72,12 @@ export function follow(pane: Pane, place: Vec3): void {
   pane.store.update({ draft: { ...draft, points: [...draft.points.slice(0, -1), place] } });
 }
 
-/** Which place of which measurement is at a place of the canvas. */
-function gripAt(pane: Pane, x: number, y: number): { nth: number; point: number } | undefined {
+/** Which place of which measurement of a kind is at a place of the canvas. */
+function gripAt(pane: Pane, kind: Measurement["kind"], x: number, y: number): { nth: number; point: number } | undefined {
   const { measurements, at } = pane.store.value;
   for (let nth = measurements.length - 1; nth >= 0; nth--) {
     const one = measurements[nth]!;
-    if (one.axis !== pane.axis || sliceOf(one) !== at[pane.axis]) continue;
+    if (one.kind !== kind || one.axis !== pane.axis || sliceOf(one) !== at[pane.axis]) continue;
     const point = one.points.findIndex((place) => {
       const [u, v] = pane.placeOf(place);
       return Math.hypot(u - x, v - y) <= GRIP * (window.devicePixelRatio || 1);
@@ -95,7 +95,7 @@ export function measuring(
   y: number,
 ): { move: (place: Vec3) => void; release: (place: Vec3, moved: boolean) => void } {
   const { store } = pane;
-  const grip = store.value.draft ? undefined : gripAt(pane, x, y);
+  const grip = store.value.draft ? undefined : gripAt(pane, kind, x, y);
   if (!grip) {
     const began = !store.value.draft;
     addPlace(store, kind, pane.axis, pane.indexAt(x, y));

@@ -74,7 +74,12 @@ export function slabControl(store: Store<ViewState>): Part {
     title: `${t("slab.thickness")} (< >)`,
   });
   const size = h("label", { class: "thickness" }, thickness, "mm");
+  // Chosen with the mouse, it gives the keys back to the image.
+  let byMouse = false;
+  select.addEventListener("pointerdown", () => (byMouse = true));
+  select.addEventListener("keydown", () => (byMouse = false));
   select.addEventListener("change", () => {
+    if (byMouse) select.blur();
     store.update({ slab: { ...store.value.slab, projection: PROJECTIONS[select.selectedIndex]! } });
   });
   thickness.addEventListener("change", () => {

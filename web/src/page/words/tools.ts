@@ -95,7 +95,7 @@ export const TOOLS = {
     "Left button: move, zoom, window, length, angle",
     "左键工具：平移、缩放、调窗、长度、角度",
   ],
-  "help.place": ["Enter", "Enter"],
+  "help.place": ["Enter, I", "Enter、I"],
   "help.placeDoes": ["While measuring: set a place at the crosshair", "测量时：在定位点处设置测量点"],
   "help.escape": ["Esc, Delete", "Esc、Delete"],
   "help.escapeDoes": ["Stop measuring; delete the last measurement", "取消当前测量；删除最后一次测量"],
