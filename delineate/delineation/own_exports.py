@@ -1,4 +1,4 @@
-"""What results are written as that are no drawings: samples, and numbers of the whole image."""
+"""What results are written as that are no drawings: samples, numbers of the whole, a report."""
 
 from __future__ import annotations
 
@@ -101,6 +101,12 @@ def _write_numbers(delineation: Delineation, path: Path) -> None:
     measurements.write_overall(delineation.overall, path)
 
 
+def _write_report(delineation: Delineation, path: Path) -> None:
+    from delineate.delineation import report
+
+    report.write(delineation, path)
+
+
 OWN = (
     Own(
         Export("nifti", "image.nii.gz", "application/gzip", "the restored image as NIfTI"),
@@ -121,5 +127,10 @@ OWN = (
         Export("overall", "overall.csv", "text/csv", "numbers about the whole image, in one line"),
         _no_numbers,
         _write_numbers,
+    ),
+    Own(
+        Export("html", "report.html", "text/html", "a report to print, in one page"),
+        lambda _: "",
+        _write_report,
     ),
 )

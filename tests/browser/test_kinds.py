@@ -142,7 +142,7 @@ def test_classes_are_bars_with_probabilities(look: Looking, bees: Path) -> None:
     assert look.one("remarks").inner_text() == "Abstains"
     assert look.page.locator("[data-testid=finding]").count() == 0
     assert not look.one("outline").is_visible()
-    assert look.formats() == {"json", "csv", "png"}
+    assert look.formats() == {"json", "csv", "png", "html"}
 
 
 def test_a_restored_image_lies_over_its_source(look: Looking, board: tuple[Path, Path]) -> None:

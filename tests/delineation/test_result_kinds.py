@@ -70,7 +70,7 @@ def test_every_kind_is_written_in_every_format_or_refused_with_a_reason(
 ) -> None:
     found = delineate(bees, spec(name))
 
-    assert set(exportable(found)) == {"json"} | OFFERED[name]
+    assert set(exportable(found)) == {"json", "html"} | OFFERED[name]
     assert [one.name for one in offers(found)] == list(exportable(found))
     for format_ in EXPORTS:
         folder = tmp_path / format_

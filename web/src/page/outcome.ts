@@ -21,6 +21,7 @@ const LABELS: Readonly<Record<string, string>> = {
   glb: "GLB",
   json: "JSON",
   csv: "CSV",
+  html: "HTML",
   png: "PNG",
 };
 
