@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 from delineate.evaluation.markup import Markup, joined, tag
+from delineate.evaluation.page_cohort import classes, counting, detection, fields
 from delineate.evaluation.page_parts import (
     WorstCase,
     distribution_plots,
@@ -15,6 +16,7 @@ from delineate.evaluation.page_parts import (
     requirements,
     worst_cases,
 )
+from delineate.evaluation.page_rules import cards, matching, names, rules
 from delineate.evaluation.page_statistics import comparison, groups, volumes
 from delineate.evaluation.page_tables import (
     all_scores,
@@ -47,15 +49,20 @@ def page(evaluation: Evaluation, document: Mapping[str, Any], worst: Sequence[Wo
     """
     style = resources.files("delineate.evaluation").joinpath("page.css").read_text("utf-8")
     metrics = headline(evaluation.columns)
+    together, absent = document["cohort"], document["absent_everywhere"]
     title = f"Evaluation of {evaluation.title}"
     body = joined(
         tag("h1", title),
         tag("p", f"against {evaluation.reference_title}", class_="faint"),
-        _cards(document),
-        _rules(evaluation, document),
+        cards(document),
+        rules(evaluation, document),
         requirements(document),
         _section("Scores by structure", summary_table(document, metrics)),
-        _section("Distributions", distribution_plots(evaluation.columns, metrics)),
+        _section("Detection", detection(together.get("things", ()), matching(evaluation.rules))),
+        _section("Counts", counting(together.get("things", ()))),
+        _section("Classes", classes(together.get("classes", ()))),
+        _section("Fields", fields(together.get("fields", ()))),
+        _section("Distributions", distribution_plots(evaluation.columns, metrics, absent)),
         _section("Worst cases", worst_cases(worst)),
         _section("Volumes: bias and agreement", volumes(evaluation.columns, document)),
         _section("Groups", groups(document, metrics)),
@@ -63,6 +70,7 @@ def page(evaluation: Evaluation, document: Mapping[str, Any], worst: Sequence[Wo
         _section("What went wrong, and what to know", failures(document)),
         _section("Every score", all_scores(document), per_case(evaluation.columns, metrics)),
         _section("Metrics", definitions(evaluation.columns)),
+        _section("Names and labels", names(document)),
         _section("Provenance", provenance(document)),
     )
     head = tag(
@@ -84,66 +92,3 @@ def _section(title: str, *content: Markup) -> Markup:
     """A heading and what is below it; nothing where that is empty."""
     held = joined(*content)
     return joined(tag("h2", title), held) if held else held
-
-
-def _cards(document: Mapping[str, Any]) -> Markup:
-    cases, rows = document["cases"], document["scores"]
-    first = {row["structure"]: row for row in reversed(rows)}
-    counts = {
-        name: sum(row[name] for row in first.values()) for name in ("missed", "invented", "absent")
-    }
-    listed: list[tuple[str, int, str]] = [
-        ("cases scored", cases["scored"], ""),
-        ("cases failed", len(cases["failed"]), "bad"),
-        ("without a prediction", len(cases["without_prediction"]), "bad"),
-        ("without a reference", len(cases["without_reference"]), "bad"),
-        ("structures missed", counts["missed"], "bad"),
-        ("structures invented", counts["invented"], "bad"),
-    ]
-    cards = [
-        tag("div", tag("b", number), text, class_=f"card {kind if number else ''}".strip())
-        for text, number, kind in listed
-    ]
-    if document["requirements"]:
-        bad = len(document["failing"])
-        text = "rows fail requirements" if bad else "requirements hold"
-        number = bad or len(document["requirements"])
-        cards.append(tag("div", tag("b", number), text, class_=f"card {'bad' if bad else 'good'}"))
-    return tag("div", *cards, class_="cards")
-
-
-def _rules(evaluation: Evaluation, document: Mapping[str, Any]) -> Markup:
-    rules = evaluation.rules
-    scoring = rules.scoring
-    diagonal = rules.missed_distance == "diagonal"
-    distance = "the diagonal of the image" if diagonal else "no value"
-    lines = [
-        "A structure that is in the reference and not in the prediction is missed: overlap and "
-        f"surface Dice are 0 and count in every mean; distances have {distance}, and the number "
-        "of missed ones stands beside the mean.",
-        "One that is in the prediction and not in the reference is invented, and counts alike"
-        + (
-            "."
-            if rules.count_unreferenced
-            else ", where the reference names it or its labels have no names. What a reference "
-            "does not name at all is not scored, but listed below."
-        ),
-        "One that is in neither is left out of means, and counted as absent.",
-        "A case without a prediction has missed everything. A case that failed is in no mean.",
-        "Predictions on other samples than the reference are "
-        + ("sampled anew (nearest)." if rules.resample else "refused."),
-        f"Surfaces are of {scoring.surface}; the tolerance of the normalised surface Dice is "
-        f"{scoring.tolerance_mm:g} mm"
-        + "".join(f", of {name} {value:g} mm" for name, value in scoring.tolerances_mm.items())
-        + ".",
-        "In brackets: 95 % confidence intervals of means by bootstrap over cases (BCa, "
-        f"{document['statistics']['resamples']} draws, seed {document['statistics']['seed']}).",
-    ]
-    if not set(evaluation.columns.metrics) & {"nsd", "hd", "hd95", "assd", "masd"}:
-        lines = [line for line in lines if not line.startswith("Surfaces")]
-    return tag(
-        "div",
-        tag("strong", "How it was counted"),
-        tag("ul", *(tag("li", line) for line in lines)),
-        class_="rules",
-    )

@@ -12,7 +12,9 @@ import numpy as np
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.markup import Markup, joined, tag
 from delineate.evaluation.page_tables import cell, table
+from delineate.evaluation.pictures_things import mark
 from delineate.evaluation.plots import Row, distributions
+from delineate.evaluation.scene import KINDS
 from delineate.evaluation.score import METRICS
 
 __all__ = [
@@ -39,19 +41,28 @@ class WorstCase:
         Its scores, in words.
     picture, caption
         Where it differs most, if that can be drawn.
+    kind
+        What the picture is of: ``masks``, ``things``, ``field`` or the ``image`` alone.
     """
 
     case: str
     line: str
     picture: Markup | None = None
     caption: str = ""
+    kind: str = "image"
 
 
-def distribution_plots(columns: Columns, metrics: Sequence[str]) -> Markup:
-    """A plot for each metric: a box and a swarm for each structure."""
+def distribution_plots(
+    columns: Columns, metrics: Sequence[str], absent: Sequence[str] = ()
+) -> Markup:
+    """A plot for each metric: a box and a swarm for each structure that is not absent."""
     parts = []
     for metric in metrics:
-        places = [n for n, one in enumerate(columns.columns) if one.metric == metric]
+        places = [
+            n
+            for n, one in enumerate(columns.columns)
+            if one.metric == metric and one.structure not in absent
+        ]
         rows = []
         for place in places:
             values = columns.values[:, place]
@@ -59,7 +70,8 @@ def distribution_plots(columns: Columns, metrics: Sequence[str]) -> Markup:
             told = [f"{counts[name]} {name}" for name in ("missed", "invented") if counts[name]]
             name = columns.columns[place].structure or "(whole image)"
             rows.append(Row(name, values[np.isfinite(values)], ", ".join(told)))
-        plot = distributions(rows, columns.columns[places[0]].unit, METRICS[metric].title)
+        unit = columns.columns[places[0]].unit if places else "1"
+        plot = distributions(rows, unit, METRICS[metric].title)
         if plot:
             parts.append(tag("figure", tag("h3", METRICS[metric].title), plot))
     if not parts:
@@ -75,13 +87,7 @@ def worst_cases(worst: Sequence[WorstCase]) -> Markup:
     """Pictures, the worst first."""
     if not worst:
         return joined()
-    key = [
-        joined(
-            tag("svg", tag("path", d="M0 6H38", class_=kind), viewBox="0 0 38 12", class_="key"),
-            f" {kind} ",
-        )
-        for kind in ("reference", "prediction")
-    ]
+    kinds = {one.kind for one in worst if one.picture}
     figures = [
         tag(
             "figure",
@@ -95,8 +101,43 @@ def worst_cases(worst: Sequence[WorstCase]) -> Markup:
         )
         for one in worst
     ]
-    text = "The slice with most samples in one of them only, of the case's worst structure."
-    return joined(tag("p", *key, text, class_="faint"), tag("div", *figures, class_="worst"))
+    keys = (
+        _key(("reference", "prediction"), _MASKS) if kinds & {"masks", "field"} else None,
+        tag("p", _FIELD, class_="faint") if "field" in kinds else None,
+        _key(KINDS, _THINGS) if "things" in kinds else None,
+    )
+    large = " large" if kinds & {"things", "field"} else ""
+    return joined(*keys, tag("div", *figures, class_=f"worst{large}"))
+
+
+_MASKS = "The slice with most samples in one of them only, of the case's worst structure."
+_FIELD = (
+    "Of a field: what is at or above its threshold is the prediction; beside it are its scores, "
+    "with the reference. Of a large picture each pixel is the highest of several samples."
+)
+_THINGS = (
+    "Things of the prediction that have a partner in the reference, of the reference alone, and "
+    "of the prediction alone, in the slice with most of the last two."
+)
+
+
+def _key(kinds: Sequence[str], text: str) -> Markup:
+    """What the lines of pictures mean."""
+    signs = [
+        joined(
+            tag(
+                "svg",
+                tag("path", d=f"M0 6H28{mark(kind, 40, 6)}", class_=kind)
+                if kind in KINDS
+                else tag("path", d="M0 6H46", class_=kind),
+                viewBox="0 0 46 12",
+                class_="key",
+            ),
+            f" {kind} ",
+        )
+        for kind in kinds
+    ]
+    return tag("p", *signs, text, class_="faint")
 
 
 def requirements(document: Mapping[str, Any]) -> Markup:

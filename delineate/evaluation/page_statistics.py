@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from delineate.evaluation.agreement import Limits
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.markup import Markup, joined, tag
 from delineate.evaluation.page_tables import cell, number, table
-from delineate.evaluation.plots import differences
+from delineate.evaluation.plots_small import differences
 from delineate.evaluation.score import METRICS
 
 __all__ = ["comparison", "groups", "volumes"]
@@ -47,6 +48,7 @@ def volumes(columns: Columns, document: Mapping[str, Any]) -> Markup:
                         Limits(**limits),
                         row["structure"],
                         unit,
+                        "volume",
                     ),
                 )
             )
@@ -82,12 +84,16 @@ def groups(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup:
     order = list(dict.fromkeys(row["structure"] for row in document["scores"]))
     for column, levels in document["groups"].items():
         rows = []
+        gone = []
         for level, found in levels.items():
             by = {(row["structure"], row["metric"]): row for row in found["scores"]}
             for structure in dict.fromkeys(row["structure"] for row in found["scores"]):
                 held = [by.get((structure, metric)) for metric in metrics]
                 first = next((row for row in held if row), None)
                 if first is None:
+                    continue
+                if first["n"] == 0 and first["absent"] == first["undefined"]:
+                    gone += [level] * (structure not in document["absent_everywhere"])
                     continue
                 cells = [
                     cell(structure or "(whole image)", "name"),
@@ -100,7 +106,17 @@ def groups(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup:
         rows.sort(key=lambda pair: pair[0])
         titles = [METRICS[metric].title for metric in metrics]
         heads = ("structure", column, "n", "missed", *titles)
-        parts.append(joined(tag("h3", f"By {column}"), table(heads, [cells for _, cells in rows])))
+        text = "; ".join(
+            f"{level or '(not said)'}: {count}" for level, count in Counter(gone).items()
+        )
+        told = f"Structures that are in neither side of any case of a group have no row ({text})."
+        parts.append(
+            joined(
+                tag("h3", f"By {column}"),
+                table(heads, [cells for _, cells in rows]),
+                tag("p", told, class_="faint") if gone else None,
+            )
+        )
     return joined(*parts)
 
 
@@ -122,13 +138,19 @@ def comparison(document: Mapping[str, Any]) -> Markup:
     text = (
         f"{document['title']} less {held['title']}, in the {held['cases']} cases that both have. "
         "p: Wilcoxon's signed-rank test, two-sided; corrected by Holm over the structures of "
-        "each metric. Interval: paired bootstrap (BCa)."
+        "each metric. Interval: paired bootstrap (BCa). A case in which one of them alone has a "
+        "value, as a distance where the other missed the structure, is in no test; such cases are "
+        "counted beside n."
     )
     rows = [
         [
             cell(row["structure"] or "(whole image)", "name"),
             cell(METRICS[row["metric"]].title, "name"),
             cell(row["n"]),
+            *(
+                cell(tag("span", row[name], class_="bad") if row[name] else "·")
+                for name in ("only_first", "only_second")
+            ),
             cell(number(row["difference"], "1")),
             cell(f"{number(row['low'], '1')} to {number(row['high'], '1')}"),
             cell(row["better"]),
@@ -137,11 +159,14 @@ def comparison(document: Mapping[str, Any]) -> Markup:
             cell(_probability(row["p_holm"])),
         ]
         for row in held["scores"]
+        if row["n"] or row["only_first"] or row["only_second"]
     ]
     heads = (
         "structure",
         "metric",
         "n",
+        "the first alone",
+        "the second alone",
         "mean difference",
         "95 % interval",
         "better",

@@ -16,6 +16,7 @@ __all__ = [
     "all_scores",
     "cell",
     "definitions",
+    "folded",
     "headline",
     "number",
     "per_case",
@@ -73,9 +74,11 @@ def table(
 def summary_table(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup:
     """A row a structure: how many cases, what is missed, and mean, interval and median."""
     by = {(row["structure"], row["metric"]): row for row in document["scores"]}
-    structures = list(dict.fromkeys(row["structure"] for row in document["scores"]))
+    absent = document["absent_everywhere"]
     rows = []
-    for structure in structures:
+    for structure in dict.fromkeys(row["structure"] for row in document["scores"]):
+        if structure in absent:
+            continue
         known = [by[structure, metric] for metric in metrics if (structure, metric) in by]
         if not known:
             continue
@@ -106,7 +109,20 @@ def summary_table(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup
         ]
         last = [cell("mean of the structures", "name"), *empty, *means]
     heads = ("structure", "cases", "missed", "invented", "absent", *map(_head, metrics))
-    return table(heads, rows, last) if rows else joined()
+    return joined(table(heads, rows, last) if rows else None, folded(absent))
+
+
+def folded(absent: Sequence[str]) -> Markup:
+    """Structures that have no row, since they are in neither side of any case."""
+    if not absent:
+        return joined()
+    one = len(absent) == 1
+    text = (
+        f"{len(absent)} {'structure is' if one else 'structures are'} named and in neither side "
+        f"of any case, and {'has' if one else 'have'} no row here: {', '.join(absent)}. "
+        f"{'Its' if one else 'Their'} rows are in scores.csv."
+    )
+    return tag("p", text, class_="faint")
 
 
 def _with_unit(value: float | None, unit: str) -> str:
@@ -160,6 +176,8 @@ def all_scores(document: Mapping[str, Any]) -> Markup:
     names = ("sd", "minimum", "p5", "p25", "p50", "p75", "p95", "maximum")
     rows = []
     for row in document["scores"]:
+        if row["structure"] in document["absent_everywhere"]:
+            continue
         unit = row["unit"]
         low, high = number(row["low"], unit), number(row["high"], unit)
         rows.append(
@@ -205,26 +223,29 @@ def per_case(columns: Columns, metrics: Sequence[str]) -> Markup:
     order += [case for case in columns.cases if case not in means[metrics[0]]]
     units = {one.metric: one.unit for one in columns.columns}
     lost = {
-        case: (int((row == 1).sum()), int((row == 2).sum()))
+        case: tuple(int((row == kind).sum()) for kind in (0, 1, 2, 3))
         for case, row in zip(columns.cases, _notes(columns, metrics[0]), strict=True)
     }
     rows = [
         [
             cell(case, "name"),
+            cell(sum(lost[case][:3])),
             *(cell(number(means[metric].get(case), units[metric])) for metric in metrics),
-            cell(lost[case][0] or "·"),
-            cell(lost[case][1] or "·"),
+            *(cell(count or "·") for count in lost[case][1:]),
         ]
         for case in order
     ]
-    heads = ("case", *map(_head, metrics), "missed", "invented")
-    text = f"All cases ({len(rows)}), the worst first; means over structures"
+    heads = ("case", "structures", *map(_head, metrics), "missed", "invented", "absent")
+    text = (
+        f"All cases ({len(rows)}), the worst first; means over the structures that are on either "
+        "side, of distances over those on both"
+    )
     return tag("details", tag("summary", text), table(heads, rows))
 
 
 def _notes(columns: Columns, metric: str) -> Any:
-    places = [n for n, one in enumerate(columns.columns) if one.metric == metric]
-    return columns.notes[:, places]
+    of = [n for n, one in enumerate(columns.columns) if one.metric == metric]
+    return columns.notes[:, [n for n in of if columns.columns[n].structure] or of]
 
 
 def definitions(columns: Columns) -> Markup:

@@ -9,16 +9,14 @@ from math import ceil, floor, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate.evaluation.agreement import Limits
 from delineate.evaluation.markup import Markup, joined, tag
 
-__all__ = ["Row", "differences", "distributions", "ticks"]
+__all__ = ["Row", "distributions", "shortened", "ticks"]
 
 Array = NDArray[np.float64]
 
 _LABELS, _PLOT, _NOTES, _ROW, _TOP, _FOOT = 190, 470, 90, 26, 8, 34
 _DOT = 4.0
-_SMALL, _SMALL_HIGH, _LEFT, _BOTTOM = 300, 200, 52, 34
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +70,7 @@ def distributions(rows: Sequence[Row], unit: str, title: str) -> Markup:
         parts.append(
             tag(
                 "text",
-                _short(row.name),
+                shortened(row.name),
                 tag("title", row.name),
                 x=_LABELS - 8,
                 y=_f(middle + 4),
@@ -144,57 +142,8 @@ def _swarm(places: Array, middle: float) -> Markup:
     return tag("path", d="".join(points), class_="dots")
 
 
-def differences(first: Array, second: Array, limits: Limits, name: str, unit: str) -> Markup:
-    """Bland-Altman: the first less the second over the mean of both, with bias and limits."""
-    there = np.isfinite(first) & np.isfinite(second)
-    apart, mean = (first - second)[there], ((first + second) / 2)[there]
-    lows = [float(apart.min()), limits.lower, 0.0]
-    highs = [float(apart.max()), limits.upper, 0.0]
-    down, right = ticks(min(lows), max(highs), 5), ticks(float(mean.min()), float(mean.max()), 4)
-    wide, high = _SMALL - _LEFT - 18, _SMALL_HIGH - _BOTTOM - 24
-
-    def x(value: float) -> float:
-        return _LEFT + (value - right[0]) / (right[-1] - right[0]) * wide
-
-    def y(value: float) -> float:
-        return 24 + (down[-1] - value) / (down[-1] - down[0]) * high
-
-    def level(value: float, kind: str) -> Markup:
-        return tag("line", x1=_LEFT, x2=_LEFT + wide, y1=_f(y(value)), y2=_f(y(value)), class_=kind)
-
-    dots = "".join(
-        f"M{_f(x(a))} {_f(y(b))}h0" for a, b in zip(mean.tolist(), apart.tolist(), strict=True)
-    )
-    return tag(
-        "svg",
-        tag("text", _short(name, 34), tag("title", name), x=_LEFT, y=14, class_="axis"),
-        *(
-            joined(
-                level(m, "grid"), tag("text", _g(m), x=_LEFT - 5, y=_f(y(m) + 4), text_anchor="end")
-            )
-            for m in down
-        ),
-        *(tag("text", _g(m), x=_f(x(m)), y=24 + high + 14, text_anchor="middle") for m in right),
-        level(0.0, "zero"),
-        level(limits.bias, "median"),
-        level(limits.lower, "limit"),
-        level(limits.upper, "limit"),
-        tag("path", d=dots, class_="dots"),
-        tag(
-            "text",
-            f"mean of both, {unit}",
-            x=_LEFT + wide / 2,
-            y=_SMALL_HIGH - 4,
-            text_anchor="middle",
-        ),
-        viewBox=f"0 0 {_SMALL} {_SMALL_HIGH}",
-        class_="small",
-        role="img",
-        aria_label=f"{name}: volume of the prediction less that of the reference, {unit}",
-    )
-
-
-def _short(name: str, most: int = 27) -> str:
+def shortened(name: str, most: int = 27) -> str:
+    """A name that is not longer than so many letters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.cutout import Cutout
+from delineate.evaluation.heat import Heat
 from delineate.evaluation.keeping import write_whole
+from delineate.evaluation.markup import Markup
 from delineate.evaluation.page import page
 from delineate.evaluation.page_parts import WorstCase
 from delineate.evaluation.page_tables import headline, number, ranked
-from delineate.evaluation.pictures import caption_of, drawn
+from delineate.evaluation.pictures import caption_of, drawn, plain
+from delineate.evaluation.pictures_field import caption_of_field, drawn_field
+from delineate.evaluation.pictures_things import caption_of_things, drawn_things
 from delineate.evaluation.run import Evaluation
+from delineate.evaluation.scene import Scene
 from delineate.evaluation.score import METRICS
 from delineate.evaluation.summary import dumps, summary
 from delineate.evaluation.tables import csv_bytes, parquet_bytes
@@ -81,14 +88,22 @@ def _worst(evaluation: Evaluation, count: int) -> list[WorstCase]:
         unit = columns.columns[rows[0][2]].unit
         told = [f"{structure or 'image'} {number(value, unit)}" for structure, value, _ in rows]
         line = f"{METRICS[metrics[0]].title} {number(mean, unit)}: {', '.join(told)}"
-        kept = scored[name].cutout
-        if kept is None:
-            found.append(WorstCase(name, line))
-        else:
-            cutout = Cutout.from_json(kept)
-            picture = drawn(cutout, images[name])
-            found.append(WorstCase(name, line, picture, caption_of(cutout)))
+        found.append(WorstCase(name, line, *_picture(scored[name].cutout, images[name])))
     return found
+
+
+def _picture(kept: Mapping[str, Any] | None, image: Path | None) -> tuple[Markup | None, str, str]:
+    """The picture of a case, its caption, and what kind of picture it is."""
+    if kept is None:
+        return plain(image), "", "image"
+    if kept["of"] == "things":
+        scene = Scene.from_json(kept)
+        return drawn_things(scene, image), caption_of_things(scene), "things"
+    if kept["of"] == "field":
+        heat = Heat.from_json(kept)
+        return drawn_field(heat, image), caption_of_field(heat), "field"
+    cutout = Cutout.from_json(kept)
+    return drawn(cutout, image), caption_of(cutout), "masks"
 
 
 def _structures(columns: Columns, case: str, metric: str) -> list[tuple[str, float, int]]:

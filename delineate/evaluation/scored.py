@@ -42,12 +42,15 @@ class Matched:
         Those of the prediction that are not scored: the reference does not name them.
     notes
         What to know of it.
+    called
+        What the reference calls a structure and what the prediction does, where they differ.
     """
 
     pairs: tuple[tuple[LabelMap, LabelMap], ...]
     names: tuple[str, ...]
     prediction_only: tuple[str, ...]
     notes: tuple[str, ...]
+    called: tuple[tuple[str, str], ...] = ()
 
 
 def inputs_of(case: Case) -> dict[str, str]:
@@ -122,7 +125,8 @@ def _scores(case: Case, rules: Rules, threads: int | None) -> tuple[Judged, Matc
         scores = tuple(_with_distance(one, diagonal) for one in scores)
     cutout = cutout_of(told.pairs, scores) if told.pairs else None
     picture = None if cutout is None else cutout.to_json()
-    return Judged(scores, {}, picture), replace(told, notes=missing + told.notes)
+    evidence = {"kind": "labels", "called": [list(pair) for pair in told.called]}
+    return Judged(scores, evidence, picture), replace(told, notes=missing + told.notes)
 
 
 def _sides(case: Case) -> tuple[Side, Side | None]:
@@ -191,6 +195,11 @@ def matched(reference: Side, prediction: Side | None, rules: Rules) -> Matched:
             one.category.name for one in alone if one.label in present[one.layer]
         ),
         notes=notes + _unnamed(reference, prediction, pairing.partners),
+        called=tuple(
+            (one.category.name, other.category.name)
+            for one, other in rows
+            if one and other and one.category.name != other.category.name
+        ),
     )
 
 

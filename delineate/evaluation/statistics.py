@@ -122,7 +122,9 @@ class Comparison:
     Parameters
     ----------
     n
-        Cases in which both have a value.
+        Cases in which both have a value; all but the next two is of these.
+    only_first, only_second
+        Cases in which the first or the second alone has a value.
     difference
         Mean of the first's less the second's.
     low, high
@@ -137,6 +139,8 @@ class Comparison:
     """
 
     n: int
+    only_first: int
+    only_second: int
     difference: float
     low: float
     high: float
@@ -179,6 +183,7 @@ def compare(
             raw.append(float(wilcoxon(known, zero_method="pratt", method="auto").pvalue))
     corrected = holm(raw)
     found = []
+    there, here = np.isfinite(first), np.isfinite(second)
     for place, column in enumerate(apart.T):
         known = column[np.isfinite(column)]
         sides = int((known > 0).sum()), int((known < 0).sum())
@@ -186,6 +191,8 @@ def compare(
         found.append(
             Comparison(
                 n=int(known.size),
+                only_first=int((there & ~here)[:, place].sum()),
+                only_second=int((here & ~there)[:, place].sum()),
                 difference=float(known.mean()) if known.size else float("nan"),
                 low=float(ends[0, place]),
                 high=float(ends[1, place]),

@@ -36,6 +36,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     columns, cases = evaluation.columns, evaluation.cases
     drawn = bootstrap.resamples(len(columns.cases)) if columns.cases else None
     rows = _rows(columns, drawn) if drawn is not None else []
+    good = [one for one in evaluation.scored if not one.error]
     document = {
         "schema": SCHEMA,
         "title": evaluation.title,
@@ -54,7 +55,11 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
             "without_prediction": list(cases.without_prediction),
             "without_reference": list(cases.without_reference),
         },
+        "kinds": dict(Counter(one.evidence.get("kind", "") for one in good)),
         "prediction_only": _prediction_only(evaluation),
+        "called": _called(evaluation),
+        "tables": _tables(evaluation),
+        "absent_everywhere": _absent(rows),
         "scores": rows,
         "overall": _overall(rows),
         "cohort": cohort(evaluation.scored),
@@ -152,6 +157,42 @@ def _prediction_only(evaluation: Evaluation) -> dict[str, int]:
     """In how many cases a prediction holds a structure that the reference does not name."""
     names = Counter(name for one in evaluation.scored for name in one.prediction_only)
     return dict(sorted(names.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _called(evaluation: Evaluation) -> Rows:
+    """What references call a structure and predictions do, where they differ, in how many cases."""
+    pairs = Counter(
+        (one, two) for case in evaluation.scored for one, two in case.evidence.get("called", ())
+    )
+    return [
+        {"reference": one, "prediction": two, "cases": count}
+        for (one, two), count in sorted(pairs.items())
+    ]
+
+
+def _tables(evaluation: Evaluation) -> dict[str, Rows]:
+    """Labels by name as tables beside label maps give them, and of how many cases."""
+    found: dict[str, Rows] = {}
+    for side in ("reference", "prediction"):
+        held: list[dict[str, Any]] = []
+        for case in evaluation.cases.cases:
+            table = getattr(case, f"{side}_table")
+            if not table:
+                continue
+            labels = {name: list(values) for name, values in table.items()}
+            known = next((one for one in held if one["labels"] == labels), None)
+            if known is None:
+                held.append({"labels": labels, "cases": 1})
+            else:
+                known["cases"] += 1
+        found[side] = held
+    return found
+
+
+def _absent(rows: Rows) -> list[str]:
+    """Structures that are in neither side of any case."""
+    there = {row["structure"] for row in rows if row["n"] or row["undefined"] > row["absent"]}
+    return [name for name in dict.fromkeys(row["structure"] for row in rows) if name not in there]
 
 
 def _groups(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
