@@ -32,7 +32,12 @@ class Looking:
         page.set_default_timeout(60_000.0)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._console)
-        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        page.on("dialog", self.dialog)
+
+    def dialog(self, dialog: Any) -> None:
+        """Complain of a question that no test expects."""
+        self.complaints.append(dialog.message)
+        dialog.accept()
 
     def _console(self, message: Any) -> None:
         # An answer of 4xx is told by the browser as an error, too; tests expect some.
