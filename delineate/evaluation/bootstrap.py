@@ -51,7 +51,8 @@ def intervals(values: Array, drawn: NDArray[np.int32], level: float = CONFIDENCE
     Returns
     -------
     ndarray
-        ``(2, column)``: low and high; NaN for a column of fewer than two values.
+        ``(2, column)``: low and high; no interval (NaN) for a column of fewer than two values, or
+        where no two draws differ: cases that are all alike do not tell how far others may be off.
     """
     there = np.isfinite(values)
     filled = np.where(there, values, 0.0)
@@ -75,10 +76,8 @@ def _ends(drawn: Array, centre: float, left_out: Array, level: float) -> Array:
 
     sample = np.sort(drawn[np.isfinite(drawn)])
     size = len(sample)
-    if not size:
+    if not size or np.ptp(sample) <= 1e-12 * max(1.0, abs(centre)):
         return np.full(2, np.nan)
-    if np.ptp(sample) <= 1e-12 * max(1.0, abs(centre)):
-        return np.full(2, centre)
     same = 1e-9 * np.ptp(sample)  # a value that is the centre but for rounding
     below = (np.sum(sample < centre - same) + np.sum(sample <= centre + same)) / (2 * size)
     bias = ndtri(np.clip(below, 1 / (2 * size), 1 - 1 / (2 * size)))
@@ -111,8 +110,7 @@ def bootstrapped(
     Returns
     -------
     ndarray
-        ``(3, k)``: value, low and high; no interval (NaN) for fewer than two cases, or where no
-        two draws differ, as of a figure that is 1 in every case.
+        ``(3, k)``: value, low and high; no interval where `intervals` has none.
     """
     cases = drawn.shape[1]
     centre = figure(np.ones((1, cases)))[0]
@@ -127,9 +125,7 @@ def bootstrapped(
         [figure(_all_but(range(n, min(n + step, cases)), cases)) for n in range(0, cases, step)]
     )
     for place in np.flatnonzero(np.isfinite(centre)):
-        low, high = _ends(values[:, place], centre[place], left_out[:, place], level)
-        if high > low:
-            found[1:, place] = low, high
+        found[1:, place] = _ends(values[:, place], centre[place], left_out[:, place], level)
     return found
 
 

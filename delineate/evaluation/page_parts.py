@@ -68,7 +68,7 @@ def distribution_plots(
             values = columns.values[:, place]
             counts = columns.counts(place)
             told = [f"{counts[name]} {name}" for name in ("missed", "invented") if counts[name]]
-            name = columns.columns[place].structure or "(whole image)"
+            name = columns.columns[place].structure or "(together)"
             rows.append(Row(name, values[np.isfinite(values)], ", ".join(told)))
         unit = columns.columns[places[0]].unit if places else "1"
         plot = distributions(rows, unit, METRICS[metric].title)

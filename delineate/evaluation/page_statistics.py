@@ -9,7 +9,7 @@ from typing import Any
 from delineate.evaluation.agreement import Limits
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.markup import Markup, joined, tag
-from delineate.evaluation.page_tables import cell, number, table
+from delineate.evaluation.page_tables import cell, number, table, whole
 from delineate.evaluation.plots_small import differences
 from delineate.evaluation.score import METRICS
 
@@ -96,7 +96,7 @@ def groups(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup:
                     gone += [level] * (structure not in document["absent_everywhere"])
                     continue
                 cells = [
-                    cell(structure or "(whole image)", "name"),
+                    cell(structure or whole(document), "name"),
                     cell(level or "(not said)", "name"),
                     cell(first["n"]),
                     cell(first["missed"] or "·"),
@@ -144,7 +144,7 @@ def comparison(document: Mapping[str, Any]) -> Markup:
     )
     rows = [
         [
-            cell(row["structure"] or "(whole image)", "name"),
+            cell(row["structure"] or whole(document), "name"),
             cell(METRICS[row["metric"]].title, "name"),
             cell(row["n"]),
             *(

@@ -23,10 +23,10 @@ __all__ = [
     "ranked",
     "summary_table",
     "table",
+    "whole",
 ]
 
 _MOST = 4
-_WHOLE = "(whole image)"
 
 
 def headline(columns: Columns) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def summary_table(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup
         cases = first["n"] + first["undefined"] - first["absent"]
         rows.append(
             [
-                cell(structure or _WHOLE, "name"),
+                cell(structure or whole(document), "name"),
                 cell(cases),
                 *(
                     cell(
@@ -123,6 +123,11 @@ def folded(absent: Sequence[str]) -> Markup:
         f"{'Its' if one else 'Their'} rows are in scores.csv."
     )
     return tag("p", text, class_="faint")
+
+
+def whole(document: Mapping[str, Any]) -> str:
+    """What is written where a row is of no single structure."""
+    return "(all together)" if "things" in document["kinds"] else "(whole image)"
 
 
 def _with_unit(value: float | None, unit: str) -> str:
@@ -182,7 +187,7 @@ def all_scores(document: Mapping[str, Any]) -> Markup:
         low, high = number(row["low"], unit), number(row["high"], unit)
         rows.append(
             [
-                cell(row["structure"] or _WHOLE, "name"),
+                cell(row["structure"] or whole(document), "name"),
                 cell(METRICS[row["metric"]].title, "name"),
                 cell("" if unit == "1" else unit),
                 cell(row["n"]),
