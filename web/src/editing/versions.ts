@@ -1,7 +1,7 @@
 /** The versions of a result: who made each of what, and the way to make another. */
 
 import { fill, h } from "../page/dom";
-import { t } from "../page/texts";
+import { t, TAG } from "../page/texts";
 import type { Viewer } from "../page/viewer";
 import * as client from "../service/client";
 import type { Delineation, Job, Version } from "../service/documents";
@@ -80,5 +80,5 @@ function row(version: Version, versions: readonly Version[], shown: string): HTM
 }
 
 function moment(milliseconds: number): string {
-  return new Date(milliseconds).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return new Date(milliseconds).toLocaleString(TAG, { dateStyle: "medium", timeStyle: "short" });
 }

@@ -34,7 +34,7 @@ type State = "login" | "idle" | "cases" | "uploading" | "report" | "running" | "
 
 export class App {
   readonly #content = h("div", { class: "content" });
-  readonly #subject = h("span", { class: "subject" });
+  readonly #subject = h("span", { class: "subject", translate: "no" });
   readonly #banner = h("span", {}, "");
   readonly #signOut = h(
     "button",

@@ -49,13 +49,13 @@ function entry(field: Field, images: Images): { element: HTMLElement; read: () =
   switch (field.kind) {
     case "boolean": {
       const box = h("input", { type: "checkbox", checked: field.initial === true });
-      return { element: h("label", {}, box, field.title), read: () => box.checked };
+      return { element: h("label", { lang: "en" }, box, field.title), read: () => box.checked };
     }
     case "choice": {
       const choices = field.optional ? [null, ...field.choices] : field.choices;
       const select = h(
         "select",
-        {},
+        { lang: "en" },
         ...choices.map((choice, i) =>
           h("option", { value: i, selected: same(choice, field.initial) }, choice === null ? "–" : String(choice)),
         ),
@@ -71,8 +71,8 @@ function entry(field: Field, images: Images): { element: HTMLElement; read: () =
       const element = h(
         "fieldset",
         {},
-        h("legend", {}, field.title),
-        ...boxes.map(({ choice, box }) => h("label", {}, box, choice)),
+        h("legend", { lang: "en" }, field.title),
+        ...boxes.map(({ choice, box }) => h("label", { lang: "en" }, box, choice)),
       );
       const read = () => {
         const picked = boxes.filter(({ box }) => box.checked).map(({ choice }) => choice);
@@ -140,5 +140,5 @@ function imageEntry(field: Field, images: Images): { element: HTMLElement; read:
 }
 
 function labelled(field: Field, input: HTMLElement): HTMLElement {
-  return h("label", {}, h("span", {}, field.title), input);
+  return h("label", {}, h("span", { lang: "en" }, field.title), input);
 }

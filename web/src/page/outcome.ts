@@ -4,7 +4,7 @@ import { exportAddress, ServiceError } from "../service/client";
 import type { Delineation, Job, Offer } from "../service/documents";
 import { h, sentence } from "./dom";
 import { reportView } from "./report";
-import { type Key, t } from "./texts";
+import { type Key, t, TAG } from "./texts";
 
 /** What people call a format; others by the service's own name for it. */
 const LABELS: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ export function downloads(job: Job, offers: readonly Offer[]): HTMLElement {
       {},
       ...offers.map(({ format, title }) => {
         const href = exportAddress(job.id, format);
-        return h("a", { href, title: sentence(title), download: true, "data-format": format }, labelOf(format));
+        return h("a", { href, lang: "en", title: sentence(title), download: true, "data-format": format }, h("span", { lang: TAG }, labelOf(format)));
       }),
     ),
   );
@@ -55,11 +55,11 @@ export function remarks({ notes }: Delineation): HTMLElement | undefined {
 
 export function provenance({ detector, provenance: { seconds, device } }: Delineation): HTMLElement {
   const { title, version } = detector;
-  const made = { title, version, seconds: seconds.toFixed(1), device };
+  const made = { version, seconds: seconds.toFixed(1), device };
   return h(
     "section",
     { class: "provenance" },
-    h("p", { class: "muted" }, t(device ? "outcome.madeOn" : "outcome.made", made)),
+    h("p", { class: "muted" }, h("span", { lang: "en" }, title), t(device ? "outcome.madeOn" : "outcome.made", made)),
   );
 }
 

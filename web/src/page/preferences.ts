@@ -13,7 +13,7 @@ const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 export function applyPreferences(): void {
   document.documentElement.lang = TAG;
   const kept = localStorage.getItem(KEPT);
-  if (kept === "light" || kept === "dark") document.documentElement.style.colorScheme = kept;
+  if (kept === "light" || kept === "dark") document.documentElement.dataset.scheme = kept;
 }
 
 export function languageButton(): HTMLElement {
@@ -34,10 +34,10 @@ export function languageButton(): HTMLElement {
 
 export function themeButton(): HTMLElement {
   const change = () => {
-    const { style } = document.documentElement;
-    const now: Scheme = style.colorScheme === "" ? (dark() ? "dark" : "light") : (style.colorScheme as Scheme);
-    style.colorScheme = now === "dark" ? "light" : "dark";
-    localStorage.setItem(KEPT, style.colorScheme);
+    const { dataset } = document.documentElement;
+    const now: Scheme = dataset.scheme === "dark" || (!dataset.scheme && dark()) ? "dark" : "light";
+    dataset.scheme = now === "dark" ? "light" : "dark";
+    localStorage.setItem(KEPT, dataset.scheme);
   };
   return h(
     "button",
