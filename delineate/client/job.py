@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from delineate.errors import Cancelled, DelineateError, DetectorError
 
 if TYPE_CHECKING:
     from delineate.delineation import Delineation
+    from delineate.imaging import LabelMap
 
 __all__ = ["JobState", "RemoteJob"]
 
@@ -117,6 +119,41 @@ class RemoteJob:
         document = self._session.json("POST", f"{self._where}/retry", again=True)
         return RemoteJob(self._session, document, self._image)
 
+    def correct(self, labels: LabelMap | Path | str, comment: str = "") -> RemoteJob:
+        """Make another version of the result, which stays as it is.
+
+        Parameters
+        ----------
+        labels
+            On the samples of the image, numbered as the findings; or a file of such labels
+            (``.seg.nrrd``, NIfTI, MetaImage).
+        comment
+            What was changed, and why.
+
+        Returns
+        -------
+        RemoteJob
+            Of the new version; `versions` lists all.
+        """
+        with tempfile.TemporaryDirectory(prefix="delineate-") as scratch:
+            path = labels if isinstance(labels, Path | str) else _written(labels, Path(scratch))
+            sent = {"labels": (Path(path).name, Path(path).read_bytes())}
+        document = self._session.json(
+            "POST",
+            f"{self._where}/corrections",
+            files=sent,
+            data={"comment": comment},
+            headers={"Idempotency-Key": secrets.token_hex(16)},
+            again=True,
+        )
+        return RemoteJob(self._session, document, self._image)
+
+    def versions(self) -> list[dict[str, Any]]:
+        """What the result began with and every correction, the oldest first."""
+        told = self._session.json("GET", f"{self._where}/corrections", again=True)
+        found: list[dict[str, Any]] = told["versions"]
+        return found
+
     def result(self) -> dict[str, Any]:
         """What was found, as JSON: the document of ``docs/rest.md``."""
         self.wait()
@@ -211,6 +248,15 @@ class RemoteJob:
                 if data:
                     yield json.loads(data)
             work.result()
+
+
+def _written(labels: LabelMap, folder: Path) -> Path:
+    """Labels as a file with their place in space, names, colours and codes."""
+    from delineate.formats import nrrd
+
+    path = folder / "labels.seg.nrrd"
+    nrrd.write_labels([labels], path)
+    return path
 
 
 def _file_name(headers: Mapping[str, str], job: str, format: str) -> str:  # noqa: A002

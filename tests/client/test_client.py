@@ -18,7 +18,8 @@ from service import Service, ct, series, zipped
 import delineate
 from delineate import delineation, errors
 from delineate.client import Client, RemoteImage
-from delineate.formats import nifti
+from delineate.formats import nifti, nrrd
+from delineate.imaging import LabelMap
 from delineate.plugins import Monitor
 
 
@@ -75,6 +76,32 @@ def test_exports_made_here_are_those_that_the_service_makes(
         fetched = job.download(name, tmp_path / "there")
         assert fetched.name == path.name
         assert fetched.read_bytes() == path.read_bytes()
+
+
+def test_a_result_is_corrected_from_here(
+    there: Client, image: RemoteImage, tmp_path: Path
+) -> None:
+    job = there.run(image, "test.bright")
+    found = job.delineation()
+    assert isinstance(found.output, LabelMap)
+    array = found.output.array.copy()
+    array[0, 0, 0] = 1
+    labels = LabelMap(array, found.output.grid, found.output.categories)
+
+    new = job.correct(labels, "one more")
+    path = new.download("nrrd", tmp_path)
+    array[0, 0, 1] = 1
+    nrrd.write_labels([LabelMap(array, labels.grid, labels.categories)], path)
+    last = new.correct(path)
+
+    got = last.delineation()
+    assert got.findings[0].measurements["voxels"] == 62
+    assert got.provenance.correction is not None
+    assert got.provenance.correction.of == new.id
+    assert delineation.to_json(got) == last.result()
+    assert [one["job"] for one in job.versions()] == [job.id, new.id, last.id]
+    with pytest.raises(errors.InputError, match="differ from those of the result"):
+        last.correct(path)
 
 
 def test_progress_ends_at_the_sum_of_all_bytes(there: Client, folder: Path) -> None:
