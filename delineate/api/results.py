@@ -20,6 +20,7 @@ from delineate.api.jobs import Found
 from delineate.api.state import Service
 from delineate.errors import ConflictError, ExportError, NotFoundError
 from delineate.jobs import dicom_index
+from delineate.jobs.scoring import EVALUATION
 from delineate.jobs.table import Job
 
 __all__ = ["Done", "Drawn", "made", "router"]
@@ -28,6 +29,10 @@ router = APIRouter(tags=["results"])
 
 
 def _done(job: Found) -> Job:
+    if job.detector == EVALUATION:
+        raise NotFoundError(
+            f"job {job.id} is an evaluation, not a result on an image; see /v1/evaluations/{job.id}"
+        )
     if job.state != "done":
         why = f": {job.error_message}" if job.error_message else ""
         raise ConflictError(f"job {job.id} has no result, it is {job.state}{why}")

@@ -22,7 +22,6 @@ from delineate.cli.evaluate import (
     Surface,
     Tolerance,
     ToleranceMm,
-    Workers,
     Worst,
     counter,
     ended,
@@ -30,10 +29,19 @@ from delineate.cli.evaluate import (
     rules_of,
     written,
 )
+from delineate.cli.remote import (
+    KeyFile,
+    Workers,
+    connected,
+    is_address,
+    scorer_of,
+    values_there,
+)
 from delineate.cli.run import named_values
 from delineate.cli.screen import errors, output
 from delineate.errors import InputError, OptionError
 from delineate.evaluation.batch import RESULTS, images_of, segment
+from delineate.evaluation.batch_elsewhere import segment_there
 from delineate.evaluation.run import evaluate
 
 __all__ = ["batch"]
@@ -67,12 +75,14 @@ def batch(
     group: Groups = None,
     require: Require = None,
     workers: Workers = None,
+    key_file: KeyFile = None,
     parquet: Parquet = False,
     worst: Worst = 12,
 ) -> None:
     """Find things in many images, keep every result, and score them.
 
-    A case that fails does not stop the others. Goes on where it was when it was stopped. Exit
+    With the address of a service as --workers its workers find, an image a job; scores are made
+    here. A case that fails does not stop the others. Goes on where it was when it was stopped. Exit
     codes: 1 if a requirement fails, 4 if the detector failed, 3 if another case did.
     """
     if require and reference is None:
@@ -89,9 +99,18 @@ def batch(
         missed_distance=missed_distance,
     )
     found = images_of(images)
+    options = named_values(option or [])
     with counter("detecting") as progress:
-        options = named_values(option or [])
-        failures = segment(found, detector, out, options=options, export=wanted, progress=progress)
+        if workers is not None and is_address(workers):
+            with connected(workers, key_file) as service:
+                values = values_there(service, detector, options)
+                failures = segment_there(
+                    service, found, detector, out, options=values, export=wanted, progress=progress
+                )
+        else:
+            failures = segment(
+                found, detector, out, options=options, export=wanted, progress=progress
+            )
     results = out / RESULTS
     text = f"{results}: {len(found) - len(failures)} results"
     output.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -101,7 +120,8 @@ def batch(
     if reference is not None:
         if len(failures) == len(found):
             raise InputError("no image gave a result; there is nothing to score")
-        with counter("scoring") as progress:
+        here = None if is_address(workers) else workers  # results are here by now
+        with scorer_of(here, key_file) as scorer, counter("scoring") as progress:
             evaluation = evaluate(
                 results,
                 reference,
@@ -112,7 +132,7 @@ def batch(
                 groups={name: Path(file) for name, file in pairs_of(group, "--group").items()},
                 require=require or (),
                 why_missing={one.case: f"it has no result: {one.error}" for one in failures},
-                workers=workers,
+                scorer=scorer,
                 progress=progress,
             )
         written(evaluation, out, parquet=parquet, worst=worst)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
+from delineate.cli.remote import KeyFile, Workers, scorer_of
 from delineate.cli.screen import errors, output, progress_bar
 from delineate.errors import OptionError
 from delineate.evaluation.case import Rules
@@ -35,7 +36,6 @@ __all__ = [
     "Surface",
     "Tolerance",
     "ToleranceMm",
-    "Workers",
     "Worst",
     "counter",
     "ended",
@@ -97,9 +97,6 @@ Require = Annotated[
         help="Such as 'liver.dice>=0.95' (every case) or '*.nsd.mean>0.9'; exit code 1 if not so."
     ),
 ]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes; by default one for each core.")
-]
 Parquet = Annotated[bool, typer.Option("--parquet", help="Write scores.parquet too.")]
 Worst = Annotated[int, typer.Option(min=0, max=100, help="How many cases are shown in pictures.")]
 
@@ -137,6 +134,7 @@ def score(
         bool, typer.Option("--strict", help="Refuse cases without a partner.")
     ] = False,
     workers: Workers = None,
+    key_file: KeyFile = None,
     parquet: Parquet = False,
     worst: Worst = 12,
 ) -> None:
@@ -155,7 +153,7 @@ def score(
         count_unreferenced=count_unreferenced,
         missed_distance=missed_distance,
     )
-    with counter("scoring") as progress:
+    with scorer_of(workers, key_file) as scorer, counter("scoring") as progress:
         evaluation = evaluate(
             prediction,
             reference,
@@ -168,7 +166,7 @@ def score(
             compare=compare,
             require=require or (),
             strict=strict,
-            workers=workers,
+            scorer=scorer,
             progress=progress,
         )
     written(evaluation, out, parquet=parquet, worst=worst)

@@ -5,19 +5,33 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress, TaskID
 
+from delineate.cli.screen import errors
 from delineate.errors import OptionError, UnknownDetectorError
 
 if TYPE_CHECKING:
     from delineate.client import Client, RemoteImage, RemoteJob
     from delineate.delineation import Delineation
+    from delineate.evaluation.pool import Scorer
 
-__all__ = ["KeyFile", "Resume", "Server", "connected", "found_there", "key_of"]
+__all__ = [
+    "KeyFile",
+    "Resume",
+    "Server",
+    "Workers",
+    "connected",
+    "found_there",
+    "is_address",
+    "key_of",
+    "scorer_of",
+    "values_there",
+]
 
 _VARIABLE = "DELINEATE_KEY"
 
@@ -27,6 +41,13 @@ Server = Annotated[
 KeyFile = Annotated[
     Path | None,
     typer.Option(help=f"File with the API key of that service; by default that in {_VARIABLE}."),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        help="Processes, by default one for each core; or the address of a delineate service "
+        "whose workers do the work."
+    ),
 ]
 Resume = Annotated[
     str | None,
@@ -47,6 +68,37 @@ def connected(server: str, key_file: Path | None) -> Iterator[Client]:
 
     with Client(server, key_of(key_file)) as service:
         yield service
+
+
+def is_address(workers: str | None) -> bool:
+    """Whether ``--workers`` is the address of a service, and not a number.
+
+    Raises
+    ------
+    OptionError
+        If it is neither.
+    """
+    if workers is None or (workers.isdecimal() and int(workers) > 0):
+        return False
+    if not workers.startswith(("http://", "https://")):
+        raise OptionError(
+            f"--workers expects how many processes, or the address of a delineate service such as "
+            f"https://delineate.example, got {workers!r}"
+        )
+    return True
+
+
+@contextmanager
+def scorer_of(workers: str | None, key_file: Path | None) -> Iterator[Scorer]:
+    """What scores cases: processes of this machine, or the workers of a service."""
+    from delineate.evaluation.elsewhere import Elsewhere
+    from delineate.evaluation.pool import score_all
+
+    if workers is None or not is_address(workers):
+        yield partial(score_all, workers=None if workers is None else int(workers))
+        return
+    with connected(workers, key_file) as service:
+        yield Elsewhere(service, tell=lambda text: errors.print(text, markup=False))
 
 
 def found_there(
@@ -82,7 +134,7 @@ def found_there(
     def uploaded(done: int, total: int) -> None:
         progress.update(task, completed=done / max(1, total), description="sending")
 
-    values = _with_images(service, detector, options)
+    values = values_there(service, detector, options)
     image: RemoteImage = service.upload(paths, progress=uploaded, resume=resume, **reading)
     job: RemoteJob = service.run(image, detector, values, series=series, modality=modality)
     try:
@@ -95,7 +147,7 @@ def found_there(
         raise
 
 
-def _with_images(service: Client, detector: str, options: Mapping[str, str]) -> dict[str, Any]:
+def values_there(service: Client, detector: str, options: Mapping[str, str]) -> dict[str, Any]:
     """The options, with files sent where an option takes an image."""
     known = {one["id"]: one for one in service.detectors()}
     if detector not in known:

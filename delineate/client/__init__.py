@@ -9,8 +9,9 @@
 ...     found = job.delineation()
 """
 
+from delineate.client.evaluation import RemoteEvaluation
 from delineate.client.image import RemoteImage
 from delineate.client.job import JobState, RemoteJob
 from delineate.client.service import Client
 
-__all__ = ["Client", "JobState", "RemoteImage", "RemoteJob"]
+__all__ = ["Client", "JobState", "RemoteEvaluation", "RemoteImage", "RemoteJob"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from delineate.client.evaluation import RemoteEvaluation
 from delineate.client.faults import ServiceFaults
 from delineate.client.image import RemoteImage
 from delineate.client.job import RemoteJob
@@ -141,6 +142,7 @@ class Client:
         modality: str | None = None,
         queue: str = "default",
         priority: int = 5,
+        key: str | None = None,
     ) -> RemoteJob:
         """Start a job.
 
@@ -158,6 +160,8 @@ class Client:
             What it is, where its files do not say it.
         queue, priority
             Which workers do it, and how soon: 0 to 9.
+        key
+            The same request with the same key is the same job; by default a new one.
         """
         known = image if isinstance(image, RemoteImage) else self.image(image)
         told = {
@@ -173,7 +177,7 @@ class Client:
             "queue": queue,
             "priority": priority,
         }
-        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        headers = {"Idempotency-Key": key or secrets.token_hex(16)}
         document = self.session.json("POST", "/v1/jobs", json=asked, headers=headers, again=True)
         return RemoteJob(self.session, document, known)
 
@@ -184,6 +188,43 @@ class Client:
     def jobs(self, state: str | None = None) -> Iterator[dict[str, Any]]:
         """The jobs, the newest first; ``state``: those in that one only."""
         return self._pages("/v1/jobs", "jobs", {"state": state} if state else {})
+
+    def evaluate(
+        self, pairs: Iterable[Mapping[str, Any]], *, key: str | None = None, **how: Any
+    ) -> RemoteEvaluation:
+        """Have results scored against references.
+
+        Parameters
+        ----------
+        pairs
+            ``case``, a name of its own; ``prediction``, a job or its id; maybe ``reference``, by
+            default the newest on the same series; see ``docs/rest.md``.
+        key
+            The same request with the same key is the same evaluation; by default a new one.
+        **how
+            ``metrics``, ``tolerance_mm`` and others, as ``POST /v1/evaluations`` has them.
+        """
+        told = [
+            {name: one.id if isinstance(one, RemoteJob) else one for name, one in pair.items()}
+            for pair in pairs
+        ]
+        document = self.session.json(
+            "POST",
+            "/v1/evaluations",
+            json={"pairs": told, **how},
+            headers={"Idempotency-Key": key or secrets.token_hex(16)},
+            again=True,
+        )
+        return RemoteEvaluation(self.session, document)
+
+    def evaluation(self, evaluation_id: str) -> RemoteEvaluation:
+        """The evaluation of that id."""
+        document = self.session.json("GET", f"/v1/evaluations/{evaluation_id}", again=True)
+        return RemoteEvaluation(self.session, document)
+
+    def evaluations(self) -> Iterator[dict[str, Any]]:
+        """The evaluations, the newest first."""
+        return self._pages("/v1/evaluations", "evaluations", {})
 
     def _pages(self, path: str, name: str, asked: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         after: dict[str, str] = {}

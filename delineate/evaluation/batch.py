@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from delineate import delineation, formats
+from delineate.delineation import Delineation
 from delineate.errors import Cancelled, DelineateError, DetectorError, InputError
 from delineate.evaluation.layouts import find_images, image_name
 from delineate.evaluation.results import RESULT, document, is_result
 from delineate.formats.sniff import kind_of
 from delineate.imaging import Image
-from delineate.plugins import DetectorSpec, Options, registry
+from delineate.plugins import DetectorSpec, Field, Options, registry
 from delineate.plugins.host import Host
 from delineate.plugins.options import parse
 from delineate.plugins.reference import referenced, resolved
 
-__all__ = ["RESULTS", "Failure", "images_of", "segment"]
+__all__ = ["RESULTS", "Failure", "images_of", "keep_result", "segment"]
 
 RESULTS = "results"
 
@@ -132,7 +133,16 @@ def _one(
     image = formats.read(path)
     if is_result(folder) and _is_of(folder, image, spec, options, wanted):
         return
-    found = delineation.delineate(image, spec, options, runner=host)
+    keep_result(delineation.delineate(image, spec, options, runner=host), wanted, folder)
+
+
+def keep_result(found: Delineation, wanted: Sequence[str], folder: Path) -> None:
+    """Write a result into a folder, which appears as a whole and takes the place of one before.
+
+    A field is always exported: without its samples it cannot be scored.
+    """
+    if isinstance(found.output, Field):
+        wanted = tuple(dict.fromkeys((*wanted, "field")))
     scratch = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
     delineation.export(found, wanted, scratch)

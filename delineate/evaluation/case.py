@@ -47,6 +47,28 @@ class Case:
     prediction_table: Table | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for another process or machine."""
+        paths = {name: getattr(self, name) for name in ("reference", "prediction", "image")}
+        tables = {name: getattr(self, name) for name in ("reference_table", "prediction_table")}
+        return {
+            "name": self.name,
+            **{name: None if path is None else str(path) for name, path in paths.items()},
+            **{name: table and dict(table) for name, table in tables.items()},
+            "groups": dict(self.groups),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Case:
+        """Inverse of `to_json`."""
+        fields: dict[str, Any] = dict(document)
+        for name in ("reference", "prediction", "image"):
+            fields[name] = None if fields[name] is None else Path(fields[name])
+        for name in ("reference_table", "prediction_table"):
+            table = fields[name]
+            fields[name] = table and {one: tuple(labels) for one, labels in table.items()}
+        return cls(**fields)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:

@@ -14,7 +14,7 @@ from delineate.errors import DelineateError
 from delineate.evaluation.case import Case, Rules, Scored
 from delineate.evaluation.scored import inputs_of, score_case
 
-__all__ = ["kept_files", "score_chunk", "write_whole"]
+__all__ = ["keep", "kept", "kept_files", "score_chunk", "write_whole"]
 
 _SCHEMA = "delineate/scored/1"
 
@@ -37,6 +37,22 @@ def score_chunk(
         As for `score_case`.
     """
     return [_scored(case, rules, folder, threads) for case in cases]
+
+
+def kept(case: Case, rules: Rules, folder: Path) -> Scored | None:
+    """What is kept of a case whose files can be read and have not changed since."""
+    try:
+        return _read(folder / f"{_key(case, rules, inputs_of(case))}.json")
+    except (DelineateError, OSError):
+        return None
+
+
+def keep(scored: Scored, case: Case, rules: Rules, folder: Path) -> None:
+    """Keep what came of a case, unless it failed."""
+    if not scored.error:
+        document = {"schema": _SCHEMA, **scored.to_json()}
+        content = json.dumps(document, separators=(",", ":")).encode()
+        write_whole(folder / f"{_key(case, rules, scored.inputs)}.json", content)
 
 
 def kept_files(scored: Sequence[Scored], cases: Mapping[str, Case], rules: Rules) -> set[str]:
@@ -67,14 +83,11 @@ def _scored(case: Case, rules: Rules, folder: Path | None, threads: int | None) 
         return Scored(case=case.name, error=str(what))
     if folder is None:
         return score_case(case, rules, inputs, threads)
-    path = folder / f"{_key(case, rules, inputs)}.json"
-    kept = _read(path)
-    if kept is not None:
-        return kept
+    known = _read(folder / f"{_key(case, rules, inputs)}.json")
+    if known is not None:
+        return known
     scored = score_case(case, rules, inputs, threads)
-    if not scored.error:
-        document = {"schema": _SCHEMA, **scored.to_json()}
-        write_whole(path, json.dumps(document, separators=(",", ":")).encode())
+    keep(scored, case, rules, folder)
     return scored
 
 

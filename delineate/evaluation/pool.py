@@ -16,7 +16,10 @@ from pathlib import Path
 from delineate.evaluation.case import Case, Rules, Scored
 from delineate.evaluation.keeping import score_chunk
 
-__all__ = ["score_all"]
+__all__ = ["Scorer", "score_all"]
+
+# Scores cases by rules, keeps them in a folder, and tells how many more are done.
+Scorer = Callable[[Sequence[Case], Rules, Path | None, Callable[[int], None]], list[Scored]]
 
 _CHUNKS_A_WORKER, _LARGEST_CHUNK = 8, 8  # the last chunk is waited for by all
 _DIED = (
@@ -29,8 +32,8 @@ def score_all(
     cases: Sequence[Case],
     rules: Rules,
     folder: Path | None,
-    workers: int | None = None,
     done: Callable[[int], None] = lambda _: None,
+    workers: int | None = None,
 ) -> list[Scored]:
     """Score cases; the order is that of the cases, whichever is done first.
 
@@ -38,11 +41,11 @@ def score_all(
     ----------
     cases, rules, folder
         As for `score_chunk`.
+    done
+        Is told how many more cases are done.
     workers
         Processes; ``None``: one for each core. One computes here, with threads. No more than
         there are cases; the cores that are left become threads.
-    done
-        Is told how many more cases are done.
 
     Notes
     -----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from delineate.evaluation.case import Case, Rules, Scored
@@ -12,9 +13,9 @@ from delineate.evaluation.gate import Failing, Requirement, failing
 from delineate.evaluation.keeping import kept_files
 from delineate.evaluation.label_tables import read_table
 from delineate.evaluation.pairs import Cases, cases_of, grouped
-from delineate.evaluation.pool import score_all
+from delineate.evaluation.pool import Scorer, score_all
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "evaluate_cases"]
 
 KEPT = "cases"
 
@@ -74,6 +75,7 @@ def evaluate(
     strict: bool = False,
     why_missing: Mapping[str, str] | None = None,
     workers: int | None = None,
+    scorer: Scorer | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Evaluation:
     """Score predictions against references.
@@ -103,8 +105,10 @@ def evaluate(
     why_missing
         Why a case has no prediction, where that is known.
     workers
-        Processes; ``None``: one for each core. A script that lets several work has to call this
-        below ``if __name__ == "__main__"``.
+        Processes; ``None``: one for each core.
+    scorer
+        Scores the cases instead of processes on this machine, such as
+        :class:`~delineate.evaluation.elsewhere.Elsewhere`; what comes of it is the same.
     progress
         Is told how many cases of how many are done.
 
@@ -118,12 +122,53 @@ def evaluate(
     InputError
         If there is nothing to score, or an option makes no sense.
     """
-    rules = rules or Rules()
-    requirements = tuple(Requirement.parse(text) for text in require)
     find = _finder(reference, images, labels, prediction_labels, strict)
+    rules, requirements = rules or Rules(), tuple(Requirement.parse(text) for text in require)
     cases = grouped(find(Path(prediction)), {c: Path(p) for c, p in (groups or {}).items()})
-    others = find(Path(compare)) if compare is not None else None
-    folder = None
+    titles = _titles(Path(prediction), Path(compare) if compare is not None else None)
+    return evaluate_cases(
+        cases,
+        title=titles[0],
+        reference_title=Path(reference or prediction).absolute().name,
+        out=out,
+        rules=rules,
+        others=find(Path(compare)) if compare is not None else None,
+        other_title=titles[1],
+        requirements=requirements,
+        why_missing=why_missing,
+        scorer=scorer or partial(score_all, workers=workers),
+        progress=progress,
+    )
+
+
+def evaluate_cases(
+    cases: Cases,
+    *,
+    title: str,
+    reference_title: str,
+    out: Path | str | None = None,
+    rules: Rules | None = None,
+    others: Cases | None = None,
+    other_title: str = "",
+    requirements: Sequence[Requirement] = (),
+    why_missing: Mapping[str, str] | None = None,
+    scorer: Scorer = score_all,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Evaluation:
+    """As `evaluate`, of cases that are known.
+
+    Parameters
+    ----------
+    cases, others
+        What is scored, and what it is compared with.
+    title, reference_title, other_title
+        What the report calls them.
+    out, rules, why_missing, scorer, progress
+        As for `evaluate`.
+    requirements
+        What is required.
+    """
+    rules, folder = rules or Rules(), None
     if out is not None:
         folder = Path(out) / KEPT
         folder.mkdir(parents=True, exist_ok=True)
@@ -135,8 +180,8 @@ def evaluate(
         progress(done, total)
 
     progress(0, total)
-    first = score_all(cases.cases, rules, folder, workers, more)
-    second = score_all(others.cases, rules, folder, workers, more) if others else []
+    first = scorer(cases.cases, rules, folder, more)
+    second = scorer(others.cases, rules, folder, more) if others else []
     if folder is not None:
         _clear(folder, (first, cases.cases), (second, others.cases if others else ()), rules)
     why = why_missing or {}
@@ -146,18 +191,17 @@ def evaluate(
     renamed = unified([*first, *second])
     first, second = renamed[: len(first)], renamed[len(first) :]
     columns = columns_of(first)
-    titles = _titles(Path(prediction), Path(compare) if compare is not None else None)
     return Evaluation(
-        title=titles[0],
-        reference_title=Path(reference or prediction).absolute().name,
+        title=title,
+        reference_title=reference_title,
         cases=cases,
         rules=rules,
         scored=tuple(first),
         columns=columns,
-        other_title=titles[1],
+        other_title=other_title,
         other=tuple(second),
         other_columns=columns_of(second) if others else None,
-        requirements=requirements,
+        requirements=tuple(requirements),
         failing=tuple(failing(requirements, columns, [one.case for one in first if one.error])),
     )
 

@@ -32,6 +32,9 @@ class Settings:
         or ``file:///folder``; ``data`` keeps copies then. Nowhere if empty.
     queues
         Those that a job may be sent to.
+    shared_folders
+        Folders that all machines mount alike. Whoever has the scope ``admin`` may have label maps
+        in them scored.
     retention_days
         Images and results are removed after so many days without use; never if 0.
     watermark_bytes
@@ -93,6 +96,7 @@ class Settings:
     database: str = ""
     storage: str = ""
     queues: tuple[str, ...] = ("default", "gpu")
+    shared_folders: tuple[str, ...] = ()
     retention_days: float = 0.0
     watermark_bytes: int = 0
     cache_bytes: int = 64 * 1024 * _MIB

@@ -113,12 +113,15 @@ class JobTable:
         limit: int = 100,
         after: str | None = None,
         image_id: str | None = None,
+        evaluations: bool = False,
     ) -> Sequence[Job]:
         """The newest jobs of a tenant, or those older than the job ``after``.
 
         ``state`` is one of the states, or ``"dead"``; ``image_id`` that of what they look at.
+        Those that look at none are ``evaluations``, and apart from the others.
         """
-        wanted = [jobs.c.tenant == tenant]
+        alone = jobs.c.image_id == "" if evaluations else jobs.c.image_id != ""
+        wanted = [jobs.c.tenant == tenant, alone]
         if image_id is not None:
             wanted.append(jobs.c.image_id == image_id)
         if state is not None:

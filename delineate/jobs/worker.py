@@ -24,7 +24,7 @@ from delineate.errors import (
     UnavailableError,
 )
 from delineate.imaging import Image
-from delineate.jobs import corrections, dicom_results, engine, kept, metrics
+from delineate.jobs import corrections, dicom_results, engine, kept, metrics, scoring
 from delineate.jobs.database import patiently
 from delineate.jobs.lifeline import die_with
 from delineate.jobs.liveness import Presence
@@ -61,6 +61,7 @@ class Worker:
         self._name, self._on_done = name, on_done
         self._settings, self._table, self._store = settings, table, store
         self._hosts: OrderedDict[str, Host] = OrderedDict()
+        self._scorer = scoring.Scorer(settings, table, store)
 
     def take(self, turn: str, queue: str) -> None:
         """Spend a turn: do jobs of the queue until none waits.
@@ -100,6 +101,7 @@ class Worker:
         """End the detectors' processes."""
         while self._hosts:
             self._hosts.popitem()[1].close()
+        self._scorer.close()
 
     def _attempt(self, job: Job) -> Exception | None:
         """Try once; what went wrong. A crash is left to the caller to write down."""
@@ -130,7 +132,8 @@ class Worker:
     def _follow_up(self, job: Job) -> None:
         """What a result entails; it is one already, whatever comes of this."""
         labels = partial(corrections.drop_labels, table=self._table, store=self._store)
-        for work in (self._store.of(job.tenant).drop_others, self._on_done, labels):
+        offer = self._on_done if job.image_id else lambda _: None
+        for work in (self._store.of(job.tenant).drop_others, offer, labels):
             try:
                 work(job)
             except Exception as error:
@@ -141,10 +144,14 @@ class Worker:
         shutil.rmtree(folder, ignore_errors=True)
         with RowMonitor(self._table, job) as monitor:
             monitor.progress(0.0, "reading")
-            found = self._found(job, monitor)
-            monitor.progress(1.0, "saving")
-            with room():
-                kept.write(found, folder)
+            if job.detector == scoring.EVALUATION:
+                with room():
+                    self._scorer.evaluate(job, folder, monitor)
+            else:
+                found = self._found(job, monitor)
+                monitor.progress(1.0, "saving")
+                with room():
+                    kept.write(found, folder)
             monitor.checkpoint()
             patiently(lambda: self._store.of(job.tenant).publish(job))
 
