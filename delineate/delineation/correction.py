@@ -277,7 +277,7 @@ def _remark(by: Corrector, changes: tuple[Change, ...]) -> str:
     words = {"drawn": "drew", "changed": "changed", "renamed": "renamed", "deleted": "deleted"}
     told = []
     for what, word in words.items():
-        names = [change.name for change in changes if change.what == what]
+        names = [change.name.replace("_", " ") for change in changes if change.what == what]
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         told += [f"{word} {', '.join(names[:5])}{more}"] if names else []
     return f"corrected by hand: {by.who} {', '.join(told)}"

@@ -134,11 +134,12 @@ test("a step tells which outlines it makes stale", () => {
   const labels = new Labels([3, 2, 2], 2);
   const first = labels.begin(1);
   for (const offset of [2, 3, 4]) labels.set(first, offset);
-  expect([...labels.stale].map(([slice, those]) => [slice, [...those]])).toEqual([[0, [1]], [1, [1]]]);
+  const told = () => Array.from(labels.stale, ([slice, { labels: those, top, bottom }]) => [slice, [...those], top, bottom]);
+  expect(told()).toEqual([[0, [1], 1, 1], [1, [1], 0, 0]]);
   labels.stale.clear();
   const second = labels.begin(2);
   labels.set(second, 4);
-  expect([...labels.stale].map(([slice, those]) => [slice, [...those]])).toEqual([[1, [1, 2]]]);
+  expect(told()).toEqual([[1, [1, 2], 0, 0]]);
 });
 
 test("the history keeps within its bound and forgets the oldest first", () => {

@@ -28,6 +28,8 @@ export class Editor {
   sphere = false;
   /** Whether other structures stay as they are where one is drawn over them. */
   sparing = false;
+  /** Axis of the plane in which a stroke is under way. */
+  stroke: number | undefined;
   /** Slices that differ from how they were at first, or did. */
   readonly touched = new Set<number>();
   readonly #history = new History();
@@ -94,8 +96,9 @@ export class Editor {
     this.#step = this.labels.begin(erasing ? 0 : this.active);
   }
 
-  /** Move the brush from one index to another. */
+  /** Move the brush from one index to another; `flat` is the axis of the plane that it is seen in. */
   brush(from: Vec3, to: Vec3, flat: number): void {
+    this.stroke = flat;
     const brush = { radius: this.radius, flat: this.sphere ? undefined : flat };
     sweep(this.header.shape, this.metric, brush, from, to, this.#take);
   }
@@ -116,7 +119,7 @@ export class Editor {
   /** Note what was drawn as one deed; `slice` is the one in whose plane that was. */
   end(slice?: number): void {
     const step = this.#step;
-    this.#step = undefined;
+    this.#step = this.stroke = undefined;
     if (slice !== undefined && step?.runs.length) {
       const drawn = this.#drawn.get(this.active);
       if (drawn) drawn.add(slice);
@@ -211,10 +214,14 @@ export class Editor {
   refresh(): void {
     for (const [slice, stale] of this.labels.stale) {
       const plane = this.labels.slice(slice);
-      for (const label of stale) {
-        const rings = this.#tracer.trace(plane, label, slice);
-        if (rings.length) this.#ringsOf(label).set(slice, rings);
-        else this.#ringsOf(label).delete(slice);
+      for (const label of stale.labels) {
+        const own = this.#ringsOf(label);
+        const before = (own.get(slice) ?? []).map(({ rows }) => rows);
+        const top = Math.min(stale.top, ...before.map(([first]) => Math.round(first + 0.5)));
+        const bottom = Math.max(stale.bottom, ...before.map(([, last]) => Math.round(last - 0.5)));
+        const rings = this.#tracer.trace(plane, label, slice, top, bottom);
+        if (rings.length) own.set(slice, rings);
+        else own.delete(slice);
       }
       this.touched.add(slice);
     }

@@ -4,7 +4,14 @@ import type { Ring } from "../imaging/outline";
 
 export type Samples = Uint8Array | Uint16Array;
 
-/** Samples that one step of editing changed: `start, length, old value` of each run, and the new one. */
+/** Where outlines have changed in a slice: of which labels, and the first and last row. */
+export interface Stale {
+  readonly labels: Set<number>;
+  top: number;
+  bottom: number;
+}
+
+/** Samples that one step changed: `start, length, old value` of each run in a row, and the new one. */
 export interface Step {
   readonly runs: number[];
   readonly value: number;
@@ -16,8 +23,8 @@ export class Labels {
   readonly area: number;
   /** How many samples each label has. */
   readonly counts: number[] = [];
-  /** Labels whose outlines have changed, by slice; whoever draws them anew empties it. */
-  readonly stale = new Map<number, Set<number>>();
+  /** What is to be outlined anew, by slice; whoever does so empties it. */
+  readonly stale = new Map<number, Stale>();
 
   constructor(
     /** Slices, rows, columns. */
@@ -53,7 +60,7 @@ export class Labels {
     const { runs } = step;
     const last = runs.length - 3;
     const goesOn = last >= 0 && runs[last]! + runs[last + 1]! === offset && runs[last + 2] === old;
-    if (goesOn && offset % this.area !== 0) runs[last + 1]! += 1;
+    if (goesOn && offset % this.shape[2] !== 0) runs[last + 1]! += 1;
     else {
       runs.push(offset, 1, old);
       this.#mark(offset, old, step.value);
@@ -76,7 +83,7 @@ export class Labels {
       if (old === value) continue;
       here[i] = value;
       this.#count(old, value, 1);
-      this.#mark(index * this.area, old, value);
+      this.#mark(index * this.area + i, old, value);
     }
   }
 
@@ -95,10 +102,12 @@ export class Labels {
     }
     const crossed = new Uint8Array(rows * (columns + 1));
     for (const [index, several] of bySlice) {
-      crossed.fill(0);
+      const top = Math.min(...several.map((ring) => Math.round(ring.rows[0] + 0.5)));
+      const bottom = Math.max(...several.map((ring) => Math.round(ring.rows[1] - 0.5)));
+      crossed.fill(0, top * (columns + 1), (bottom + 1) * (columns + 1));
       for (const { points } of several) cross(points, crossed, columns + 1);
       const here = this.slice(index);
-      for (let r = 0; r < rows; r++) {
+      for (let r = top; r <= bottom; r++) {
         for (let c = 0, inside = 0; c < columns; c++) {
           inside ^= crossed[r * (columns + 1) + c]!;
           if (!inside) continue;
@@ -125,9 +134,12 @@ export class Labels {
 
   #mark(offset: number, ...labels: number[]): void {
     const slice = Math.floor(offset / this.area);
+    const row = Math.floor((offset % this.area) / this.shape[2]);
     let here = this.stale.get(slice);
-    if (!here) this.stale.set(slice, (here = new Set()));
-    for (const label of labels) if (label) here.add(label);
+    if (!here) this.stale.set(slice, (here = { labels: new Set(), top: row, bottom: row }));
+    here.top = Math.min(here.top, row);
+    here.bottom = Math.max(here.bottom, row);
+    for (const label of labels) if (label) here.labels.add(label);
   }
 }
 

@@ -72,7 +72,7 @@ export class EditPanel {
       { class: "editing", "aria-label": t("edit.title"), "data-testid": "editing" },
       h("h2", {}, t("edit.title")),
       h("div", { class: "segments", role: "group", "aria-label": t("edit.tools") }, ...this.#tools),
-      h("label", { class: "edit-radius" }, h("span", {}, t("edit.radius", { unit })), this.#radius, this.#radiusTold),
+      h("label", { class: "edit-radius", title: t("edit.radiusAbout") }, h("span", {}, t("edit.radius", { unit })), this.#radius, this.#radiusTold),
       editor.header.shape[0] > 1 && this.#switch("sphere"),
       this.#switch("sparing"),
       h(

@@ -93,7 +93,8 @@ class Session {
   #changed(): void {
     const { editor, viewer } = this;
     const layers = editor.layers;
-    for (const pane of viewer.panes) pane.layers = layers;
+    // While a stroke is under way its own plane is drawn anew, the others after it.
+    for (const pane of viewer.panes) if ((editor.stroke ?? pane.axis) === pane.axis) pane.layers = layers;
     viewer.store.tell();
     for (const slice of editor.touched) this.#unkept.add(slice);
     editor.touched.clear();

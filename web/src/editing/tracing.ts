@@ -35,12 +35,15 @@ export class Tracer {
     this.#ambiguous = new Uint8Array(2 * size);
   }
 
-  /** Outer rings, each before its holes; `plane` holds the slice row by row. */
-  trace(plane: ArrayLike<number>, label: number, slice: number): Ring[] {
-    const starts = this.#lay(plane, label);
+  /**
+   * Outer rings, each before its holes.
+   *
+   * `plane` holds the slice row by row; only rows `top` to `bottom` are looked at.
+   */
+  trace(plane: ArrayLike<number>, label: number, slice: number, top = 0, bottom = this.rows - 1): Ring[] {
+    const starts = this.#lay(plane, label, top, bottom);
     const rings: Walked[] = [];
     const [frame, owner, width] = [this.#frame, this.#owner, this.#width];
-    owner.fill(0);
     let components = 0;
     for (const at of starts) {
       if (owner[at]) continue;
@@ -60,11 +63,11 @@ export class Tracer {
   }
 
   /** Mark the label in the frame; the samples at which a run of it begins. */
-  #lay(plane: ArrayLike<number>, label: number): number[] {
+  #lay(plane: ArrayLike<number>, label: number, top: number, bottom: number): number[] {
     const [frame, width, columns] = [this.#frame, this.#width, this.columns];
-    frame.fill(0);
+    for (const each of [frame, this.#owner]) each.fill(0, top * width, (bottom + 3) * width);
     const starts: number[] = [];
-    for (let r = 0, from = 0; r < this.rows; r++) {
+    for (let r = top, from = top * columns; r <= bottom; r++) {
       let to = (r + 1) * width + 1;
       for (let c = 0; c < columns; c++, from++, to++) {
         if (plane[from] !== label) continue;
