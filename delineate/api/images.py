@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ from delineate.api.state import Service
 from delineate.api.taking import Reading, looked_into, sent
 from delineate.errors import ConflictError, UnknownImageError
 from delineate.jobs import dicom_index
+from delineate.jobs.disk import sync_early
 from delineate.jobs.upload import Reception
 
 __all__ = ["router", "samples_answer"]
@@ -64,7 +66,10 @@ async def upload(
     with store.incoming() as folder:
         reception = Reception(service.store, service.settings, folder)
         await sent(request, service, reception, name)
-        document = await looked_into(service, folder, reception.parts, reading)
+        document, _ = await asyncio.gather(
+            looked_into(service, folder, reception.parts, reading, just_came=True),
+            run_in_threadpool(sync_early, folder / "parts"),
+        )
         stored = await run_in_threadpool(store.keep, folder, document)
         await run_in_threadpool(dicom_index.index, service.database, who.tenant, stored)
     response.headers["Location"] = f"/v1/images/{stored.document['id']}"

@@ -143,6 +143,8 @@ async def looked_into(
     folder: Path,
     parts: Sequence[Part],
     reading: Mapping[str, Any],
+    *,
+    just_came: bool = False,
 ) -> dict[str, Any]:
     """What an upload holds, said by a process of its own.
 
@@ -156,6 +158,8 @@ async def looked_into(
         In that order: what their sender calls them, and their hashes.
     reading
         ``uneven`` and ``spacing_mm``.
+    just_came
+        The files came in this very request, and their hashes were taken then.
 
     Raises
     ------
@@ -168,6 +172,7 @@ async def looked_into(
         folder=str(folder),
         names=[part.name for part in parts],
         digests=[part.sha256 for part in parts],
+        just_came=just_came,
         max_bytes=service.settings.max_upload_bytes,
         max_files=service.settings.max_files,
         **reading,

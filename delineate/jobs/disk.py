@@ -7,13 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from delineate.errors import StorageFullError
 from delineate.jobs.settings import Settings
 
-__all__ = ["Disk", "room", "sync"]
+__all__ = ["Disk", "room", "sync", "sync_early"]
 
 _SYNCED_AT_ONCE = 8  # a journal commits them together
 
@@ -58,6 +58,17 @@ def sync(folder: Path) -> None:
     with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
         list(threads.map(_sync, folder.rglob("*")))
     _sync(folder)
+
+
+def sync_early(folder: Path) -> None:
+    """Begin what `sync` will complete, while the files may already be moved elsewhere."""
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
+        list(threads.map(_sync_if_there, folder.iterdir()))
+
+
+def _sync_if_there(path: Path) -> None:
+    with suppress(FileNotFoundError), room():
+        _sync(path)
 
 
 def _sync(path: Path) -> None:

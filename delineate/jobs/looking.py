@@ -22,6 +22,8 @@ def look(
     uneven: Literal["refuse", "resample"] = "refuse",
     spacing_mm: list[float] | None = None,
     digests: list[str] | None = None,
+    *,
+    just_came: bool = False,
 ) -> dict[str, Any]:
     """Unpack an upload, number its files and inspect them.
 
@@ -38,6 +40,8 @@ def look(
         As for `formats.inspect`.
     digests
         SHA-256 of each file as it came, if it was taken then.
+    just_came
+        That was in this very request; otherwise the files are read and compared.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def look(
     if not parts:
         raise UploadError("the upload holds no file; send DICOM files, a zip of them, or a NIfTI")
     parts, refused = admitted(parts)
-    kept = list(arranged(parts, place / "files"))
+    kept = list(arranged(parts, place / "files", just_came=just_came))
     entries = [formats.Entry(part.path, part.name, part.path.name) for part, _ in kept]
     report = formats.inspect(entries, uneven=uneven, spacing_mm=spacing_mm).to_json()
     report["ignored"] += refused + [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,6 +55,7 @@ class Reception:
     def __init__(self, store: Store, settings: Settings, folder: Path) -> None:
         self._store, self._settings, self._folder = store, settings, folder
         self._file: BinaryIO | None = None
+        self._hash = hashlib.sha256()
         self._bytes = 0
         self._unchecked = 0
         self.parts: list[Part] = []
@@ -82,6 +83,7 @@ class Reception:
         path = self._folder / "parts" / f"{len(self.parts):06d}{suffix(name)}"
         with room():
             self._file = path.open("wb")
+        self._hash = hashlib.sha256()
         self.parts.append(Part(path, base_name(name)))
 
     def write(self, data: bytes) -> None:
@@ -97,13 +99,15 @@ class Reception:
             self._store.check_room()
         with room():
             self._file.write(data)
+        self._hash.update(data)
 
     def end(self) -> None:
-        """Complete the file begun, if any."""
+        """Complete the file begun, if any; from then on its hash is known."""
         if self._file is not None:
             with room():
                 self._file.close()
             self._file = None
+            self.parts[-1] = replace(self.parts[-1], sha256=self._hash.hexdigest())
 
     def close(self) -> None:
         """Let go of the file, on whatever way out."""
@@ -155,8 +159,19 @@ def content_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def arranged(parts: Sequence[Part], folder: Path) -> Iterator[tuple[Part, str]]:
+def arranged(
+    parts: Sequence[Part], folder: Path, *, just_came: bool = False
+) -> Iterator[tuple[Part, str]]:
     """Move files into ``folder``, numbered in the order of their hashes, each content once.
+
+    Parameters
+    ----------
+    parts
+        The files.
+    folder
+        Is made.
+    just_came
+        Hashes that are known were taken in this very request: the files are not read again.
 
     Yields
     ------
@@ -169,7 +184,10 @@ def arranged(parts: Sequence[Part], folder: Path) -> Iterator[tuple[Part, str]]:
         If a file is no longer what came.
     """
     folder.mkdir()
-    by_hash = {_verified(part): part for part in reversed(parts)}
+    by_hash = {
+        part.sha256 if just_came and part.sha256 else _verified(part): part
+        for part in reversed(parts)
+    }
     for number, (digest, part) in enumerate(sorted(by_hash.items()), start=1):
         path = folder / f"{number:04d}{suffix(part.path.name)}"
         part.path.rename(path)
