@@ -26,7 +26,7 @@ import {
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
-import type { Vec3 } from "../imaging/affine";
+import { step, type Vec3 } from "../imaging/affine";
 import { lettersOf, type Plane } from "../imaging/orientation";
 import { paintSlice, toWorld, type Volume } from "../imaging/volume";
 import { clustered } from "../imaging/clustering";
@@ -179,14 +179,15 @@ export class Solid {
     this.#later();
   }
 
-  /** Where the surface under a place of the canvas lies, in LPS mm, and which one it is. */
-  pick(x: number, y: number): { readonly name: string; readonly point: Vec3 } | undefined {
+  /** A place just below the surface that is seen at a place of the canvas, in LPS mm. */
+  pick(x: number, y: number): Vec3 | undefined {
     const { clientWidth, clientHeight } = this.canvas;
     const ray = new Raycaster();
     ray.setFromCamera(new Vector2((x / clientWidth) * 2 - 1, 1 - (y / clientHeight) * 2), this.#camera);
     const seen = Array.from(this.#surfaces.values(), ({ mesh }) => mesh).filter(({ visible }) => visible);
     const [hit] = ray.intersectObjects(seen, false);
-    return hit && { name: hit.object.name, point: hit.point.toArray() as Vec3 };
+    const depth = Math.min(...[0, 1, 2].map((axis) => Math.hypot(...step(this.volume.affine, axis)))) / 2;
+    return hit && (hit.point.addScaledVector(ray.ray.direction, depth).toArray() as Vec3);
   }
 
   resize(): void {

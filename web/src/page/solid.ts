@@ -143,8 +143,8 @@ export class SolidPane {
     canvas.addEventListener("pointerup", (event) => {
       const { offsetX: x, offsetY: y } = event;
       if (event.button !== 0 || Math.hypot(x - start[0], y - start[1]) > 4) return;
-      const hit = solid.pick(x, y);
-      if (hit) this.#go(hit.point);
+      const point = solid.pick(x, y);
+      if (point) this.#go(point);
     });
     canvas.addEventListener("keydown", (event) => {
       const actions: Record<string, () => void> = {

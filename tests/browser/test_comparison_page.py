@@ -1,0 +1,192 @@
+"""Two results on one image beside each other, in a real browser on a real service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from looking import Looking
+
+from delineate.formats import dicom
+from delineate.imaging import Grid, Image
+
+pytestmark = pytest.mark.browser
+
+GRID = Grid.regular((12, 40, 48), (4.0, 2.0, 2.0), (-48.0, -40.0, 0.0))
+PLANES = ("axial", "coronal", "sagittal")
+# Over white, as both cubes are in the window of soft tissue: 62 % sky blue or orange, 25 % green.
+ONLY_THIS, ONLY_OTHER, IN_BOTH = (150, 208, 241), (239, 196, 97), (191, 231, 220)
+
+
+def upload(url: str, files: list[Path]) -> str:
+    with httpx.Client(base_url=url, timeout=120) as client:
+        parts = [("files", (path.name, path.read_bytes())) for path in files]
+        return str(client.post("/v1/images", files=parts).raise_for_status().json()["id"])
+
+
+def run(url: str, image: str, threshold: float) -> str:
+    with httpx.Client(base_url=url, timeout=120) as client:
+        asked = {"image_id": image, "detector": "page.cube", "options": {"threshold": threshold}}
+        job = str(client.post("/v1/jobs", json=asked).raise_for_status().json()["id"])
+        assert '"done"' in client.get(f"/v1/jobs/{job}/events").text
+        return job
+
+
+def send(url: str, image: str, path: Path) -> Any:
+    """Send a reference; the job it is kept as."""
+    with httpx.Client(base_url=url, timeout=120) as client:
+        address = f"/v1/images/{image}/references"
+        answer = client.post(address, params={"name": path.name}, content=path.read_bytes())
+        return answer.raise_for_status().json()
+
+
+@pytest.fixture(scope="module")
+def image(url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A CT with a cube of 400 HU, and one of 250 HU at its side, of 4 x 10 x 18 and 4 x 10 x 9."""
+    array = np.full(GRID.shape, -100, np.int16)
+    array[4:8, 10:20, 12:30] = 400
+    array[4:8, 10:20, 30:39] = 250
+    folder = tmp_path_factory.mktemp("two")
+    return upload(url, dicom.write_series(Image(array, GRID, "CT"), folder, seed="two"))
+
+
+@pytest.fixture(scope="module")
+def large(url: str, image: str) -> str:
+    """Id of the job that found both cubes."""
+    return run(url, image, 200)
+
+
+@pytest.fixture(scope="module")
+def small(url: str, image: str) -> str:
+    """Id of the job that found the brighter one."""
+    return run(url, image, 300)
+
+
+def opened(look: Looking, job: str, against: str) -> None:
+    look.open(f"#job={job}&against={against}")
+    look.state("shown")
+    look.page.wait_for_selector("[data-testid=comparison-table]")
+    look.page.keyboard.press("x")  # the crosshair lies over what is counted
+    look.go("cube_left")
+
+
+def cells(look: Looking, name: str) -> list[str]:
+    row = look.page.locator(f'[data-testid=comparison-table] tr[data-name="{name}"]')
+    return [str(text) for text in row.locator("td").all_inner_texts()]
+
+
+def test_differences_are_told_as_counted_by_hand(look: Looking, large: str, small: str) -> None:
+    opened(look, large, small)
+
+    # 1080 samples against 720, all of these in common, 16 cubic millimetres each; 9 columns of 2 mm
+    # lie beyond the smaller one.
+    assert cells(look, "cube_left") == ["0.800", "5.8", "0.0", "18.0"]
+    assert "0.800" in look.one("comparison-table").locator("caption").inner_text()
+
+
+def test_what_only_one_has_is_coloured_in_all_planes(look: Looking, large: str, small: str) -> None:
+    opened(look, large, small)
+    look.one("compare-differences").click()
+    for plane in PLANES:
+        look.page.keyboard.press("o")
+        look.settle()
+        only = {
+            colour: look.coloured(plane, colour, tolerance=12)
+            for colour in (ONLY_THIS, ONLY_OTHER, IN_BOTH)
+        }
+        look.page.keyboard.press("o")
+
+        assert only[IN_BOTH] > 100 or plane == "sagittal"
+        assert only[ONLY_OTHER] == 0
+        if plane != "sagittal":  # the plane in the middle of the whole cuts the brighter one
+            assert only[ONLY_THIS] == pytest.approx(only[IN_BOTH] / 2, rel=0.15)
+
+
+def test_the_other_way_round_the_colours_change_places(
+    look: Looking, large: str, small: str
+) -> None:
+    opened(look, small, large)
+    look.one("compare-differences").click()
+    look.page.keyboard.press("o")
+
+    assert look.coloured("axial", ONLY_OTHER, tolerance=12) > 100
+    assert look.coloured("axial", ONLY_THIS, tolerance=12) == 0
+    assert cells(look, "cube_left") == ["0.800", "0.0", "5.8", "18.0"]
+
+
+def test_what_is_hidden_is_not_compared(look: Looking, large: str, small: str) -> None:
+    opened(look, large, small)
+    look.one("compare-differences").click()
+    look.one("hide-all").click()
+
+    assert look.coloured("axial", ONLY_THIS, tolerance=12) == 0
+    assert look.coloured("axial", IN_BOTH, tolerance=12) == 0
+
+
+def test_a_line_is_swiped_over_the_two(look: Looking, large: str, small: str) -> None:
+    opened(look, large, small)
+    look.one("compare-both").click()
+    both = look.pixels("axial")
+    look.one("compare-this").click()
+    this = look.pixels("axial")
+    look.one("compare-other").click()
+    other = look.pixels("axial")
+    look.one("compare-swipe").click()
+    assert (this != other).any()
+    assert (both != this).any()
+
+    for part in (0.9, 0.2):
+        box = look.page.locator('[data-plane="axial"] canvas').bounding_box()
+        middle = 0.5 if part == 0.9 else 0.9
+        across = [box["x"] + at * box["width"] for at in (middle, part)]
+        down = box["y"] + 0.9 * box["height"]
+        look.page.mouse.move(across[0], down)
+        look.page.mouse.down()
+        look.page.mouse.move(across[1], down, steps=4)
+        look.page.mouse.up()
+        swiped = look.pixels("axial")
+        height, width, _ = swiped.shape
+        rows, at = slice(0, int(0.8 * height)), int(part * width)
+        assert (swiped[rows, : at - 4] == other[rows, : at - 4]).all()
+        assert (swiped[rows, at + 4 :] == this[rows, at + 4 :]).all()
+
+
+def test_another_result_is_chosen_and_stands_in_the_address(
+    look: Looking, large: str, small: str
+) -> None:
+    look.open(f"#job={large}")
+    look.state("shown")
+    look.page.wait_for_selector(
+        f'[data-testid=compare-with] option[value="{small}"]', state="attached"
+    )
+    look.one("compare-with").select_option(small)
+    look.page.wait_for_selector("[data-testid=comparison-table]")
+    look.page.wait_for_function(f"() => location.hash.includes('against={small}')")
+
+    look.one("compare-with").select_option("")
+    look.page.wait_for_selector("[data-testid=comparison-table]", state="detached")
+    look.page.wait_for_function("() => !location.hash.includes('against')")
+
+
+def test_a_real_contour_and_its_mask_are_one(look: Looking, url: str, shared_data: Path) -> None:
+    case = shared_data / "rtstruct_sts" / "STS_019"
+    if not case.is_dir():
+        pytest.skip("the soft-tissue sarcomas of ../shared/data are not here")
+    image = upload(url, sorted((case / "dicom_image").iterdir()))
+    drawn = send(url, image, case / "dicom_mask" / "RS.dcm")
+    look.open(f"#job={drawn['id']}")
+    look.state("shown")
+    look.page.set_input_files("[data-testid=reference-file]", str(case / "CT_mask.nii.gz"))
+    look.page.wait_for_selector(
+        "[data-testid=comparison-table], [data-testid=compare-told]:not(:empty)"
+    )
+    look.page.wait_for_selector("[data-testid=comparison-table]")
+    rows = look.page.locator("[data-testid=comparison-table] tbody tr")
+
+    # The mask's label has no name: what belongs together is not guessed.
+    assert rows.count() == 2
+    assert {rows.nth(i).get_attribute("data-note") for i in range(2)} == {"missed", "invented"}
+    assert look.row("GTV_Mass_CT").count() == 1
