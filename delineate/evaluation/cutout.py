@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 HEADLINE = (  # what is shown first, where it is there
     *("dice", "nsd", "hd95", "assd", "auroc", "pro"),
     *("detection_f1", "detection_precision", "detection_recall", "average_precision"),
-    *("true_probability", "correct", "brier"),
+    *("true_probability", "brier"),
 )
 
 _MARGIN_MM, _LEAST_MM = 10.0, 36.0

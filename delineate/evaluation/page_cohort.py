@@ -9,6 +9,7 @@ import numpy as np
 
 from delineate.evaluation import plots_small
 from delineate.evaluation.agreement import Limits
+from delineate.evaluation.classification import NOTHING
 from delineate.evaluation.markup import Markup, joined, tag
 from delineate.evaluation.page_tables import cell, number, table
 
@@ -191,6 +192,7 @@ def classes(rows: Rows) -> Markup:
             *(_figure(one[name]) for name in ("recall", "precision", "auroc")),
         ]
         for one in row["classes"]
+        if one["name"] != NOTHING
     ]
     titles = ("class", "cases that are", "cases told so", "recall", "precision", "AUROC")
     plots = [plots_small.calibration(row["bins"], "Calibration of the answers")]

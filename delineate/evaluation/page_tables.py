@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _MOST = 4
+_LEFT = ('<td class="name"', '<td class="text"')
 
 
 def headline(columns: Columns) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def table(
     listed = [list(row) for row in rows]
     first = listed[0] if listed else [cell("", "name") for _ in heads]
     header = [
-        tag("th", head, class_="name" if one.startswith("<td class=") else None)
+        tag("th", head, class_="name" if one.startswith(_LEFT) else None)
         for head, one in zip(heads, first, strict=True)
     ]
     body = [tag("tr", *row) for row in listed]

@@ -27,7 +27,8 @@ def caption_of_field(heat: Heat) -> str:
     where = f"slice {heat.cutout.slice + 1} of {heat.cutout.slices}: " * (heat.cutout.slices > 1)
     return (
         f"{where}{one.mean():.2%} of the picture is true, {two.mean():.2%} at or above the "
-        f"threshold, {(one & two).mean():.2%} both"
+        f"threshold, {(one & two).mean():.2%} both; scores: {heat.meaning}, threshold "
+        f"{heat.threshold:.3g}"
     )
 
 
@@ -56,13 +57,6 @@ def drawn_field(heat: Heat, image: Path | None) -> Markup:
             tag("path", d=f"M{place:.1f} -3V11", class_="threshold"),
             tag("text", f"{heat.low:.3g}", x=0, y=22),
             tag("text", f"{heat.high:.3g}", x=WIDTH, y=22, text_anchor="end"),
-            tag(
-                "text",
-                f"{heat.meaning}; threshold {heat.threshold:.3g}",
-                x=WIDTH / 2,
-                y=22,
-                text_anchor="middle",
-            ),
             transform=f"translate({right} {height + 8})",
         ),
         viewBox=f"0 0 {2 * WIDTH + _GAP} {height + _FOOT}",

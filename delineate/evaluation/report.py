@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from delineate.evaluation.classification import Told
 from delineate.evaluation.columns import Columns
 from delineate.evaluation.cutout import Cutout
 from delineate.evaluation.heat import Heat
@@ -88,7 +89,9 @@ def _worst(evaluation: Evaluation, count: int) -> list[WorstCase]:
         unit = columns.columns[rows[0][2]].unit
         told = [f"{structure or 'image'} {number(value, unit)}" for structure, value, _ in rows]
         line = f"{METRICS[metrics[0]].title} {number(mean, unit)}: {', '.join(told)}"
-        found.append(WorstCase(name, line, *_picture(scored[name].cutout, images[name])))
+        picture, caption, kind = _picture(scored[name].cutout, images[name])
+        caption = caption or _answer(scored[name].evidence)
+        found.append(WorstCase(name, line, picture, caption, kind))
     return found
 
 
@@ -104,6 +107,15 @@ def _picture(kept: Mapping[str, Any] | None, image: Path | None) -> tuple[Markup
         return drawn_field(heat, image), caption_of_field(heat), "field"
     cutout = Cutout.from_json(kept)
     return drawn(cutout, image), caption_of(cutout), "masks"
+
+
+def _answer(evidence: Mapping[str, Any]) -> str:
+    """What a case is and what it was taken for, if it is of classes."""
+    if evidence.get("kind") != "classes":
+        return ""
+    case = Told(tuple(sorted(evidence["probabilities"].items())), evidence["truth"])
+    sure = dict(case.probabilities).get(case.answer, 0.0)
+    return f"is {case.truth}, taken for {case.answer} ({sure:.3f})"
 
 
 def _structures(columns: Columns, case: str, metric: str) -> list[tuple[str, float, int]]:
