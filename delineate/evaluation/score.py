@@ -291,7 +291,8 @@ _ALL = (
         name="average_precision",
         title="Average precision",
         better="higher",
-        definition="area under the step curve of precision over recall as the score falls",
+        definition="area under the step curve of precision over recall as the score falls; the "
+        "surest thing chooses its partner first",
         source="Everingham and others, Int. J. Comput. Vis. 88, 2010, "
         "doi:10.1007/s11263-009-0275-4 (all points, not interpolated)",
         empty_rule="0 if only R has things, undefined if R has none",
