@@ -77,6 +77,7 @@ async def keep(
                 "paths": [str(one) for one in stored.files],
                 "series": chosen,
                 "reading": stored.reading,
+                "tenant": who.tenant,
             },
             resample=resample,
             target=str(folder / "result"),

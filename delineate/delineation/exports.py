@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from delineate.contour import fill_layers
 from delineate.delineation.document import dumps, from_json, to_json
 from delineate.delineation.own_exports import OWN, Export, Own
+from delineate.delineation.reference import REFERENCE
 from delineate.delineation.result import Delineation, structures
 from delineate.errors import ExportError
+from delineate.formats.derived import Made
 from delineate.formats.drawing import EXACT, Drawing, Heat, Outlines, outlines
 from delineate.formats.format import DEFAULT, Choices, Takes
 from delineate.formats.marks import Mark
@@ -158,6 +160,7 @@ def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
         rows=delineation.findings,
         title=delineation.detector.title,
         algorithm=f"{algorithm.id} {algorithm.version}"[:64],
+        made=_made(delineation),
         made_of=correction.made if correction else {},
         created=datetime.fromisoformat(delineation.provenance.created),
         heat=Heat(output.array, output.meaning, float(output.threshold))
@@ -168,6 +171,14 @@ def drawing(delineation: Delineation, how: Outlines = EXACT) -> Drawing:
         overall=delineation.overall,
         counted=single,
     )
+
+
+def _made(delineation: Delineation) -> Made:
+    """How the structures came about: a reference as its file says, all else by a detector."""
+    if delineation.detector.id != REFERENCE:
+        return "automatic"
+    told: Made = delineation.provenance.options["made"]
+    return told
 
 
 def exportable(delineation: Delineation) -> tuple[str, ...]:

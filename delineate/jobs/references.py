@@ -20,7 +20,7 @@ def reference(path: str, image: Mapping[str, Any], *, resample: bool, target: st
     path
         The file: a label map, RTSTRUCT, DICOM SEG, GeoJSON, COCO, or a zip of masks.
     image
-        ``paths``, ``series`` and ``reading`` of what it was drawn on.
+        ``paths``, ``series`` and ``reading`` of what it was drawn on, and its ``tenant``.
     resample
         Whether labels on other samples are sampled anew, or refused.
     target
@@ -34,12 +34,18 @@ def reference(path: str, image: Mapping[str, Any], *, resample: bool, target: st
     Raises
     ------
     InputError, GeometryError, UnreadableFileError
-        If it holds no labels and no outlines, or was not drawn on this image.
+        If it holds no labels and no outlines, or was not drawn on this image; or if a name in it
+        tells the patient's, where the service keeps none.
     """
     from delineate.delineation.reference import reference_of
     from delineate.formats.annotations import read_annotation
 
+    from delineate.jobs.reidentify import demand_nameless
+
     ground = read_stored(image["paths"], image["series"], image["reading"])
     annotation = read_annotation(Path(path), ground.grid)
-    kept.write(reference_of(annotation, ground, resample=resample), Path(target))
+    found = reference_of(annotation, ground, resample=resample)
+    names = [one.category.name for one in found.findings]
+    demand_nameless(names, image["tenant"], image["paths"], image["series"])
+    kept.write(found, Path(target))
     return annotation.format

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image as Picture
 from service import Service, ct, series
@@ -63,6 +64,18 @@ def test_a_reference_is_a_result_that_no_detector_made(
     assert document["detector"]["title"] == "Reference (nrrd)"
     back = running.client.get(f"/v1/jobs/{job['id']}/exports/nifti")
     assert back.status_code == 200
+
+
+def test_a_reference_is_not_exported_as_what_an_algorithm_made(
+    running: Service, send: Callable[..., Any]
+) -> None:
+    job = send(CUBE, {1: "by hand"}).json()["id"]
+
+    content = running.client.get(f"/v1/jobs/{job}/exports/seg").raise_for_status().content
+
+    (segment,) = pydicom.dcmread(io.BytesIO(content)).SegmentSequence
+    assert segment.SegmentAlgorithmType != "AUTOMATIC"
+    assert segment.SegmentLabel == "by hand"
 
 
 def test_the_same_file_is_one_reference(send: Callable[..., Any]) -> None:
