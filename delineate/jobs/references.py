@@ -39,7 +39,6 @@ def reference(path: str, image: Mapping[str, Any], *, resample: bool, target: st
     """
     from delineate.delineation.reference import reference_of
     from delineate.formats.annotations import read_annotation
-
     from delineate.jobs.reidentify import demand_nameless
 
     ground = read_stored(image["paths"], image["series"], image["reading"])
