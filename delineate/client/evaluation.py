@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from delineate.client.job import JobState, RemoteJob
-from delineate.client.transport import Session
+from delineate.client.transport import SMALL, Session
 
 __all__ = ["RemoteEvaluation"]
 
@@ -49,6 +49,10 @@ class RemoteEvaluation:
     def cancel(self) -> None:
         """Ask it to stop; whether it had ended before does not matter."""
         self._job.cancel()
+
+    def remove(self) -> None:
+        """Remove it there, with its scores; it has ended."""
+        self._session.request("DELETE", f"/v1/jobs/{self.id}/result", limit=SMALL)
 
     def summary(self) -> dict[str, Any]:
         """The document that ``summary.json`` holds; waits until it is there."""

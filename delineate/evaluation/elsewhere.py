@@ -10,7 +10,7 @@ from typing import Any
 
 from delineate import __version__
 from delineate.client import Client, RemoteEvaluation
-from delineate.errors import Cancelled, DelineateError, DetectorError, InputError
+from delineate.errors import AccessError, Cancelled, DelineateError, DetectorError, InputError
 from delineate.evaluation.case import Case, Rules, Scored
 from delineate.evaluation.keeping import keep, kept
 from delineate.evaluation.pool import score_all
@@ -24,8 +24,8 @@ _LOOK_SECONDS = 0.3
 class Elsewhere:
     """Scores cases by a service whose workers see the same files; a `pool.Scorer`.
 
-    Chunks of cases are jobs there. One whose worker dies is taken up by another. What cannot be
-    scored there is tried here.
+    Chunks of cases are jobs there, which are removed there once they are fetched. One whose worker
+    dies is taken up by another. What cannot be scored there is tried here.
 
     Parameters
     ----------
@@ -125,12 +125,15 @@ class Elsewhere:
 
     def _fetched(self, chunk: Sequence[Case], evaluation: RemoteEvaluation) -> list[Scored] | None:
         try:
-            return [Scored.from_json(one["kept"]) for one in evaluation.cases()]
+            found = [Scored.from_json(one["kept"]) for one in evaluation.cases()]
         except (Cancelled, DetectorError) as error:
             names = ", ".join(case.name for case in chunk[:3])
             more = f" and {len(chunk) - 3} more" if len(chunk) > 3 else ""
             self._tell(f"{names}{more} could not be scored there ({error}); scored here")
             return None
+        with suppress(AccessError):  # the scope "delete" is not needed for the rest
+            evaluation.remove()
+        return found
 
 
 def _pair(case: Case) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def missed(database: sa.Engine, limit: int = 100) -> Sequence[tuple[str, str]]:
     same = sa.and_(TASKS.c.subject == jobs.c.id, TASKS.c.tenant == jobs.c.tenant)
     wanted = (
         sa.select(jobs.c.tenant, jobs.c.id)
-        .where(jobs.c.state == "done", ~sa.exists().where(same, TASKS.c.kind == "offer"))
+        .where(jobs.c.state == "done", jobs.c.image_id != "")  # evaluations look at none
+        .where(~sa.exists().where(same, TASKS.c.kind == "offer"))
         .order_by(jobs.c.id.desc())
         .limit(limit)
     )

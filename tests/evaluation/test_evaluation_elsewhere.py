@@ -186,7 +186,7 @@ def _whole(root: Path, out: Path, **more: Any) -> dict[str, str]:
 
 
 def test_the_workers_of_a_service_leave_the_same_bytes_as_this_machine(
-    client: Client, shared: Path, tmp_path: Path
+    client: Client, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = shared / "files"
     pairs(root, 9)
@@ -195,12 +195,20 @@ def test_the_workers_of_a_service_leave_the_same_bytes_as_this_machine(
     out = tmp_path / "there"
 
     there = _whole(root, out, scorer=Elsewhere(client))
-    before = [one["id"] for one in client.evaluations()]
+    asked: list[str] = []
+    ask = client.evaluate
+
+    def noted(pairs: Any, **how: Any) -> Any:
+        told = list(pairs)
+        asked.extend(one["case"] for one in told)
+        return ask(told, **how)
+
+    monkeypatch.setattr(client, "evaluate", noted)
     again = _whole(root, out, scorer=Elsewhere(client))
 
     assert there == again == _whole(root, tmp_path / "here", workers=1)
-    # What was scored is not asked for again, but for the case that failed.
-    assert len(list(client.evaluations())) == len(before) + 1
+    assert asked == ["c1"]  # the one that failed
+    assert not [one for one in client.evaluations() if not one["title"]]  # fetched and removed
 
 
 def test_a_chunk_whose_worker_is_killed_is_taken_up_and_nothing_is_counted_twice(
@@ -210,7 +218,7 @@ def test_a_chunk_whose_worker_is_killed_is_taken_up_and_nothing_is_counted_twice
     pairs(root, 12)
     database = connect(running.settings.database_url)
     table = JobTable(database)
-    killed: list[str] = []
+    taken_up: list[str] = []
 
     def kill() -> None:
         scoring = until(
@@ -223,17 +231,18 @@ def test_a_chunk_whose_worker_is_killed_is_taken_up_and_nothing_is_counted_twice
                 or None
             )
         )
-        killed.append(scoring[0].id)
-        os.kill(running.pid(str(scoring[0].worker)), signal.SIGKILL)
+        job = scoring[0]
+        os.kill(running.pid(str(job.worker)), signal.SIGKILL)
+        until(lambda: table.get(job.id, tenant=None).attempts == 2 or None)
+        taken_up.append(job.id)
 
     killer = threading.Thread(target=kill)
     killer.start()
     there = _whole(root, tmp_path / "there", scorer=Elsewhere(client))
     killer.join()
 
-    attempts = table.get(killed[0], tenant=None).attempts
     database.dispose()
-    assert attempts == 2
+    assert taken_up
     assert there == _whole(root, tmp_path / "here", workers=1)
 
 
