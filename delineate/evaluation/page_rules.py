@@ -14,6 +14,7 @@ __all__ = ["cards", "matching", "names", "rules"]
 
 _SURFACES = {"nsd", "hd", "hd95", "assd", "masd"}
 _MOST_LABELS = 300
+_FEW = 20  # cases
 
 
 def cards(document: Mapping[str, Any]) -> Markup:
@@ -84,6 +85,11 @@ def rules(evaluation: Evaluation, document: Mapping[str, Any]) -> Markup:
         "which takes cases to be independent: several images of one patient are not. There is "
         "none for fewer than two cases, or of a figure that is the same in every draw.",
     ]
+    if 0 < document["cases"]["scored"] < _FEW:
+        lines.append(
+            f"{document['cases']['scored']} cases are few: such intervals are narrower than they "
+            "should be, and tests find little."
+        )
     return tag(
         "div",
         tag("strong", "How it was counted"),
