@@ -1,6 +1,5 @@
 /** One editing of a result: from the first stroke to the new version, or to where it is taken up again. */
 
-import { clampIndex } from "../imaging/volume";
 import { announce } from "../page/announce";
 import { writeAddress } from "../page/address";
 import { fill } from "../page/dom";
@@ -194,15 +193,17 @@ class Session {
     "]": () => this.#panel.resize(4),
     Enter: () => this.#surfaces.some((surface) => surface.close()),
     Escape: () => this.#surfaces.map((surface) => surface.drop()).some(Boolean),
-    PageUp: () => this.#scroll(-1),
-    PageDown: () => this.#scroll(1),
+    " ": ({ target }) => target instanceof HTMLCanvasElement && this.#stamp(),
   };
 
-  #scroll(slices: number): void {
-    const { store, volume } = this.viewer;
-    const { at, main } = store.value;
-    const to = [...at] as [number, number, number];
-    to[main] = clampIndex(volume, main, at[main] + slices);
-    store.update({ at: to });
+  /** Use the brush at the crosshair, for those who have no mouse. */
+  #stamp(): boolean {
+    const { editor, viewer } = this;
+    const { at, main } = viewer.store.value;
+    if (editor.tool !== "brush" && editor.tool !== "eraser") return false;
+    editor.begin(editor.tool === "eraser");
+    editor.brush(at, at, main);
+    editor.end(main === 0 ? at[0] : undefined);
+    return true;
   }
 }

@@ -21,9 +21,9 @@ export const EDITING = {
   "edit.tool.none": ["Look", "浏览"],
   "edit.tool.noneAbout": ["Move, zoom, measure as ever (Q)", "照常移动、缩放、测量（Q）"],
   "edit.tool.brush": ["Brush", "画笔"],
-  "edit.tool.brushAbout": ["Add to the structure (B)", "添加到该结构（B）"],
+  "edit.tool.brushAbout": ["Add to the structure (B); the space bar adds at the crosshair", "添加到该结构（B）；空格键在定位点处添加"],
   "edit.tool.eraser": ["Eraser", "橡皮"],
-  "edit.tool.eraserAbout": ["Take away from the structure (E)", "从该结构中擦除（E）"],
+  "edit.tool.eraserAbout": ["Take away from the structure (E); the space bar does so at the crosshair", "从该结构中擦除（E）；空格键在定位点处擦除"],
   "edit.tool.add": ["Lasso", "套索"],
   "edit.tool.addAbout": [
     "Draw around what is to be added, or click corner by corner; Enter closes (D)",
