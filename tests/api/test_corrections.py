@@ -132,6 +132,23 @@ def test_every_export_of_a_correction_holds_the_edit_and_says_how_it_was_made(
     assert trip["files"]["seg.dcm"]["round_trip"]["dice"] == 1.0
 
 
+def test_a_correction_is_found_by_dicomweb_beside_its_series(
+    running: Service, base: dict[str, Any], tmp_path: Path
+) -> None:
+    job = corrected(running, base["id"], trimmed(kidney=True), tmp_path)
+    for name in ("seg", "rtstruct"):
+        uid = pydicom.dcmread(exported(running, job["id"], name, tmp_path)).SeriesInstanceUID
+        asked = {"SeriesInstanceUID": uid, "includefield": "Modality"}
+        found = until(lambda asked=asked: _listed(running, asked), 60)  # type: ignore[misc]
+        assert found["00080060"]["Value"] == [name.upper()]
+
+
+def _listed(service: Service, asked: dict[str, str]) -> dict[str, Any] | None:
+    answer = service.client.get("/dicomweb/series", params=asked)
+    listed: list[dict[str, Any]] = answer.json() if answer.status_code == 200 else []
+    return listed[0] if listed else None
+
+
 def test_what_was_left_alone_stays_as_the_detector_made_it(
     running: Service, base: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from looking import Looking
 from numpy.typing import NDArray
+from PIL import Image as Picture
 
 from delineate.formats import dicom, seg
 from delineate.imaging import Grid, Image, place
@@ -301,6 +302,30 @@ def test_structures_that_overlap_are_not_edited(look: Looking, found: dict[str, 
     assert not look.one("editing").count()
 
 
+def test_a_fault_on_a_photograph_is_corrected(look: Looking, url: str, tmp_path: Path) -> None:
+    array = np.full((120, 160, 3), 90, np.uint8)
+    array[40:60, 50:80] = 250
+    Picture.fromarray(array).save(tmp_path / "part.png")
+    first = analysed(url, [tmp_path / "part.png"], "unusual")["unusual"]
+    look.open(f"#job={first}")
+    look.state("shown")
+    editing = Editing(look)
+    editing.start()
+    row = look.page.locator("[data-testid=edit-structure] output")
+    before = int(row.inner_text().removesuffix(" px").replace(",", ""))
+    editing.choose("add")
+    editing.drag("picture", (0.6, 0.6), (0.8, 0.6), (0.8, 0.8), (0.6, 0.8), (0.6, 0.62))
+    after = int(row.inner_text().removesuffix(" px").replace(",", ""))
+    assert after > before
+    document = httpx.get(f"{url}/v1/jobs/{editing.save('one more')}/result").json()
+    (finding,) = document["findings"]
+    assert finding["measurements"]["voxels"] == after
+    (change,) = document["provenance"]["correction"]["changes"]
+    assert (change["added"], change["added_ml"]) == (after - before, None)
+    assert document["detector"]["gives"] == "labelmap"
+
+
+@pytest.mark.slow
 def test_an_organ_of_a_real_scan_is_corrected(
     look: Looking, url: str, shared_data: Path, tmp_path: Path
 ) -> None:

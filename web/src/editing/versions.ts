@@ -12,7 +12,7 @@ const EDITABLE: readonly string[] = ["labelmap", "masks", "field"];
 
 /** Add the versions of a result to a viewer that shows it, and the button that edits it. */
 export function addVersions(viewer: Viewer, job: Job, result: Delineation, leave: AbortSignal): void {
-  if (!EDITABLE.includes(result.detector.gives) || result.image.modality === "photo") return;
+  if (!EDITABLE.includes(result.detector.gives)) return;
   const list = h("ol", { class: "versions-list" });
   const draft = h("div", { class: "draft", hidden: true });
   const told = h("p", { class: "note", hidden: true });
