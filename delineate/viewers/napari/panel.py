@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from magicgui.widgets import ComboBox, Container, Label, LineEdit, ProgressBar, PushButton
+from magicgui.widgets import ComboBox, Container, LineEdit, ProgressBar, PushButton, TextEdit
 
 from delineate.errors import DelineateError, InputError
 from delineate.imaging import Grid, Image
@@ -79,15 +79,16 @@ class _Run(Container[Any]):  # type: ignore[misc]  # magicgui is not there where
         self.image = ComboBox(name="image", choices=self._images, nullable=True)
         self.modality = ComboBox(name="modality", choices=_MODALITIES)
         self.detector = ComboBox(name="detector", choices=self._detectors, nullable=True)
-        self.options: Container[Any] = Container(name="options", labels=True)
+        self.form: Container[Any] = Container(name="form", label="options", labels=True)
         self.run = PushButton(name="run", text="Run")
         self.cancel = PushButton(name="cancel", text="Cancel", enabled=False)
         self.progress = ProgressBar(name="progress", min=0, max=100, value=0, label="")
-        self.status = Label(name="status", value="Research. Not for diagnosis.", label="")
+        self.status = TextEdit(name="status", value="Research. Not for diagnosis.")
+        self.status.read_only, self.status.max_height = True, 96
         super().__init__(
             widgets=[
                 *extra,
-                *(self.image, self.modality, self.detector, self.options),
+                *(self.image, self.modality, self.detector, self.form),
                 *(self.run, self.cancel, self.progress, self.status),
             ]
         )
@@ -96,6 +97,9 @@ class _Run(Container[Any]):  # type: ignore[misc]  # magicgui is not there where
         self.cancel.changed.connect(self._stop)
         for event in (napari_viewer.layers.events.inserted, napari_viewer.layers.events.removed):
             event.connect(self._layers_changed)
+        napari_viewer.dims.events.order.connect(self._stand)
+        self._choose_image()
+        self._stand()
         self._fill()
 
     def _specs(self) -> Mapping[str, Mapping[str, Any]]:
@@ -113,15 +117,30 @@ class _Run(Container[Any]):  # type: ignore[misc]  # magicgui is not there where
 
     def _layers_changed(self, _event: Any = None) -> None:
         self.image.reset_choices()
-        for widget in self.options:
+        self._choose_image()
+        for widget in self.form:
             if isinstance(widget, ComboBox):
                 widget.reset_choices()
 
+    def _choose_image(self) -> None:
+        """The image that is selected, or the last that came, unless one was chosen."""
+        there = [layer for _, layer in self._images()]
+        if self.image.value is None and there:
+            active = self._viewer.layers.selection.active
+            self.image.value = active if active in there else there[-1]
+
+    def _stand(self, _event: Any = None) -> None:
+        """Have the patient's head on top where slices are seen from the front or the side."""
+        down, *_ = self._viewer.dims.displayed
+        upright = self._viewer.dims.ndim == 3 and self._viewer.dims.ndisplay == 2 and down == 0
+        self._viewer.camera.orientation2d = ("up" if upright else "down", "right")
+
     def _fill(self) -> None:
         """A form for the detector that was chosen."""
-        self.options.clear()
+        self.form.clear()
         if self.detector.value:
-            self.options.extend(fields(self._specs()[self.detector.value]["options"], self._images))
+            schema = self._specs()[self.detector.value]["options_schema"]
+            self.form.extend(fields(schema, self._images))
 
     def _start(self) -> None:
         from napari.qt.threading import create_worker
@@ -132,7 +151,7 @@ class _Run(Container[Any]):  # type: ignore[misc]  # magicgui is not there where
             self.status.value = str(error)
             return
         self._monitor = Told()
-        worker = create_worker(self._steps, image, given, self._monitor)
+        worker = create_worker(_worked, self._steps(image, given, self._monitor))
         worker.yielded.connect(self._show)
         worker.returned.connect(self._done)
         worker.errored.connect(self._failed)
@@ -146,7 +165,7 @@ class _Run(Container[Any]):  # type: ignore[misc]  # magicgui is not there where
         chosen = None if self.modality.value == _MODALITIES[0] else self.modality.value
         given = {
             name: image_of(value) if hasattr(value, "metadata") else value
-            for name, value in values(list(self.options)).items()
+            for name, value in values(list(self.form)).items()
         }
         return image_of(self.image.value, chosen), given
 
@@ -157,9 +176,14 @@ class _Run(Container[Any]):  # type: ignore[misc]  # magicgui is not there where
     def _show(self, told: tuple[float, str]) -> None:
         self.progress.value, self.status.value = round(100 * told[0]), told[1]
 
-    def _done(self, found: Delineation) -> None:
+    def _done(self, found: Delineation | DelineateError) -> None:
+        if isinstance(found, DelineateError):
+            self._failed(found)
+            return
         for data, shown, kind in result(found):
-            getattr(self._viewer, f"add_{kind}")(data, **shown)
+            layer = getattr(self._viewer, f"add_{kind}")(data, **shown)
+            if kind == "labels":
+                layer.contour = 1  # napari takes it from a layer alone
         self.status.value = _summary(found)
 
     def _failed(self, error: Exception) -> None:
@@ -213,6 +237,19 @@ class RunThere(_Run):
         return there(image, self.detector.value, options, monitor, *where)
 
 
+def _worked(
+    steps: Steps,
+) -> Generator[tuple[float, str], None, Delineation | DelineateError]:
+    """The steps as a generator function: by that napari sees that they tell how far they are.
+
+    What a user can mend, or has asked for, is an answer: napari shows errors as those of a program.
+    """
+    try:
+        return (yield from steps)
+    except DelineateError as error:
+        return error
+
+
 def outlines(labels: Labels) -> list[LayerData]:
     """Outlines of a layer of labels as shapes, exact along the samples' edges."""
     from delineate.contour import trace_all
@@ -229,7 +266,5 @@ def outlines(labels: Labels) -> list[LayerData]:
 def _summary(found: Delineation) -> str:
     there = [one for one in found.findings if one.contours or one.point or one.box]
     told = f"{len(there)} found"
-    lacking = [
-        one.category.name for one in found.findings if not one.measurements.get("samples", 1)
-    ]
+    lacking = [one.category.name for one in found.findings if one not in there]
     return f"{told}; not found: {', '.join(lacking)}" if lacking else told

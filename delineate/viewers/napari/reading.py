@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from delineate.viewers.napari.layers import LayerData
+
+if TYPE_CHECKING:
+    from delineate.formats.annotations import Annotation
+    from delineate.imaging import Image
 
 __all__ = ["read_layers", "reader"]
 
@@ -27,13 +33,25 @@ def read_layers(path: Given) -> list[LayerData]:
     """The layers of what lies there.
 
     A folder of results (``delineation.json``) gives its labels, points or heat; labels and
-    outlines of other programs give labels; all else is read as an image. A DICOM SEG or RTSTRUCT
-    that lies among the slices it was drawn on is shown on them.
+    outlines of other programs give labels; all else is read as an image. An RTSTRUCT is placed on
+    the series that it was drawn on, which must be open; a SEG finds its series if it is.
     """
+    from delineate.errors import InputError
+
     paths = _paths(path)
-    if len(paths) == 1 and (folder := _result_folder(paths[0])) is not None:
+    if len(paths) > 1:
+        return _image(paths)
+    if (folder := _result_folder(paths[0])) is not None:
         return _result(folder)
-    return _annotation(paths) or _image(paths)
+    if paths[0].is_dir():
+        return _image(paths)
+    try:
+        return _annotation(paths[0])
+    except InputError as no_labels:
+        try:
+            return _image(paths)
+        except InputError as no_image:
+            raise type(no_image)(f"{no_image}; and as labels: {no_labels}") from no_image
 
 
 def _image(paths: list[Path]) -> list[LayerData]:
@@ -44,21 +62,47 @@ def _image(paths: list[Path]) -> list[LayerData]:
     return [image_layer(image, paths[0].name)]
 
 
-def _annotation(paths: list[Path]) -> list[LayerData]:
-    """Labels of a file that holds labels and no image: a SEG, a multi-label NRRD."""
-    from delineate.errors import DelineateError
-    from delineate.formats.annotations import read_annotation
+def _annotation(path: Path) -> list[LayerData]:
+    """Labels of a file that holds labels and no image: a SEG, an RTSTRUCT, a multi-label NRRD.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    from delineate.errors import UnreadableFileError
     from delineate.viewers.napari.layers import label_layer
 
-    if len(paths) > 1 or paths[0].is_dir():
-        return []
-    try:
-        found = read_annotation(paths[0])
-    except DelineateError:
-        return []
+    image, found = _placed(path)
     if found.format in ("nifti", "nrrd", "metaimage") and not _named(found.layers):
-        return []  # numbers without names may be grey values
-    return [label_layer(each, None, paths[0].name) for each in found.layers]
+        raise UnreadableFileError("its numbers have no names; they may be grey values")
+    return [label_layer(each, image, path.name) for each in found.layers]
+
+
+def _placed(path: Path) -> tuple[Image | None, Annotation]:
+    """An annotation, and the image among napari's layers that it says it was drawn on."""
+    from delineate.errors import InputError
+    from delineate.formats.annotations import read_annotation
+
+    for image in _shown():
+        try:
+            found = read_annotation(path, image.grid)
+        except InputError:
+            continue
+        if found.series_uid and found.series_uid == getattr(image.source, "series_uid", ""):
+            return image, found
+    return None, read_annotation(path)
+
+
+def _shown() -> list[Image]:
+    """The images behind the layers of the viewer that is open, the last one first."""
+    from delineate.viewers.napari.layers import KEY
+
+    napari = sys.modules.get("napari")
+    viewer = None if napari is None else napari.current_viewer()
+    layers = [] if viewer is None else viewer.layers
+    known = (layer.metadata.get(KEY, {}).get("image") for layer in reversed(layers))
+    return [image for image in known if image is not None]
 
 
 def _named(layers: Sequence[object]) -> bool:
