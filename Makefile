@@ -9,11 +9,12 @@ PIP_VERSION := 26.3
 LOCKED := -c requirements.lock --build-constraint requirements.lock
 BENCH := .bench
 BENCHMARKS := $(filter-out measure ct_case,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)))
+NAPARI := .venv-napari
 CAMPAIGNS := $(patsubst tests/campaigns/%.py,%,$(wildcard tests/campaigns/*.py))
 NO_DEPS := tests/nnunet-requirements.txt tests/monailabel-requirements.txt
 WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
 
-.PHONY: help demo test check lint types imports web-check audit openapi bench campaigns clean lock system-packages
+.PHONY: help demo test test-napari ohif check lint types imports web-check audit openapi bench campaigns clean lock system-packages
 
 help:
 	@echo "make demo    install, start the service, segment a generated CT, open its page"
@@ -26,9 +27,23 @@ help:
 demo: $(VENV)/.runtime
 	$(BIN)/delineate demo $(DEMO_ARGS)
 
-test: $(VENV)/.dev system-packages
+test: $(VENV)/.dev system-packages ohif
 	$(BIN)/python -m pytest $(TEST_ARGS)
 	for example in examples/*/tests; do $(BIN)/python -m pytest -q $$example || exit 1; done
+	$(MAKE) test-napari
+
+# napari in a window of a display that nobody sees, and a kernel of IPython. Their own plugins of
+# pytest stay off.
+test-napari: $(NAPARI)/.installed system-packages
+	@if command -v xvfb-run >/dev/null 2>&1; then \
+	  PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 LIBGL_ALWAYS_SOFTWARE=1 xvfb-run -a -s "-screen 0 1400x900x24" \
+	  $(NAPARI)/bin/python -m pytest -p pytest_timeout tests/viewers --ignore tests/viewers/test_ohif_site.py; \
+	else echo "There is no xvfb: napari is not tested."; fi
+
+# The viewer that some tests look at; they are skipped where it cannot be had.
+ohif: $(VENV)/.dev
+	@$(BIN)/python -c "from delineate.cli.ohif_files import viewer; viewer()" 2>/dev/null || \
+	  $(BIN)/delineate ohif --fetch || echo "OHIF cannot be fetched: its tests are skipped."
 
 check: lint types imports web-check
 
@@ -74,6 +89,15 @@ $(VENV)/.dev: $(VENV)/.runtime $(NO_DEPS)
 	$(BIN)/python -m pip install -q --no-deps $(addprefix -r ,$(NO_DEPS))
 	@touch $@
 
+# napari is not to be seen by the other tests, and sees what they have.
+$(NAPARI)/.installed: $(VENV)/.dev tests/napari-requirements.txt
+	$(PYTHON) -m venv $(NAPARI)
+	$(NAPARI)/bin/python -m pip install -q pip==$(PIP_VERSION)
+	$(NAPARI)/bin/python -m pip install -q --no-deps -r tests/napari-requirements.txt
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+	  > $$($(NAPARI)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth
+	@touch $@
+
 # Peers are compared with, never needed: they live in an environment of their own.
 $(BENCH)/.installed: $(VENV)/.python pyproject.toml requirements.lock benchmarks/requirements.txt tests/nnunet-requirements.txt
 	$(PYTHON) -m venv $(BENCH)
@@ -92,13 +116,18 @@ audit: $(VENV)/.dev
 openapi: $(VENV)/.dev
 	$(BIN)/python -m delineate.api.contract docs/openapi.json
 
-# Debian packages that some tests need: a browser, a judge of DICOM objects, a database, a PACS.
+DISPLAY_PACKAGES := xvfb xauth libgl1-mesa-dri libegl1 libgl1 libopengl0 libxkbcommon-x11-0 libxcb-cursor0 \
+  libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libdbus-1-3
+
+# Debian packages that some tests need: a browser, a judge of DICOM objects, a database, a PACS, a
+# display.
 system-packages:
 	@missing=; \
 	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || missing="chromium"; \
 	command -v dciodvfy >/dev/null 2>&1 || missing="$$missing dicom3tools"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	ls /usr/share/orthanc/plugins/*DicomWeb* >/dev/null 2>&1 || missing="$$missing orthanc orthanc-dicomweb"; \
+	command -v xvfb-run >/dev/null 2>&1 && ls /usr/lib/*/libxcb-cursor.so.0 >/dev/null 2>&1 || missing="$$missing $(DISPLAY_PACKAGES)"; \
 	[ -z "$$missing" ] || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
@@ -116,5 +145,5 @@ lock:
 	rm -rf .lock
 
 clean:
-	rm -rf $(VENV) $(BENCH) .lock dist build delineate/viewers/web web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NAPARI) $(BENCH) .lock dist build delineate/viewers/web web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
