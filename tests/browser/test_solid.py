@@ -37,6 +37,11 @@ def job(url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def show(look: Looking, job: str) -> None:
+    ask(look, job)
+    assert look.one("solid-told").all_inner_texts() == []
+
+
+def ask(look: Looking, job: str) -> None:
     look.open(f"#job={job}")
     look.state("shown")
     look.one("show-solid").click()
@@ -154,7 +159,7 @@ def test_it_is_turned_by_keys_and_by_dragging(look: Looking, job: str) -> None:
 
 def test_without_webgl_a_sentence_says_so(look: Looking, job: str) -> None:
     look.page.add_init_script(f"({NO_WEBGL})()")
-    show(look, job)
+    ask(look, job)
 
     assert "WebGL" in look.one("solid-told").inner_text()
     assert look.coloured("axial", (230, 0, 230)) >= 0

@@ -134,15 +134,14 @@ export class App {
   /** The table of all results. */
   async cases(): Promise<void> {
     this.#about("", "");
-    const leave = this.#enter("cases", h("main", { class: "centre" }, h("p", { class: "muted" }, t("cases.loading"))));
+    const leave = new AbortController();
+    const page = new CasesPage(this.#detectors, (hash) => (location.hash = hash), leave.signal);
+    this.#enter("cases", page.element).addEventListener("abort", () => leave.abort());
+    const known = client.getDetectors().then((detectors) => page.know((this.#detectors = detectors)));
     try {
-      const detectors = (this.#detectors = await client.getDetectors());
-      if (leave.aborted) return;
-      const page = new CasesPage(detectors, (hash) => (location.hash = hash), leave);
-      fill(this.#content, page.element);
-      await page.load();
+      await Promise.all([page.load(), known]);
     } catch (error) {
-      if (!leave.aborted) this.fail(error);
+      if (!leave.signal.aborted) this.fail(error);
     }
   }
 

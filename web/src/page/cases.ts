@@ -43,7 +43,8 @@ export class CasesPage {
   #ascending = false;
 
   constructor(
-    readonly detectors: readonly Detector[],
+    /** As far as they are known: others are called by their ids. */
+    private detectors: readonly Detector[],
     readonly open: (hash: string) => void,
     readonly leave: AbortSignal,
   ) {
@@ -92,6 +93,12 @@ export class CasesPage {
     if (!this.#rows.size) fill(this.#count, t("cases.none"));
     const timer = setInterval(() => void this.#again(), AGAIN_MS);
     this.leave.addEventListener("abort", () => clearInterval(timer));
+  }
+
+  /** Call detectors by their titles. */
+  know(detectors: readonly Detector[]): void {
+    this.detectors = detectors;
+    this.#take(Array.from(this.#rows.values(), ({ listed }) => listed.one));
   }
 
   async #again(): Promise<void> {

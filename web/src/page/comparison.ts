@@ -71,12 +71,16 @@ export class ComparisonPanel {
     const offered = cases.filter(
       (one) => one.id !== this.job.id && one.series?.id === this.job.series && comparable(one),
     );
+    const references = offered.filter(({ detector }) => detector === REFERENCE);
+    const others = offered.filter(({ detector }) => detector !== REFERENCE);
     fill(
       this.#choice,
       h("option", { value: "" }, t("compare.nothing")),
-      ...offered.map((one) => h("option", { value: one.id }, this.#called(one))),
+      ...[...references, ...others].map((one) => h("option", { value: one.id }, this.#called(one))),
+      // An old one, beyond those that are listed.
+      other && !offered.some(({ id }) => id === other) && h("option", { value: other }, other),
     );
-    if (other && offered.some(({ id }) => id === other)) await this.choose(other);
+    if (other) await this.choose(other);
   }
 
   /** Compare with another result, or with nothing any more. */
