@@ -46,7 +46,7 @@ Workers = Annotated[
     str | None,
     typer.Option(
         help="Processes, by default one for each core; or the address of a delineate service "
-        "whose workers do the work."
+        "whose workers do the work; or ray or ray://HOST:PORT, a Ray cluster."
     ),
 ]
 Resume = Annotated[
@@ -78,27 +78,38 @@ def is_address(workers: str | None) -> bool:
     OptionError
         If it is neither.
     """
-    if workers is None or (workers.isdecimal() and int(workers) > 0):
+    if workers is None or _on_ray(workers) or (workers.isdecimal() and int(workers) > 0):
         return False
     if not workers.startswith(("http://", "https://")):
         raise OptionError(
-            f"--workers expects how many processes, or the address of a delineate service such as "
-            f"https://delineate.example, got {workers!r}"
+            f"--workers expects how many processes, the address of a delineate service such as "
+            f"https://delineate.example, or ray, got {workers!r}"
         )
     return True
 
 
 @contextmanager
 def scorer_of(workers: str | None, key_file: Path | None) -> Iterator[Scorer]:
-    """What scores cases: processes of this machine, or the workers of a service."""
+    """What scores cases: processes of this machine, the workers of a service, or a Ray cluster."""
     from delineate.evaluation.elsewhere import Elsewhere
+    from delineate.evaluation.on_ray import OnRay
     from delineate.evaluation.pool import score_all
 
+    def tell(text: str) -> None:
+        errors.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    if workers is not None and _on_ray(workers):
+        yield OnRay(None if workers == "ray" else workers, tell=tell)
+        return
     if workers is None or not is_address(workers):
         yield partial(score_all, workers=None if workers is None else int(workers))
         return
     with connected(workers, key_file) as service:
-        yield Elsewhere(service, tell=lambda text: errors.print(text, markup=False))
+        yield Elsewhere(service, tell=tell)
+
+
+def _on_ray(workers: str) -> bool:
+    return workers == "ray" or workers.startswith("ray://")
 
 
 def found_there(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ from delineate import __version__
 from delineate.client import Client, RemoteEvaluation
 from delineate.errors import AccessError, Cancelled, DelineateError, DetectorError, InputError
 from delineate.evaluation.case import Case, Rules, Scored
-from delineate.evaluation.keeping import keep, kept
-from delineate.evaluation.pool import score_all
+from delineate.evaluation.chunks import Outcomes, score_by
 
 __all__ = ["Elsewhere"]
 
-_LARGEST_CHUNK, _CHUNKS_A_WORKER, _AHEAD = 32, 8, 2
+_AHEAD = 2  # chunks for each worker
 _LOOK_SECONDS = 0.3
 
 
@@ -69,39 +69,11 @@ class Elsewhere:
                 "scores might differ; install the same on both"
             )
         workers = max(1, int(health["workers"]))
-        scored = self._known(cases, rules, folder)
-        done(len(scored))
-        left = [one for one in cases if one.name not in scored]
-        size = max(1, min(_LARGEST_CHUNK, len(left) // (workers * _CHUNKS_A_WORKER)))
-        chunks = deque(left[start : start + size] for start in range(0, len(left), size))
-        remaining: list[Case] = []
-        for chunk, found in self._there(chunks, rules, workers * _AHEAD):
-            if found is None:
-                remaining += chunk
-                continue
-            for case, one in zip(chunk, found, strict=True):
-                if one.error:  # maybe there alone: a file that another machine does not see yet
-                    remaining.append(case)
-                    continue
-                scored[case.name] = one
-                if folder is not None:
-                    keep(one, case, rules, folder)
-                done(1)
-        scored |= {one.case: one for one in score_all(remaining, rules, folder, done)}
-        return [scored[case.name] for case in cases]
+        there = partial(self._there, rules, workers * _AHEAD)
+        return score_by(there, workers, cases, rules, folder, done)
 
-    def _known(self, cases: Sequence[Case], rules: Rules, folder: Path | None) -> dict[str, Scored]:
-        """What was scored before; no file is read where nothing was."""
-        if folder is None or not any(folder.glob("*.json")):
-            return {}
-        found = {case.name: kept(case, rules, folder) for case in cases}
-        return {name: one for name, one in found.items() if one is not None}
-
-    def _there(
-        self, chunks: deque[list[Case]], rules: Rules, ahead: int
-    ) -> Iterator[tuple[list[Case], list[Scored] | None]]:
-        """What came of each chunk; ``None`` where it could not be scored there."""
-        waiting: list[tuple[list[Case], RemoteEvaluation]] = []
+    def _there(self, rules: Rules, ahead: int, chunks: deque[Sequence[Case]]) -> Outcomes:
+        waiting: list[tuple[Sequence[Case], RemoteEvaluation]] = []
         try:
             while chunks or waiting:
                 while chunks and len(waiting) < ahead:
