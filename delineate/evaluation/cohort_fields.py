@@ -42,6 +42,8 @@ def figures(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _structure(name: str, cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from delineate.evaluation.curves_kernel import areas
+
     drawn = resamples(len(cases))
     images = [Levels.from_json(case["levels"]) for case in cases]
     true, false, shares = merged(images)
@@ -50,12 +52,9 @@ def _structure(name: str, cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     peaks = np.array([case["peak"] for case in cases], float)
 
     def by_sample(weights: Array) -> Array:
+        sums = (weights @ true, weights @ false, weights @ shares)
         return np.column_stack(
-            (
-                area(weights @ true, weights @ false),
-                _per_region(weights @ shares, weights @ false, weights @ regions),
-                area(*tied(peaks, truth, weights)),
-            )
+            (areas(*sums, weights @ regions, MOST_FALSE), area(*tied(peaks, truth, weights)))
         )
 
     values = bootstrapped(by_sample, drawn)
@@ -82,19 +81,6 @@ def _structure(name: str, cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             else [],
         },
     }
-
-
-def _per_region(shares: Array, false: Array, regions: Array) -> Array:
-    """Per-region overlap over all images, as `anomaly.per_region_overlap` has it of one."""
-    found = np.full(len(shares), np.nan)
-    sums = false.sum(axis=1)
-    for place in np.flatnonzero((regions > 0) & (sums > 0)):
-        rate = np.append(0.0, np.cumsum(false[place]) / sums[place])
-        share = np.append(0.0, np.cumsum(shares[place]) / regions[place])
-        within = rate < MOST_FALSE
-        ends = np.append(share[within], np.interp(MOST_FALSE, rate, share))
-        found[place] = np.trapezoid(ends, np.append(rate[within], MOST_FALSE)) / MOST_FALSE
-    return found
 
 
 def _plotted(true: Array, false: Array) -> list[list[float]]:

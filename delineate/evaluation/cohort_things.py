@@ -78,14 +78,17 @@ def figures(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _structure(
     name: str, groups: Sequence[Mapping[str, Any] | None], drawn: NDArray[np.int32]
 ) -> dict[str, Any]:
+    from delineate.evaluation.curves_kernel import precision_and_froc
+
     sums = np.array([_sums(group) for group in groups])
     total = dict(zip(_SUMS, sums.sum(axis=0).tolist(), strict=True))
     extended = all(group is None or group["coco"] is not None for group in groups)
     ranked = _ranking(groups, None)
     quality = bootstrapped(lambda weights: _quality(weights @ sums), drawn)
+    rates = np.array(FROC_RATES)
     curve = bootstrapped(
-        lambda weights: np.column_stack(
-            (curves.average_precision(ranked, weights), curves.froc(ranked, weights))
+        lambda weights: precision_and_froc(
+            weights, ranked.case, ranked.hits, ranked.last, ranked.references, rates
         ),
         drawn,
     )

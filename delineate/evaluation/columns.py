@@ -126,12 +126,16 @@ def _unified(
 
 def _single(scored: list[Scored]) -> list[Scored]:
     """The same, where things are of one structure alone, without the whole, which is that one."""
-    names = {score.structure for one in scored for score in one.scores}
+    things = [one for one in scored if one.evidence.get("kind") == "things"]
+    names = {score.structure for one in things for score in one.scores}
     if "" not in names or len(names) != 2:
         return scored
     (name,) = names - {""}
     found = []
     for one in scored:
+        if one.evidence.get("kind") != "things":
+            found.append(one)
+            continue
         named = tuple(score for score in one.scores if score.structure)
         alone = tuple(replace(score, structure=name) for score in one.scores)
         found.append(replace(one, scores=named or alone))

@@ -78,6 +78,11 @@ def rules(evaluation: Evaluation, document: Mapping[str, Any]) -> Markup:
             "they count in the figures of all images together. A case without a prediction is in "
             "no figure of fields."
         )
+    if len(kinds) > 1:
+        told = ", ".join(f"{count} of {kind}" for kind, count in kinds.items())
+        lines.append(
+            f"Cases are of several kinds ({told}): a mean of a metric is over those that have it."
+        )
     lines += [
         "A case that failed is in no mean.",
         "In brackets: 95 % confidence intervals by bootstrap over cases (BCa, "

@@ -1,6 +1,7 @@
 """Kill an evaluation at random points, run it again, and compare every byte that it leaves.
 
-Run as ``python -m tests.campaigns.evaluate_kill --kills 20``; the tests run a short form. Kills are
+Its cases are of every kind that is scored: labels, things, classes and fields, in turn. Run as
+``python -m tests.campaigns.evaluate_kill --kills 20``; the tests run a short form. Kills are
 SIGKILL to the process that the user started; its workers have to go by themselves.
 """
 
@@ -21,9 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
+from delineate import delineation
 from delineate.formats import nifti
-from delineate.imaging import Category, Grid, LabelMap
+from delineate.imaging import Category, Grid, Image, LabelMap
+from delineate.plugins import Classes, DetectorSpec, Field, Instance, Instances, Options, Wants
 
+GRID = Grid.regular((24, 32, 32), (2.0, 1.0, 1.0))
+KINDS = {"instances": "detection", "classes": "classification", "field": "anomaly"}
+NAMES = (Category("liver"), Category("spleen"))
 PROGRAM = "from delineate.cli import main; import sys; main(sys.argv[1:])"
 
 
@@ -98,23 +104,73 @@ def _start(root: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _cases(root: Path, count: int, seed: int) -> None:
-    """Two balls and their neighbours, some missed, on 24 x 32 x 32 samples."""
-    random_ = np.random.default_rng(seed)
-    grid = Grid.regular((24, 32, 32), (2.0, 1.0, 1.0))
-    places = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), axis=-1)
-    names = {1: Category("liver"), 2: Category("spleen")}
-    for side in ("reference", "prediction"):
-        (root / side).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            array = np.zeros(grid.shape, np.uint8)
-            for label, centre in ((1, (12, 10, 10)), (2, (12, 22, 22))):
-                if random_.random() < 0.95:
-                    moved = centre + random_.normal(0, 1, 3)
-                    array[((places - moved) ** 2).sum(axis=-1) < 40] = label
-            nifti.write_labels(
-                LabelMap(array, grid, names), root / side / f"case{number:04}.nii.gz"
+class Told:
+    """A detector that finds what its image's samples say: kind by kind."""
+
+    def detect(self, image: Image, options: Options) -> Instances | Classes | Field:
+        places = np.argwhere(image.array > 90)[:6]
+        if image.modality == "classes":
+            share = float(image.array.mean() / 100)
+            return Classes({NAMES[0]: share, NAMES[1]: 1 - share})
+        if image.modality == "field":
+            return Field(image.array / np.float32(100), image.grid, NAMES[0], "brightness", 0.5)
+        items = [
+            Instance(
+                NAMES[n % 2], float(image.array[k, r, c] / 100), (float(k), float(r), float(c))
             )
+            for n, (k, r, c) in enumerate(places.tolist())
+        ]
+        return Instances(tuple(items), image.grid)
+
+
+def _cases(root: Path, count: int, seed: int) -> None:
+    """Labels, things, classes and fields by turns, on 24 x 32 x 32 samples."""
+    random_ = np.random.default_rng(seed)
+    for number in range(count):
+        name, kind = f"case{number:04}", ("labels", *KINDS)[number % 4]
+        truth = _balls(random_)
+        if kind == "labels":
+            _write(truth, root / "reference" / f"{name}.nii.gz")
+            _write(_balls(random_), root / "prediction" / f"{name}.nii.gz")
+            continue
+        bright = random_.gamma(2, 12, GRID.shape) + 60 * (truth == 1)
+        _result(bright, kind, root / "prediction" / name)
+        if kind == "field":
+            _write(truth, root / "reference" / f"{name}.nii.gz")
+        else:
+            _result(bright + random_.normal(0, 9, GRID.shape), kind, root / "reference" / name)
+
+
+def _balls(random_: np.random.Generator) -> np.ndarray:
+    """Two balls, some missed."""
+    places = np.stack(np.meshgrid(*map(np.arange, GRID.shape), indexing="ij"), axis=-1)
+    array = np.zeros(GRID.shape, np.uint8)
+    for label, centre in ((1, (12, 10, 10)), (2, (12, 22, 22))):
+        if random_.random() < 0.95:
+            moved = centre + random_.normal(0, 1, 3)
+            array[((places - moved) ** 2).sum(axis=-1) < 40] = label
+    return array
+
+
+def _write(array: np.ndarray, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nifti.write_labels(LabelMap(array, GRID, dict(enumerate(NAMES, 1))), path)
+
+
+def _result(samples: np.ndarray, kind: str, folder: Path) -> None:
+    """What a detector of a kind finds, as ``delineate run`` leaves it."""
+    spec = DetectorSpec(
+        id=f"told.{kind}",
+        title=kind,
+        factory=f"{Told.__module__}:Told",
+        categories=NAMES,
+        task=KINDS[kind],
+        gives=kind,
+        wants=Wants(),
+    )
+    image = Image(np.clip(samples, 0, 99).astype(np.float32), GRID, kind)
+    found = delineation.delineate(image, spec)
+    delineation.export(found, ["field"] if kind == "field" else [], folder)
 
 
 def _family(pid: int) -> list[int]:

@@ -138,6 +138,13 @@ def test_one_kind_of_things_is_told_once_also_where_a_case_has_none() -> None:
     assert columns.counts(place)["absent"] == 1
 
 
+def test_things_and_classes_in_one_evaluation_do_not_touch_each_other() -> None:
+    scored = [case("a", bees((1, 1, 1)), bees((1, 1, 1))), told("cat", cat=0.9, dog=0.1)]
+
+    assert columns_of(scored).structures == ("bee", "")
+    assert set(cohort(scored)) == {"things", "classes"}
+
+
 def test_names_that_are_one_are_one_in_figures_too() -> None:
     scored = unified(
         [

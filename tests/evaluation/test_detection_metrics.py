@@ -13,7 +13,15 @@ from delineate.errors import GeometryError, InputError
 from delineate.evaluation import Score, Scoring, score
 from delineate.evaluation.anomaly import per_region_overlap
 from delineate.evaluation.classification import NOTHING, Told, auroc, calibration, confusion
-from delineate.evaluation.curves import area, average_precision, froc, ranking, tied
+from delineate.evaluation.curves import (
+    FROC_RATES,
+    area,
+    average_precision,
+    froc,
+    ranking,
+    tied,
+)
+from delineate.evaluation.curves_kernel import precision_and_froc
 from delineate.evaluation.detection import found, game
 from delineate.evaluation.matching import match, overlaps, ranked_hits
 from delineate.imaging import Category, Grid, LabelMap
@@ -212,6 +220,12 @@ def test_a_case_that_is_drawn_twice_counts_as_two(cases: list, data: st.DataObje
         average_precision(ranking(held), weights), average_precision(drawn, ones)
     )
     np.testing.assert_allclose(froc(ranking(held), weights), froc(drawn, ones))
+    one = ranking(held)
+    (compiled,) = precision_and_froc(
+        weights, one.case, one.hits, one.last, one.references, np.array(FROC_RATES)
+    )
+    assert compiled[0] == pytest.approx(average_precision(one, weights)[0])
+    np.testing.assert_allclose(compiled[1:], froc(one, weights)[0])
 
 
 @settings(deadline=None, max_examples=60)
