@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
+import example_packages
+import page_detectors as detectors
 import pytest
-from example_packages import install
 from looking import Looking
 
-DETECTORS = ("cube", "blobs", "overlap", "many", "unusual", "whole", "double", "compare")
 BROWSERS = ("chromium", "chromium-browser")
 QUIET = (
     "--no-sandbox",
@@ -29,13 +29,12 @@ QUIET = (
 def page_detectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Have the detectors of these tests installed for processes started from now on."""
     site = tmp_path_factory.mktemp("page-site")
-    info = site / "page_detectors-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: page-detectors\nVersion: 1.0\n")
-    points = "".join(f"page-{name} = page_detectors:{name}\n" for name in DETECTORS)
-    (info / "entry_points.txt").write_text(f"[delineate.detectors]\n{points}")
-    examples = [place for name in ("classify", "restore") for place in install(name, site / name)]
-    places = [str(site), str(Path(__file__).parent), *examples, os.environ.get("PYTHONPATH", "")]
+    examples = [
+        place
+        for name in ("classify", "restore")
+        for place in example_packages.install(name, site / name)
+    ]
+    places = [*detectors.install(site), *examples, os.environ.get("PYTHONPATH", "")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(place for place in places if place))
         yield

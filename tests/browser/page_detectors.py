@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,8 @@ from delineate.plugins import (
     Wants,
 )
 from delineate.plugins import Field as PixelField
+
+DETECTORS = ("cube", "blobs", "overlap", "many", "unusual", "whole", "double", "compare", "twelve")
 
 MARKUP = '<img src=x onerror="window.executed=1">'
 CUBE = Category("cube_left", (230, 0, 230), laterality="left")
@@ -58,6 +61,16 @@ blobs = DetectorSpec(
     categories=(BLOB,),
     wants=Wants(modalities=("photo",), dimensions=2),
 )
+
+
+def install(site: Path) -> list[str]:
+    """Have these detectors in a folder as a distribution; what PYTHONPATH has to hold then."""
+    info = site / "page_detectors-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: page-detectors\nVersion: 1.0\n")
+    points = "".join(f"page-{name} = page_detectors:{name}\n" for name in DETECTORS)
+    (info / "entry_points.txt").write_text(f"[delineate.detectors]\n{points}")
+    return [str(site), str(Path(__file__).parent)]
 
 
 class Cubes:
@@ -140,7 +153,17 @@ many = _kind(
 unusual = _kind("unusual", "Unusual", "field", task="anomaly", categories=(UNUSUAL,))
 whole = _kind("whole", "Whole", "classes", task="classification", categories=(GOOD, BAD, UNSURE))
 double = _kind("double", "Double", "image", task="restoration")
+TWELVE = tuple(Category(f"organ_{n}") for n in range(1, 13))
+twelve = _kind("twelve", "Twelve", "labelmap", categories=TWELVE)
 compare = _kind("compare", "Compare", "field", categories=(UNUSUAL,), options=CompareOptions)
+
+
+class Twelve:
+    """Every 60 HU from 100 HU on is another organ."""
+
+    def detect(self, image: Image, options: Options) -> LabelMap:
+        bands = np.clip((image.array - 100) // 60 + 1, 0, len(TWELVE)).astype(np.uint8)
+        return LabelMap(bands, image.grid, dict(enumerate(TWELVE, start=1)))
 
 
 class Overlap:

@@ -20,7 +20,8 @@ LATIN = r"""() => {
   const found = [];
   const told = (text) => { if (/[A-Za-z]{3,}/.test(text ?? "")) found.push(text.trim()); };
   for (const element of document.querySelectorAll("body *")) {
-    if (!element.checkVisibility() || element.closest("body :is([lang=en], [translate=no])")) continue;
+    const elsewhere = element.closest("body :is([lang=en], [translate=no])");
+    if (!element.checkVisibility() || elsewhere) continue;
     for (const name of ["aria-label", "title", "placeholder", "aria-valuetext"]) {
       told(element.getAttribute(name));
     }
