@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -51,6 +51,10 @@ async def keep(
     resample: Annotated[
         bool, Query(description="Sample labels anew that lie on other samples than the image's.")
     ] = False,
+    made: Annotated[
+        Literal["automatic", "semiautomatic", "manual"] | None,
+        Query(description="How it came about, where the file does not say so; a SEG asks for it."),
+    ] = None,
 ) -> dict[str, Any]:
     """Keep a label map, RTSTRUCT or SEG as a reference: a result that no detector made.
 
@@ -80,6 +84,7 @@ async def keep(
                 "tenant": who.tenant,
             },
             resample=resample,
+            made=made,
             target=str(folder / "result"),
         )
         job = await run_in_threadpool(
@@ -90,7 +95,7 @@ async def keep(
             image_id=image_id,
             series=chosen,
             detector=REFERENCE,
-            options={"format": told, "resample": resample},
+            options={"format": told, "resample": resample, "made": made},
             key=await run_in_threadpool(_key, path, image_id, chosen),
         )
     response.headers["Location"] = f"/v1/jobs/{job.id}"

@@ -187,8 +187,14 @@ def exportable(delineation: Delineation) -> tuple[str, ...]:
 
 
 def offers(delineation: Delineation) -> tuple[Export, ...]:
-    """The same, with the file that each gives for this result."""
-    return tuple(_entry(delineation, name) for name in exportable(delineation))
+    """The same, with the file that each gives for this result.
+
+    A SEG says how its segments were made: it is not among them where nobody has said so.
+    """
+    unsaid = {"seg"} if _made(delineation) == "unknown" else set()
+    return tuple(
+        _entry(delineation, name) for name in exportable(delineation) if name not in unsaid
+    )
 
 
 def _known(delineation: Delineation, drawn: Drawing) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from delineate.delineation.result import Delineation, DetectorIdentity, Provenan
 from delineate.errors import InputError
 from delineate.formats.annotations import Annotation
 from delineate.formats.conversion import drawing_of
+from delineate.formats.derived import Made
 from delineate.imaging import Image, LabelMap
-from delineate.plugins import Detection, Masks
+from delineate.plugins import Detection, Masks, OutputKind
 
 __all__ = ["REFERENCE", "reference_of"]
 
@@ -21,7 +22,13 @@ REFERENCE = "reference"
 """Stands in a reference where results have the id of their detector."""
 
 
-def reference_of(annotation: Annotation, image: Image, *, resample: bool = False) -> Delineation:
+def reference_of(
+    annotation: Annotation,
+    image: Image,
+    *,
+    resample: bool = False,
+    made: Made | None = None,
+) -> Delineation:
     """Put what a file says on its image, outlined and measured as what a detector finds.
 
     Parameters
@@ -32,6 +39,8 @@ def reference_of(annotation: Annotation, image: Image, *, resample: bool = False
         What they were drawn on.
     resample
         Whether labels on other samples than the image's are sampled anew, or refused.
+    made
+        How it came about; by default as the file says.
 
     Raises
     ------
@@ -40,14 +49,14 @@ def reference_of(annotation: Annotation, image: Image, *, resample: bool = False
     InputError
         If the file holds no labels and no outlines, or was drawn in another frame of reference.
     """
-    drawn = drawing_of(annotation, image, resample=resample)
+    drawn = drawing_of(annotation, image, resample=resample, made=made)
     if not drawn.layers:
         raise InputError(
             f"expected labels or outlines to compare with, got points and boxes alone "
             f"({annotation.format})"
         )
     output = _together(drawn.layers)
-    kind = "labelmap" if isinstance(output, LabelMap) else "masks"
+    kind: OutputKind = "labelmap" if isinstance(output, LabelMap) else "masks"
     return Delineation(
         image=image,
         detector=DetectorIdentity(

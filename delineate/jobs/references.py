@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from delineate.formats.derived import Made
 from delineate.jobs import kept
 from delineate.jobs.reading import read_stored
 
 __all__ = ["reference"]
 
 
-def reference(path: str, image: Mapping[str, Any], *, resample: bool, target: str) -> str:
+def reference(
+    path: str, image: Mapping[str, Any], *, resample: bool, made: Made | None, target: str
+) -> str:
     """Keep a reference as a result.
 
     Parameters
@@ -23,6 +26,8 @@ def reference(path: str, image: Mapping[str, Any], *, resample: bool, target: st
         ``paths``, ``series`` and ``reading`` of what it was drawn on, and its ``tenant``.
     resample
         Whether labels on other samples are sampled anew, or refused.
+    made
+        How it came about, where its sender says so.
     target
         Folder to keep it in.
 
@@ -43,7 +48,7 @@ def reference(path: str, image: Mapping[str, Any], *, resample: bool, target: st
 
     ground = read_stored(image["paths"], image["series"], image["reading"])
     annotation = read_annotation(Path(path), ground.grid)
-    found = reference_of(annotation, ground, resample=resample)
+    found = reference_of(annotation, ground, resample=resample, made=made)
     names = [one.category.name for one in found.findings]
     demand_nameless(names, image["tenant"], image["paths"], image["series"])
     kept.write(found, Path(target))

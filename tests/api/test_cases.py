@@ -69,12 +69,15 @@ def test_a_reference_is_a_result_that_no_detector_made(
 def test_a_reference_is_not_exported_as_what_an_algorithm_made(
     running: Service, send: Callable[..., Any]
 ) -> None:
-    job = send(CUBE, {1: "by hand"}).json()["id"]
+    unsaid = send(CUBE, {1: "by somebody"}).json()["id"]
+    offered = running.client.get(f"/v1/jobs/{unsaid}/exports").json()
+    assert "seg" not in {one["format"] for one in offered}
+    job = send(CUBE, {1: "by hand"}, made="manual").json()["id"]
 
     content = running.client.get(f"/v1/jobs/{job}/exports/seg").raise_for_status().content
 
     (segment,) = pydicom.dcmread(io.BytesIO(content)).SegmentSequence
-    assert segment.SegmentAlgorithmType != "AUTOMATIC"
+    assert segment.SegmentAlgorithmType == "MANUAL"
     assert segment.SegmentLabel == "by hand"
 
 

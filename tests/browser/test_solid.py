@@ -120,7 +120,7 @@ def test_the_slices_are_where_the_surface_is(look: Looking, job: str) -> None:
     look.go("cube_left")
     inside = seen(look)
     line = (np.abs(inside.astype(int) - frame).max(axis=-1) < 120).mean(axis=1) > 0.1
-    (rows,) = np.nonzero(line)
+    (rows,) = np.nonzero(line[: int(0.7 * len(line))])  # the tools lie below
     _, down = middle(magenta(inside))
 
     assert abs(float(rows.mean()) - down) < 0.1 * inside.shape[0]
