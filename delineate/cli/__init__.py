@@ -16,6 +16,7 @@ from delineate.cli import (
     agree,
     batch,
     convert,
+    correct,
     demo,
     detectors,
     dicomweb,
@@ -76,6 +77,7 @@ def application() -> typer.Typer:
     app.command("inspect")(inspect.inspect)
     app.command("run")(run.run)
     app.command("convert")(convert.convert)
+    app.command("correct")(correct.correct)
     app.command("phantom")(phantom.phantom)
     app.command("table")(table.table)
     app.command("evaluate")(evaluate.score)
