@@ -10,6 +10,10 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The licences of what is bundled go with it.
+    license: { fileName: "licences.md" },
+    // three.js, fetched only where somebody asks for the view in three dimensions.
+    chunkSizeWarningLimit: 700,
   },
   server: { proxy: { "/v1": "http://127.0.0.1:8000" } },
   test: { include: ["tests/**/*.test.ts"] },

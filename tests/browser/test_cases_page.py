@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from looking import Looking
 from PIL import Image as Picture
+from test_access import AXE, NAMES, Reader, reader
 from test_comparison_page import GRID, run, send, upload
 
 from delineate.formats import dicom, nrrd
 from delineate.imaging import Category, Image, LabelMap
+
+__all__ = ["reader"]
 
 pytestmark = pytest.mark.browser
 
@@ -141,3 +144,27 @@ def test_a_photograph_is_a_case_too(look: Looking, cases: dict[str, str], tmp_pa
 
     assert "trap.png" in first.inner_text()
     assert "Blob" in first.inner_text()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_cases_comparison_and_surfaces_are_for_everybody(
+    reader: Reader, cases: dict[str, str], language: str
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed; in web/ run: npm ci")
+    reader.page.goto(f"{reader.url}/?lang={language}#cases")
+    reader.page.wait_for_selector("[data-testid=case]")
+    assert reader.violations() == []
+    assert language == "en" or untranslated(reader) == []
+    reader.visit(language, f"#job={cases['first']}&against={cases['second']}")
+    reader.page.wait_for_selector("[data-testid=comparison-table]")
+    reader.one("compare-differences").click()
+    reader.one("show-solid").click()
+    reader.page.wait_for_selector(".solid[data-ready]")
+    assert reader.violations() == []
+    assert language == "en" or untranslated(reader) == []
+
+
+def untranslated(reader: Reader) -> list[str]:
+    ours = {"Dice", "Max", *NAMES}
+    return [text for text in reader.untranslated() if set(text.split()) - ours]
