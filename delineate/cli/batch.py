@@ -11,7 +11,9 @@ from delineate import delineation
 from delineate.cli.drawn import formats_of
 from delineate.cli.evaluate import (
     CountUnreferenced,
+    Distance,
     Groups,
+    Iou,
     Labels,
     Metrics,
     Missed,
@@ -67,6 +69,8 @@ def batch(
     tolerance_mm: ToleranceMm = 2.0,
     tolerance: Tolerance = None,
     surface: Surface = "voxels",
+    iou: Iou = 0.5,
+    distance: Distance = 20.0,
     labels: Labels = None,
     renamed: Renamed = None,
     resample: Resample = False,
@@ -94,6 +98,8 @@ def batch(
         tolerance,
         surface,
         renamed,
+        iou=iou,
+        distance=distance,
         resample=resample,
         count_unreferenced=count_unreferenced,
         missed_distance=missed_distance,

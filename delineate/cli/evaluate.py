@@ -23,8 +23,10 @@ from delineate.evaluation.summary import summary
 
 __all__ = [
     "CountUnreferenced",
+    "Distance",
     "Groups",
     "Images",
+    "Iou",
     "Labels",
     "Metrics",
     "Missed",
@@ -55,6 +57,18 @@ Tolerance = Annotated[
 Surface = Annotated[
     Literal["voxels", "elements"],
     typer.Option(help="Surfaces as border samples, or as elements between samples."),
+]
+Iou = Annotated[
+    float,
+    typer.Option(
+        min=0.01, max=1.0, help="Least overlap of two boxes or outlines that are the same thing."
+    ),
+]
+Distance = Annotated[
+    float,
+    typer.Option(
+        min=0.0, help="Farthest apart that two points may be and be the same thing, mm or pixels."
+    ),
 ]
 Images = Annotated[
     Path | None, typer.Option(help="Folder of images by case, drawn below the outlines.")
@@ -118,6 +132,8 @@ def score(
     tolerance_mm: ToleranceMm = 2.0,
     tolerance: Tolerance = None,
     surface: Surface = "voxels",
+    iou: Iou = 0.5,
+    distance: Distance = 20.0,
     images: Images = None,
     labels: Labels = None,
     prediction_labels: PredictionLabels = None,
@@ -149,6 +165,8 @@ def score(
         tolerance,
         surface,
         renamed,
+        iou=iou,
+        distance=distance,
         resample=resample,
         count_unreferenced=count_unreferenced,
         missed_distance=missed_distance,
@@ -179,6 +197,9 @@ def rules_of(
     tolerance: list[str] | None,
     surface: Literal["voxels", "elements"],
     renamed: list[str] | None,
+    *,
+    iou: float,
+    distance: float,
     **others: Any,
 ) -> Rules:
     """The rules that the options mean."""
@@ -188,6 +209,8 @@ def rules_of(
         tolerance_mm=tolerance_mm,
         tolerances_mm=own,
         surface=surface,
+        iou=iou,
+        distance=distance,
     )
     return Rules(scoring=scoring, renamed=pairs_of(renamed, "--map"), **others)
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from test_report import Page
 
+import delineate
+from delineate.cli import main
 from delineate.errors import InputError
 from delineate.evaluation import Rules, Scoring, evaluate, write_report
 from delineate.evaluation.case import Case, Scored
@@ -27,8 +29,11 @@ from delineate.evaluation.pairs import Cases
 from delineate.evaluation.run import Evaluation
 from delineate.evaluation.scene import Scene, scene_of
 from delineate.evaluation.scoring import score
+from delineate.formats import geojson
+from delineate.formats.marks import Mark
 from delineate.imaging import Category, Grid, LabelMap
 from delineate.plugins.outputs import Classes, Field, Instance, Instances, Output
+from delineate.plugins.registry import find
 
 PHOTO = Grid.regular((1, 60, 80), unit="px")
 MOTH, FLY, PIT = Category("moth"), Category("fly"), Category("pit")
@@ -291,3 +296,55 @@ def test_names_that_were_taken_for_one_are_told(tmp_path: Path) -> None:
     text = paths["report.html"].read_text("utf-8")
     assert "as was said" in text
     assert "by name or code" in text
+
+
+def boards(source: Path, folder: Path) -> None:
+    """Three boards compared with their templates, and what people found on them."""
+    spec = find("defects.compare")
+    kinds = {
+        n: one for n, name in enumerate(FAULTS, 1) for one in spec.categories if one.name == name
+    }
+    for path in sorted(source.rglob("*_test.jpg"))[:3]:
+        image = delineate.read(path)
+        name = path.name.removesuffix("_test.jpg")
+        template = delineate.read(path.with_name(f"{name}_temp.jpg"))
+        found = delineate.delineate(image, spec, {"template": template})
+        delineate.export(found, [], folder / "prediction" / name)
+        marks = []
+        for line in next(path.parent.parent.rglob(f"{name}.txt")).read_text().splitlines():
+            left, top, right, bottom, kind = map(float, line.split())
+            corners = image.grid.to_world([(-0.5, top, left), (0.5, bottom, right)])
+            box = (tuple(corners[0].tolist()), tuple(corners[1].tolist()))
+            marks.append(Mark(len(marks) + 1, kinds[int(kind)], box=box))
+        (folder / "reference").mkdir(exist_ok=True)
+        geojson.write((), image.grid, folder / "reference" / f"{name}.geojson", marks)
+
+
+FAULTS = ("open", "short", "mousebite", "spur", "copper", "pin-hole")
+
+
+def test_faults_of_real_boards_are_found_and_told(shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "defects" / "deeppcb"
+    if not source.is_dir():
+        pytest.skip("../shared/data/defects/deeppcb is not here")
+    boards(source, tmp_path)
+    rows = {}
+
+    for iou in ("0.2", "0.95"):
+        with pytest.raises(SystemExit) as stop:
+            main(
+                ["evaluate", str(tmp_path / "prediction"), str(tmp_path / "reference")]
+                + ["--out", str(tmp_path / iou), "--iou", iou, "--workers", "1"]
+            )
+        assert stop.value.code == 0
+        document = json.loads((tmp_path / iou / "summary.json").read_text())
+        rows[iou] = {row["structure"]: row for row in document["cohort"]["things"]}
+
+    together = rows["0.2"][""]
+    assert together["cases"] == 3
+    assert together["references"] > 10
+    assert together["recall"]["value"] > 0.9
+    assert together["precision"]["value"] > 0.8
+    assert together["counts"]["mae"]["value"] < 1
+    assert rows["0.95"][""]["recall"]["value"] < 0.5  # people draw wider boxes
+    assert set(rows["0.2"]) <= {*FAULTS, ""}
