@@ -244,12 +244,11 @@ def _done(job_id: str, who: Principal, service: State) -> Job:
 
 
 def _shared(path: str, who: Principal, service: State) -> Path:
-    found = demand_shared(path, service.settings)
     if "admin" not in who.scopes:
         raise ForbiddenError(
             "files in shared folders belong to no tenant, so that this needs the scope 'admin'"
         )
-    return found
+    return demand_shared(path, service.settings)
 
 
 @router.get("/evaluations", response_model=EvaluationPage, responses=documented())

@@ -167,6 +167,18 @@ def test_another_tenants_image_cannot_be_named_in_a_job(guarded: Guarded) -> Non
     assert guarded.ask("GET", "/v1/images", "other").json()["images"] == []
 
 
+def test_another_tenants_result_cannot_be_scored_nor_a_file_by_everybody(
+    guarded: Guarded,
+) -> None:
+    job = guarded.ids["job_id"]
+    theirs = {"pairs": [{"case": "a", "prediction": job, "reference": job}]}
+    file = {"pairs": [{"case": "a", "reference_file": "/srv/shared/a.nii.gz"}]}
+
+    assert guarded.ask("POST", "/v1/evaluations", "other", json=theirs).status_code == 404
+    assert guarded.ask("POST", "/v1/evaluations", "all but admin", json=file).status_code == 403
+    assert guarded.ask("GET", "/v1/evaluations", "other").json()["evaluations"] == []
+
+
 def test_a_stranger_is_refused_before_a_byte_of_the_body(guarded: Guarded) -> None:
     url = httpx.URL(guarded.service.url)
     head = "POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
