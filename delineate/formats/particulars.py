@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -154,8 +155,12 @@ class Samples:
     padding: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {**asdict(self), "padding": None if self.padding is None else list(self.padding)}
+        """As JSON has it, which has no word for a slope that is no number."""
+        return {
+            **asdict(self),
+            **{name: _finite(getattr(self, name)) for name in ("slope", "intercept")},
+            "padding": None if self.padding is None else list(self.padding),
+        }
 
     @classmethod
     def of_dtype(cls, dtype: Any, slope: float = 1.0, intercept: float = 0.0) -> Samples:
@@ -170,6 +175,10 @@ class Samples:
             slope=slope,
             intercept=intercept,
         )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def as_json(parts: Sequence[Any]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 import zlib
@@ -741,3 +742,33 @@ def test_hounsfield_units_by_any_of_their_names_are_read(kind: str, tmp_path: Pa
     series(tmp_path, lambda _, dataset: setattr(dataset, "RescaleType", kind))
 
     np.testing.assert_array_equal(read(tmp_path).array, phantom().array)
+
+
+@pytest.mark.parametrize("text", [b"nan ", b"inf ", b"1e999 ", b"-inf\\nan "])
+@pytest.mark.parametrize("slices", ["one", "all"])
+def test_numbers_that_are_none_make_a_report_that_is_json(
+    tmp_path: Path, text: bytes, slices: str
+) -> None:
+    tags = [
+        *("RescaleSlope", "RescaleIntercept", "PixelSpacing", "ImagePositionPatient"),
+        *("ImageOrientationPatient", "SliceThickness", "SliceLocation", "GantryDetectorTilt"),
+        *("WindowCenter", "WindowWidth", "InstanceNumber"),
+    ]
+    for tag in tags:
+
+        def spoil(index: int, dataset: Dataset, tag: str = tag) -> None:
+            if slices == "all" or index == 2:
+                vr = pydicom.datadict.dictionary_VR(tag)
+                number = pydicom.datadict.tag_for_keyword(tag)
+                dataset[number] = pydicom.dataelem.RawDataElement(
+                    pydicom.tag.Tag(number), vr, len(text), text, 0, False, True
+                )
+
+        series(tmp_path / tag, spoil)
+
+        report = inspect(tmp_path / tag).to_json()
+
+        json.dumps(report, allow_nan=False)
+        for one in report["series"]:
+            sizes = np.array(one["spacing_mm"], float)
+            assert one["verdict"] == "refused" or (np.isfinite(sizes) & (sizes > 0)).all()
