@@ -27,7 +27,7 @@ from delineate.evaluation.page_tables import (
 )
 from delineate.evaluation.run import Evaluation
 
-__all__ = ["page"]
+__all__ = ["document_of", "page"]
 
 
 def page(evaluation: Evaluation, document: Mapping[str, Any], worst: Sequence[WorstCase]) -> Markup:
@@ -44,10 +44,8 @@ def page(evaluation: Evaluation, document: Mapping[str, Any], worst: Sequence[Wo
 
     Notes
     -----
-    The same evaluation gives the same bytes. Every name is escaped, and the page forbids itself
-    scripts and the network.
+    The same evaluation gives the same bytes. Every name is escaped.
     """
-    style = resources.files("delineate.evaluation").joinpath("page.css").read_text("utf-8")
     metrics = headline(evaluation.columns)
     together, absent = document["cohort"], document["absent_everywhere"]
     title = f"Evaluation of {evaluation.title}"
@@ -73,6 +71,12 @@ def page(evaluation: Evaluation, document: Mapping[str, Any], worst: Sequence[Wo
         _section("Names and labels", names(document)),
         _section("Provenance", provenance(document)),
     )
+    return document_of(title, body)
+
+
+def document_of(title: str, body: Markup) -> Markup:
+    """A page of HTML with the style of reports, which forbids itself scripts and the network."""
+    style = resources.files("delineate.evaluation").joinpath("page.css").read_text("utf-8")
     head = tag(
         "head",
         tag("meta", charset="utf-8"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from delineate.errors import InputError, OptionError
 from delineate.evaluation.agreement import Correlation, consensus, fleiss_kappa, icc
+from delineate.evaluation.bootstrap import intervals, resamples
 from delineate.evaluation.case import Rules
 from delineate.evaluation.layouts import Found, find
 from delineate.evaluation.pairing import plain
@@ -40,6 +41,8 @@ class Agreed:
         Mean by pair of raters.
     kappa
         Mean of Fleiss' kappa of samples.
+    dice_interval, kappa_interval
+        95 % intervals of these, by bootstrap over cases; NaN where there is none.
     volumes
         Intraclass correlation of volumes; ``None`` where it cannot be told.
     quality
@@ -52,6 +55,8 @@ class Agreed:
     kappa: float
     volumes: Correlation | None
     quality: Mapping[str, tuple[float, float]]
+    dice_interval: Mapping[tuple[str, str], tuple[float, float]]
+    kappa_interval: tuple[float, float]
 
 
 @dataclass(slots=True)
@@ -158,14 +163,19 @@ def _agreed(one: _Seen, raters: Sequence[str]) -> Agreed:
     there = np.isfinite(dice)
     means = np.where(there, dice, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
     quality = np.mean(one.quality, axis=0)
+    table = np.column_stack((dice, one.kappa))
+    low, high = intervals(table, resamples(len(table))).tolist()
+    pairs = list(combinations(raters, 2))
     return Agreed(
         structure=one.name,
         cases=len(one.dice),
-        dice=dict(zip(combinations(raters, 2), means.tolist(), strict=True)),
+        dice=dict(zip(pairs, means.tolist(), strict=True)),
         kappa=float(np.mean(one.kappa)),
         volumes=icc(np.array(one.volumes)),
         quality={
             rater: (float(sensitivity), float(specificity))
             for rater, (sensitivity, specificity) in zip(raters, quality, strict=True)
         },
+        dice_interval=dict(zip(pairs, zip(low[:-1], high[:-1], strict=True), strict=True)),
+        kappa_interval=(low[-1], high[-1]),
     )

@@ -21,7 +21,7 @@ from delineate.evaluation.columns import Columns
 from delineate.evaluation.run import Evaluation
 from delineate.evaluation.score import METRICS
 
-__all__ = ["SCHEMA", "dumps", "summary"]
+__all__ = ["SCHEMA", "dumps", "summary", "versions"]
 
 SCHEMA = "delineate/evaluation/1"
 
@@ -41,7 +41,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "schema": SCHEMA,
         "title": evaluation.title,
         "reference": evaluation.reference_title,
-        "versions": _versions(),
+        "versions": versions(),
         "layouts": {"prediction": cases.layouts[0], "reference": cases.layouts[1]},
         "rules": evaluation.rules.to_json(),
         "statistics": {
@@ -80,7 +80,8 @@ def dumps(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of what figures come from."""
     import scipy
 
     return {

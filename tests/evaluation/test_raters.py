@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folders import GRID, LIVER, SPLEEN, box, labels, write
+from test_report import Page
 
 from delineate.cli import main
 from delineate.errors import InputError, OptionError
+from delineate.evaluation.agreement import consensus
 from delineate.evaluation.raters import agreement
 from delineate.formats.annotations import read_annotation
 
@@ -89,4 +91,75 @@ def test_the_command_writes_a_long_table(raters: dict[str, Path], tmp_path: Path
             for row in csv.DictReader(file)
         }
     assert rows["liver", "dice", "anna / cem"] == pytest.approx(0.625)
+    assert 0.5 <= rows["liver", "dice_low", "anna / cem"] <= 0.625
+    assert rows["liver", "dice_high", "anna / cem"] <= 0.75
+    assert np.isnan(rows["liver", "dice_low", "anna / ben"])  # alike in every case
     assert rows["spleen", "sensitivity", "cem"] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_page_tells_every_rater_and_is_the_same_each_time(
+    raters: dict[str, Path], tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        with pytest.raises(SystemExit) as stop:
+            main(
+                [
+                    *("agree", *map(str, raters.values()), "--out", str(tmp_path / "a.csv")),
+                    *("--report", str(tmp_path / f"{name}.html")),
+                ]
+            )
+        assert stop.value.code == 0
+
+    text = (tmp_path / "one.html").read_text(encoding="utf-8")
+    assert text == (tmp_path / "two.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.tags & {"script", "link", "iframe", "object", "form"}
+    words = " ".join(page.text)
+    for expected in ("Dice, anna / cem", "0.625", "sensitivity, ben", "STAPLE", "scipy"):
+        assert expected in words
+
+
+def test_a_page_of_another_ending_is_refused(raters: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(
+            [
+                *("agree", *map(str, raters.values()), "--out", str(tmp_path / "a.csv")),
+                *("--report", str(tmp_path / "a.pdf")),
+            ]
+        )
+
+    assert stop.value.code
+    assert not (tmp_path / "a.csv").exists()
+
+
+def staple(masks: list[np.ndarray], rounds: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of each sample, and sensitivity and specificity of each rater, by the paper.
+
+    Warfield, Zou and Wells 2004, equations 15 to 19; the prior is the share of all votes.
+    """
+    votes = np.stack([mask.ravel() for mask in masks]).astype(float)
+    prior = votes.mean()
+    sensitivity = specificity = np.full(len(masks), 0.99999)[:, None]
+    for _ in range(rounds):
+        inside = prior * np.prod(np.where(votes, sensitivity, 1 - sensitivity), axis=0)
+        outside = (1 - prior) * np.prod(np.where(votes, 1 - specificity, specificity), axis=0)
+        weight = inside / (inside + outside)
+        sensitivity = (votes @ weight / weight.sum())[:, None]
+        specificity = ((1 - votes) @ (1 - weight) / (1 - weight).sum())[:, None]
+    return weight, np.column_stack((sensitivity, specificity))
+
+
+def test_the_consensus_is_that_of_its_authors_formulae() -> None:
+    random = np.random.default_rng(2)
+    true = np.zeros((4, 14, 14), bool)
+    true[:, 3:10, 4:11] = True
+    masks = [true ^ (random.random(true.shape) < error) for error in (0.02, 0.06, 0.15)]
+    for mask in masks:  # the box around them is all there is
+        mask[0, 0, 0] = mask[-1, -1, -1] = True
+
+    meant, quality = consensus(masks)
+
+    weight, expected = staple(masks)
+    np.testing.assert_allclose(quality, expected, atol=2e-3)
+    unsure = np.abs(weight - 0.5) < 0.02
+    np.testing.assert_array_equal(meant.ravel()[~unsure], weight[~unsure] >= 0.5)
