@@ -217,6 +217,21 @@ def test_what_was_found_is_written_and_opens_in_its_place(
     assert list(back.features["name"]) == ["background", "bright"]
 
 
+def test_outlines_become_shapes_along_the_edges_of_the_samples(viewer: Any) -> None:
+    run(panel(viewer, "Run a detector"))
+    made = panel(viewer, "Outlines as shapes")
+
+    made.call_button.native.click()
+    pump(lambda: len(viewer.layers) == 3)
+
+    rings = viewer.layers[2].data
+    assert len(rings) == 4
+    for axis, part in enumerate(BRIGHT[1:], 1):
+        assert {ring[:, axis].min() for ring in rings} == {part.start - 0.5}
+        assert {ring[:, axis].max() for ring in rings} == {part.stop - 0.5}
+    np.testing.assert_allclose(viewer.layers[2].affine.affine_matrix, viewer.layers[1].affine)
+
+
 def test_outlines_of_a_series_that_is_not_open_are_shown_on_no_other(
     viewer: Any, tmp_path: Path
 ) -> None:

@@ -11,12 +11,11 @@ from magicgui.widgets import ComboBox, Container, LineEdit, ProgressBar, PushBut
 from delineate.errors import DelineateError, InputError
 from delineate.imaging import Grid, Image
 from delineate.viewers.napari.form import fields, values
-from delineate.viewers.napari.layers import KEY, LayerData, outline_layer, result
+from delineate.viewers.napari.layers import KEY, outline_layer, result
 from delineate.viewers.napari.work import Steps, Told, here, there
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Labels
 
     from delineate.delineation import Delineation
 
@@ -250,8 +249,11 @@ def _worked(
         return error
 
 
-def outlines(labels: Labels) -> list[LayerData]:
-    """Outlines of a layer of labels as shapes, exact along the samples' edges."""
+def outlines(labels: napari.layers.Labels) -> list[napari.types.LayerDataTuple]:
+    """Outlines of a layer of labels as shapes, exact along the samples' edges.
+
+    magicgui makes a panel of this function by its annotations, and imports napari for them.
+    """
     from delineate.contour import trace_all
     from delineate.imaging import LabelMap
 
