@@ -18,7 +18,8 @@ from delineate.imaging import Category, Grid, Image, LabelMap
 
 __all__ = ["SHOWN", "swatch"]
 
-_WIDTH, _SLICES = 900, 6
+_WIDTH, _SLICES = 1200, 6
+_SHOWN_AT = 900  # pixels wide
 _ROWS = 60  # of the table
 _SIZES = {"volume_ml": "ml", "area_mm2": "mm²", "area_px": "px²"}
 _MEANS = {"mean_hu": "HU", "mean_value": ""}
@@ -81,7 +82,7 @@ def _picture(drawn: Drawing) -> str:
         path = Path(scratch) / "sheet.png"
         sheet.write(drawn, path, most=_SLICES, width=_WIDTH)
         packed = base64.b64encode(path.read_bytes()).decode()
-    return f'<img width="{_WIDTH}" alt="contact sheet" src="data:image/png;base64,{packed}">'
+    return f'<img width="{_SHOWN_AT}" alt="contact sheet" src="data:image/png;base64,{packed}">'
 
 
 def _table(findings: Iterable[Finding]) -> str:
