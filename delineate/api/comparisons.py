@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -100,6 +101,6 @@ def file_of(reference: Job) -> str:
 def _keep(path: Path, told: dict[str, Any]) -> None:
     with room():
         path.parent.mkdir(exist_ok=True)
-        partial = path.with_suffix(".part")
+        partial = path.with_suffix(f".{secrets.token_hex(4)}")  # two may ask at once
         partial.write_text(json.dumps(told))
         partial.replace(path)
