@@ -3,7 +3,7 @@
 import * as client from "../service/client";
 import type { Case } from "../service/cases";
 import { comparable } from "../service/cases";
-import { type Detector, type JobState, sizeOf } from "../service/documents";
+import { type Detector, ended, type JobState, sizeOf } from "../service/documents";
 import { figure, moment } from "./comparison";
 import { fill, h } from "./dom";
 import { type Column, type Listed, listedOf, matches, sorted } from "./listing";
@@ -11,6 +11,7 @@ import { spoken, t } from "./texts";
 
 const PAGE = "200";
 const AGAIN_MS = 4000;
+const QUIET_TURNS = 8;
 const NAMES = 3;
 const COLUMNS: readonly Column[] = ["image", "detector", "state", "when", "found", "flags", "dice"];
 const STATES: readonly JobState[] = ["done", "running", "queued", "failed", "cancelled"];
@@ -39,6 +40,7 @@ export class CasesPage {
   readonly #visible: IntersectionObserver;
   readonly #wanted: string[] = [];
   #measuring = false;
+  #turns = 0;
   #by: Column = "when";
   #ascending = false;
 
@@ -101,8 +103,11 @@ export class CasesPage {
     this.#take(Array.from(this.#rows.values(), ({ listed }) => listed.one));
   }
 
+  /** Often while something is under way, else now and then. */
   async #again(): Promise<void> {
-    if (document.hidden) return;
+    const open = Array.from(this.#rows.values(), ({ listed }) => listed.one).some((one) => !ended(one));
+    this.#turns += 1;
+    if (document.hidden || (!open && this.#turns % QUIET_TURNS)) return;
     const page = await client.getCases({ limit: PAGE }).catch(() => undefined);
     if (page && !this.leave.aborted) this.#take(page.cases);
   }

@@ -147,7 +147,7 @@ export interface Delineation {
   readonly notes: readonly string[];
 }
 
-export function ended(job: Job): boolean {
+export function ended(job: Pick<Job, "state">): boolean {
   return job.state === "done" || job.state === "failed" || job.state === "cancelled";
 }
 
