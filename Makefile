@@ -19,6 +19,7 @@ WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
 help:
 	@echo "make demo    install, start the service, segment a generated CT, open its page"
 	@echo "make test    install, run all tests"
+	@echo "make test-napari   the part of them that needs napari and a display"
 	@echo "make check   linters, types, import rules, front-end tests"
 	@echo "make bench   all benchmarks; make bench-NAME runs one of: $(BENCHMARKS)"
 	@echo "make campaigns   the long forms of the tests of endurance; make campaign-NAME runs one of: $(CAMPAIGNS)"
@@ -37,7 +38,7 @@ test: $(VENV)/.dev system-packages ohif
 test-napari: $(NAPARI)/.installed system-packages
 	@if command -v xvfb-run >/dev/null 2>&1; then \
 	  PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 LIBGL_ALWAYS_SOFTWARE=1 xvfb-run -a -s "-screen 0 1400x900x24" \
-	  $(NAPARI)/bin/python -m pytest -p pytest_timeout tests/viewers --ignore tests/viewers/test_ohif_site.py; \
+	  $(NAPARI)/bin/python -m pytest -p pytest_timeout tests/viewers/test_napari_*.py tests/viewers/test_jupyter_kernel.py; \
 	else echo "There is no xvfb: napari is not tested."; fi
 
 # The viewer that some tests look at; they are skipped where it cannot be had.

@@ -199,22 +199,20 @@ def test_a_server_that_is_not_there_is_told(viewer: Any) -> None:
     assert "127.0.0.1:9" in made.status.value
 
 
-@pytest.mark.parametrize("name", ["found.dcm", "found.seg.dcm", "found.nii.gz"])
-def test_what_was_found_is_written_and_opens_in_its_place(
-    viewer: Any, tmp_path: Path, name: str
-) -> None:
+def test_what_was_found_is_written_and_opens_in_its_place(viewer: Any, tmp_path: Path) -> None:
     run(panel(viewer, "Run a detector"))
     found = viewer.layers[1]
 
-    (written,) = found.save(str(tmp_path / name), plugin="delineate")
-    (back,) = viewer.open(written, plugin="delineate")
+    for name in ("found.dcm", "found.seg.dcm", "found.nii.gz"):
+        (written,) = found.save(str(tmp_path / name), plugin="delineate")
+        (back,) = viewer.open(written, plugin="delineate")
 
-    whole = np.zeros(found.data.shape, bool)
-    offset = np.rint(found.world_to_data(back.data_to_world((0, 0, 0)))).astype(int)
-    inside = tuple(slice(o, o + n) for o, n in zip(offset, back.data.shape, strict=True))
-    whole[inside] = back.data > 0
-    np.testing.assert_array_equal(whole, found.data > 0)
-    assert list(back.features["name"]) == ["background", "bright"]
+        whole = np.zeros(found.data.shape, bool)
+        offset = np.rint(found.world_to_data(back.data_to_world((0, 0, 0)))).astype(int)
+        inside = tuple(slice(o, o + n) for o, n in zip(offset, back.data.shape, strict=True))
+        whole[inside] = back.data > 0
+        np.testing.assert_array_equal(whole, found.data > 0, err_msg=name)
+        assert list(back.features["name"]) == ["background", "bright"], name
 
 
 def test_outlines_become_shapes_along_the_edges_of_the_samples(viewer: Any) -> None:

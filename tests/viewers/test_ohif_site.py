@@ -106,6 +106,16 @@ def test_instances_pass_as_they_are(browser: httpx.Client, node: tuple[Service, 
     assert through.content == same
 
 
+def test_what_the_viewer_stores_reaches_the_node(browser: httpx.Client, tmp_path: Path) -> None:
+    (file, *_) = series(tmp_path, seed="another study")
+    kind = {"Content-Type": "application/dicom", "Accept": "application/dicom+json"}
+
+    answer = browser.post(STUDIES, content=file.read_bytes(), headers=kind)
+
+    assert answer.status_code == 200, answer.text
+    assert len(browser.get(STUDIES).json()) == 2
+
+
 @pytest.mark.parametrize(
     ("headers", "path"),
     [
