@@ -61,7 +61,7 @@ def page(evaluation: Evaluation, document: Mapping[str, Any], worst: Sequence[Wo
         _section("Classes", classes(together.get("classes", ()))),
         _section("Fields", fields(together.get("fields", ()))),
         _section("Distributions", distribution_plots(evaluation.columns, metrics, absent)),
-        _section("Worst cases", worst_cases(worst)),
+        _section("Worst cases", worst_cases(worst, metrics)),
         _section("Volumes: bias and agreement", volumes(evaluation.columns, document)),
         _section("Groups", groups(document, metrics)),
         _section("Comparison", comparison(document)),

@@ -83,10 +83,12 @@ def distribution_plots(
     return joined(tag("p", text, class_="faint"), tag("div", *parts, class_="plots"))
 
 
-def worst_cases(worst: Sequence[WorstCase]) -> Markup:
-    """Pictures, the worst first."""
+def worst_cases(worst: Sequence[WorstCase], metrics: Sequence[str]) -> Markup:
+    """Pictures, the worst by the first metric first."""
     if not worst:
         return joined()
+    first = METRICS[metrics[0]].title
+    text = f"The {len(worst)} cases with the worst mean over structures of: {first}."
     kinds = {one.kind for one in worst if one.picture}
     figures = [
         tag(
@@ -107,7 +109,9 @@ def worst_cases(worst: Sequence[WorstCase]) -> Markup:
         _key(KINDS, _THINGS) if "things" in kinds else None,
     )
     large = " large" if kinds & {"things", "field"} else ""
-    return joined(*keys, tag("div", *figures, class_=f"worst{large}"))
+    return joined(
+        tag("p", text, class_="faint"), *keys, tag("div", *figures, class_=f"worst{large}")
+    )
 
 
 _MASKS = "The slice with most samples in one of them only, of the case's worst structure."

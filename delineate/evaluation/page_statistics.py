@@ -127,7 +127,12 @@ def _with_interval(row: Mapping[str, Any] | None) -> object:
     interval = (
         "" if row["low"] is None else (f"[{number(row['low'], unit)}, {number(row['high'], unit)}]")
     )
-    return joined(number(row["mean"], unit), tag("small", interval))
+    lost = row["undefined"] - row["absent"]
+    return joined(
+        number(row["mean"], unit),
+        tag("small", interval),
+        tag("small", f"{lost} without a value") if lost > 0 else None,
+    )
 
 
 def comparison(document: Mapping[str, Any]) -> Markup:

@@ -105,12 +105,17 @@ def summary_table(document: Mapping[str, Any], metrics: Sequence[str]) -> Markup
     if len(rows) > 1:
         empty = [cell("") for _ in range(4)]
         units = {row["metric"]: row["unit"] for row in document["scores"]}
-        means = [
-            cell(_with_unit(overall.get(m, {}).get("mean"), units.get(m, "1"))) for m in metrics
-        ]
-        last = [cell("mean of the structures", "name"), *empty, *means]
+        most = max((overall.get(m, {}).get("structures", 0) for m in metrics), default=0)
+        means = [_overall(overall.get(m, {}), units.get(m, "1"), most) for m in metrics]
+        last = [cell(f"mean of the means of {most} structures", "name"), *empty, *means]
     heads = ("structure", "cases", "missed", "invented", "absent", *map(_head, metrics))
     return joined(table(heads, rows, last) if rows else None, folded(absent))
+
+
+def _overall(found: Mapping[str, Any], unit: str, most: int) -> Markup:
+    number_of = found.get("structures", 0)
+    fewer = f"of {number_of}" if 0 < number_of < most else ""
+    return cell(joined(_with_unit(found.get("mean"), unit), tag("small", fewer)))
 
 
 def folded(absent: Sequence[str]) -> Markup:
