@@ -20,12 +20,11 @@ from delineate.api.state import Service, State
 from delineate.delineation.reference import REFERENCE
 from delineate.errors import ConflictError, ForbiddenError, InputError, NotFoundError, OptionError
 from delineate.evaluation.case import Rules
-from delineate.evaluation.errand import SCORED
 from delineate.evaluation.gate import Requirement
 from delineate.evaluation.rules import Scoring
 from delineate.jobs.datastore import Datastore
 from delineate.jobs.job import Job
-from delineate.jobs.scoring import EVALUATION, demand_shared
+from delineate.jobs.scoring import EVALUATION, SCORED, demand_shared
 
 __all__ = ["router"]
 

@@ -24,9 +24,8 @@ from delineate.evaluation.pool import score_all
 from delineate.evaluation.report import write_report
 from delineate.evaluation.run import evaluate_cases
 
-__all__ = ["SCORED", "main", "scored"]
+__all__ = ["main", "scored"]
 
-SCORED = "scored.json"
 _LAYOUTS = ("results of a service", "results of a service")
 
 
@@ -36,11 +35,11 @@ def scored(task: Mapping[str, Any], progress: Callable[[int, int], None]) -> Non
     Parameters
     ----------
     task
-        ``cases`` and ``rules`` as JSON. ``folder``: made; gets ``scored.json``, what came of each
-        case, in order. ``kept``: folder in which the scores of single cases are kept.
-        ``processes``: how many; one scores here, and a case that kills it fails all. ``report``:
-        ``None``, or ``title``, ``reference_title`` and ``requirements`` of a report that is to be
-        written beside.
+        ``cases`` and ``rules`` as JSON. ``folder``: made where it is missing. ``scored``: name of
+        a file in it for what came of each case, in order. ``kept``: folder in which the scores of
+        single cases are kept. ``processes``: how many; one scores here, and a case that kills it
+        fails all. ``report``: ``None``, or ``title``, ``reference_title`` and ``requirements`` of
+        a report that is to be written beside.
     progress
         Is told how many cases of how many are done.
     """
@@ -59,7 +58,7 @@ def scored(task: Mapping[str, Any], progress: Callable[[int, int], None]) -> Non
         progress=progress,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCORED).write_text(json.dumps([one.to_json() for one in evaluation.scored]))
+    (folder / task["scored"]).write_text(json.dumps([one.to_json() for one in evaluation.scored]))
     if task["report"]:
         write_report(evaluation, folder)
 

@@ -35,10 +35,13 @@ from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store
 from delineate.jobs.table import JobTable
 
-__all__ = ["EVALUATION", "Scorer", "demand_shared"]
+__all__ = ["EVALUATION", "SCORED", "Scorer", "demand_shared"]
 
 EVALUATION = "evaluation"
 """Stands in the row of an evaluation where others have the id of their detector."""
+
+SCORED = "scored.json"
+"""What came of each case, in the folder of an evaluation."""
 
 _MODULE = "delineate.evaluation.errand"
 _KEPT = "cases"
@@ -99,6 +102,7 @@ class Scorer:
             "rules": job.options["rules"],
             "report": job.options["report"],
             "folder": str(folder),
+            "scored": SCORED,
             "kept": str(folder.parent / _KEPT),
             "processes": 2 if job.crashes else 1,
         }
