@@ -136,7 +136,7 @@ class Session {
       if (last.state !== "done") throw new Error(last.error?.message ?? t("edit.state.cancelled"));
       this.#dropped = true;
       await drafts.drop(job.id).catch(() => undefined);
-      announce(t("edit.save"));
+      announce(() => t("edit.save"));
       location.hash = writeAddress({ job: last.id, shown: viewer.changed });
     } catch (error) {
       this.#panel.tell(t("edit.failed", { why: error instanceof Error ? error.message : String(error) }), true);

@@ -9,7 +9,7 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 export const announcer: HTMLElement = region;
 
 /** Have a text read out; of several at once, the last. */
-export function announce(text: string): void {
+export function announce(text: () => string): void {
   clearTimeout(timer);
-  timer = setTimeout(() => fill(region, text), 250);
+  timer = setTimeout(() => fill(region, text()), 250);
 }

@@ -42,7 +42,7 @@ export function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-const SVG = "http://www.w3.org/2000/svg";
+export const SVG = "http://www.w3.org/2000/svg";
 
 /** A drawing of strokes on a square of 24 units, coloured like the text around it. */
 export function icon(...paths: string[]): SVGSVGElement {

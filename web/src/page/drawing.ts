@@ -1,11 +1,9 @@
 /** Outlines, marks, crosshair and ruler on a canvas. */
 
-import type { Vec3 } from "../imaging/affine";
 import { boxMeets, type Item, type Layer } from "../imaging/layer";
 import type { Plane } from "../imaging/orientation";
 import { type Ring, section } from "../imaging/outline";
 import { type Matrix, rulerLength, transform } from "../imaging/viewport";
-import type { Header } from "../imaging/volume";
 import { t } from "./texts";
 
 /** What is drawn on: a canvas, where indices lie on it, and its pixels for each of the screen's. */
@@ -121,30 +119,6 @@ export function drawDivider(
     context.strokeText(name, x + away * ratio, height - 34 * ratio);
     context.fillText(name, x + away * ratio, height - 34 * ratio);
   }
-}
-
-export function drawCrosshair(ground: Ground, plane: Plane, header: Header, at: Vec3): void {
-  const { context, matrix, ratio } = ground;
-  const [n, m] = [header.shape[plane.across], header.shape[plane.down]];
-  const [x, y] = [at[plane.across], at[plane.down]];
-  const scale = Math.hypot(matrix[0], matrix[1]);
-  const gap = (14 * ratio) / scale;
-  const gapDown = (14 * ratio) / Math.hypot(matrix[2], matrix[3]);
-  const lines: [number, number, number, number][] = [
-    [-0.5, y, x - gap, y],
-    [x + gap, y, n - 0.5, y],
-    [x, -0.5, x, y - gapDown],
-    [x, y + gapDown, x, m - 0.5],
-  ];
-  context.beginPath();
-  for (const [x0, y0, x1, y1] of lines) {
-    if (x1 < x0 || y1 < y0) continue;
-    context.moveTo(...transform(matrix, x0, y0));
-    context.lineTo(...transform(matrix, x1, y1));
-  }
-  context.strokeStyle = "rgba(140, 205, 255, 0.45)";
-  context.lineWidth = ratio;
-  context.stroke();
 }
 
 /** A bar of a round length at the lower right; `scale` is canvas pixels for each unit. */

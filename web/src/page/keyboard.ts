@@ -120,12 +120,14 @@ function setPlace(store: Store<ViewState>, kind: "length" | "angle"): void {
   addPlace(store, kind, main, at);
   const { draft, measurements: after } = store.value;
   const n = after.length > measurements.length ? PLACES[kind] : (draft?.points.length ?? 1) - 1;
-  announce(t("measures.set", { n, count: PLACES[kind] }));
+  announce(() => t("measures.set", { n, count: PLACES[kind] }));
 }
 
 /** Which slice it is, and what is on it. */
 function tellSlice(pane: Pane): void {
-  const { at } = pane.store.value;
-  const told = t("view.position", { at: at[pane.axis] + 1, count: pane.volume.shape[pane.axis] });
-  announce([`${t(`plane.${pane.plane.name}`)} ${told}`, ...pane.namesOn(at[pane.axis]).map((name) => spoken(name))].join(", "));
+  announce(() => {
+    const at = pane.store.value.at[pane.axis];
+    const told = t("view.position", { at: at + 1, count: pane.volume.shape[pane.axis] });
+    return [`${t(`plane.${pane.plane.name}`)} ${told}`, ...pane.namesOn(at).map((name) => spoken(name))].join(", ");
+  });
 }

@@ -3,22 +3,13 @@
 import type { Vec3 } from "../imaging/affine";
 import { type Item, itemAt, type Layer } from "../imaging/layer";
 import { type Axis, type Plane, planeOf } from "../imaging/orientation";
-import {
-  centredOn,
-  fitScale,
-  indexToCanvas,
-  inverseMatrix,
-  type Matrix,
-  moved,
-  transform,
-  type Viewport,
-  zoomAt,
-} from "../imaging/viewport";
+import { centredOn, fitScale, indexToCanvas, inverseMatrix, type Matrix } from "../imaging/viewport";
+import { moved, transform, type Viewport, zoomAt } from "../imaging/viewport";
 import { clampIndex, type Volume } from "../imaging/volume";
+import { Cross } from "./cross";
 import { fill, h, icon, ICONS } from "./dom";
 import {
   drawChosen,
-  drawCrosshair,
   drawDivider,
   drawRuler,
   type Ground,
@@ -49,6 +40,7 @@ export class Pane {
   readonly element: HTMLElement;
   readonly plane: Plane;
   readonly canvas = h("canvas", { tabindex: 0, role: "img" });
+  readonly cross: Cross;
   readonly #caption = h("span", { class: "caption" });
   readonly #slab = h("div", { class: "slab", "data-testid": "slab-told" });
   readonly #readout = h("div", { class: "readout", "data-testid": "readout" });
@@ -59,6 +51,8 @@ export class Pane {
   differences: Differences | undefined;
   #shapes = new Map<string, Shape>();
   #shapesAt = -1;
+  /** What the picture was drawn for. */
+  #drawn = "";
   #layers: readonly Layer[] = [];
 
   constructor(
@@ -70,12 +64,14 @@ export class Pane {
     // A photograph lies in no patient, also where its scale is known.
     this.plane = planeOf(volume.affine, axis, volume.modality === "photo" ? "px" : volume.unit);
     this.source = new Source(volume, this.plane);
+    this.cross = new Cross(volume, this.plane);
     const { letters, name } = this.plane;
     const title = t(`plane.${name}`);
     this.element = h(
       "section",
       { class: "pane", "data-plane": name, "data-axis": axis, "aria-label": title },
       this.canvas,
+      this.cross.element,
       ...(["left", "right", "top", "bottom"] as const).map((side) =>
         h("span", { class: `letter ${side}`, "data-testid": `letter-${side}` }, letters[side]),
       ),
@@ -101,6 +97,7 @@ export class Pane {
   set layers(layers: readonly Layer[]) {
     this.#layers = layers;
     this.#shapesAt = -1;
+    this.#drawn = "";
   }
 
   focus(): void {
@@ -114,7 +111,16 @@ export class Pane {
     const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
     if (this.canvas.width !== width) this.canvas.width = width;
     if (this.canvas.height !== height) this.canvas.height = height;
-    const context = this.canvas.getContext("2d")!;
+    // The crosshair is all that depends on where the other planes are.
+    const drawn = `${this.store.looks} ${this.store.value.at[this.axis]} ${width} ${height}`;
+    if (drawn !== this.#drawn) this.#drawPicture(ratio);
+    this.#drawn = drawn;
+    this.cross.draw(this.canvas, this.#matrix(), ratio, this.store.value);
+  }
+
+  #drawPicture(ratio: number): void {
+    const { width, height } = this.canvas;
+    const context = this.canvas.getContext("2d", { alpha: false })!;
     const state = this.store.value;
     const matrix = this.#matrix();
 
@@ -122,7 +128,8 @@ export class Pane {
     context.fillStyle = "#000";
     context.fillRect(0, 0, width, height);
     context.imageSmoothingEnabled = state.smooth;
-    context.imageSmoothingQuality = "high";
+    // The better one costs much, and shows only where samples are smaller than pixels.
+    context.imageSmoothingQuality = Math.hypot(matrix[0], matrix[1]) < 1 ? "high" : "low";
     if (!this.restored || state.shown !== "restored") this.source.draw(context, matrix, state, this.loadedSlices());
     if (state.shown !== "source") this.restored?.draw(context, matrix, state);
     this.heat?.draw(context, matrix, state);
@@ -130,9 +137,6 @@ export class Pane {
 
     const ground = { context, matrix, ratio };
     this.#drawLayers(ground);
-    if (state.crosshair && this.volume.shape[0] > 1) {
-      drawCrosshair(ground, this.plane, this.volume, state.at);
-    }
     if (this.restored && state.shown === "split") drawDivider(ground, state.divider * width);
     drawMeasurements(ground, this.plane, this.volume, state);
     drawRuler(ground, this.#fit * state.viewports[this.axis].zoom, this.volume.unit);
@@ -173,12 +177,7 @@ export class Pane {
   }
 
   #matrix(): Matrix {
-    return indexToCanvas(
-      this.plane,
-      this.volume,
-      this.store.value.viewports[this.axis],
-      this.canvas,
-    );
+    return indexToCanvas(this.plane, this.volume, this.store.value.viewports[this.axis], this.canvas);
   }
 
   #drawLayers(ground: Ground): void {

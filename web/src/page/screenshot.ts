@@ -24,6 +24,7 @@ export function pictureOf(panes: readonly Pane[], grid: HTMLElement, told: reado
     context.drawImage(drawn, x, y);
   }
   for (const pane of panes) {
+    pane.cross.stroke(context, ...placeIn(frame, pane.canvas, ratio), ratio);
     for (const text of pane.element.querySelectorAll<HTMLElement>(".letter, .title strong, .caption, .slab")) {
       write(context, text, frame, ratio);
     }

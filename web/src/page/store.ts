@@ -68,15 +68,24 @@ export const INITIAL: ViewState = {
 export class Store<T extends object> {
   #listeners: ((value: T) => void)[] = [];
   #pending = false;
+  /** Counts what may change how slices look: all but a move to other slices. */
+  looks = 0;
 
   constructor(public value: T) {}
 
   update(change: Partial<T>): void {
     this.value = { ...this.value, ...change };
-    this.tell();
+    if (Object.keys(change).some((name) => name !== "at")) this.looks += 1;
+    this.#announce();
   }
 
+  /** Have everything drawn anew, for a change that is not in the value. */
   tell(): void {
+    this.looks += 1;
+    this.#announce();
+  }
+
+  #announce(): void {
     if (this.#pending) return;
     this.#pending = true;
     requestAnimationFrame(() => {
