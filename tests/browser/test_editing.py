@@ -67,7 +67,7 @@ class Editing:
 
     def at(self, plane: str, across: float, down: float) -> tuple[float, float]:
         """A place of the screen, given as parts of a pane's canvas."""
-        box = self.page.locator(f'[data-plane="{plane}"] canvas').bounding_box()
+        box = self.page.locator(f'[data-plane="{plane}"] canvas[tabindex]').bounding_box()
         return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
     def drag(self, plane: str, *places: tuple[float, float]) -> None:
@@ -252,7 +252,7 @@ def test_edits_that_are_not_saved_are_asked_about_and_offered_again(
 
 
 def test_keys_choose_tools_and_draw_at_the_crosshair(look: Looking, editing: Editing) -> None:
-    look.page.locator('[data-plane="axial"] canvas').focus()
+    look.page.locator('[data-plane="axial"] canvas[tabindex]').focus()
     for key, tool in (("e", "eraser"), ("d", "add"), ("k", "cut"), ("q", "none"), ("b", "brush")):
         look.page.keyboard.press(key)
         assert look.one(f"edit-{tool}").get_attribute("aria-pressed") == "true"

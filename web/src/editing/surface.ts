@@ -33,7 +33,7 @@ export class Surface {
     readonly editor: Editor,
     leave: AbortSignal,
   ) {
-    this.#canvas = pane.element.querySelector("canvas")!;
+    this.#canvas = pane.element.querySelector<HTMLCanvasElement>("canvas[tabindex]")!;
     this.#marks.classList.add("edit-marks");
     this.#marks.setAttribute("aria-hidden", "true");
     pane.element.append(this.#marks);
