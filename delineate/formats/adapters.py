@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delineate.contour import fill_layers, fill_surface
 from delineate.formats.drawing import Drawing
 from delineate.formats.format import Choices
-from delineate.imaging import LabelMap, place
+from delineate.imaging import Category, LabelMap, place
 
 __all__ = [
     "read_coco",
@@ -237,12 +238,19 @@ def read_mesh(drawing: Drawing, path: Path) -> Sequence[LabelMap]:
     """Samples within the surfaces of a mesh."""
     from delineate.formats import mesh
 
-    grid, back = drawing.image.grid, []
+    grid = drawing.image.grid
+    layers: list[tuple[NDArray[np.uint16], dict[int, Category]]] = []
     numbers = [one.number for one in drawing.surfaces]
     for number, surface in zip(numbers, mesh.read(path), strict=True):
         inside = fill_surface(surface, grid)
-        back.append(LabelMap(inside * np.uint16(number), grid, {number: surface.category}))
-    return back
+        # Few layers, so that whoever looks through all samples does so a few times only.
+        free = next((one for one in layers if not one[0][inside].any()), None)
+        array, named = free or (np.zeros(grid.shape, np.uint16), {})
+        if free is None:
+            layers.append((array, named))
+        array[inside] = number
+        named[number] = surface.category
+    return [LabelMap(array, grid, named) for array, named in layers]
 
 
 def write_csv(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> None:
