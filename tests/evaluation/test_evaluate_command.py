@@ -152,6 +152,20 @@ def test_a_case_that_kills_its_process_fails_alone(
     assert "its process died" in found[2].error
 
 
+def test_a_script_needs_no_guard_to_let_several_processes_work(root: Path) -> None:
+    script = root / "script.py"
+    script.write_text(
+        "import sys\nfrom delineate.evaluation import evaluate\nprint('run')\n"
+        "found = evaluate(sys.argv[1], sys.argv[2], workers=2)\n"
+        "print([one.error for one in found.scored])\n"
+    )
+    command = [sys.executable, str(script), str(root / "prediction"), str(root / "reference")]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "run\n['', '', '']\n"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_at_random_and_run_again_it_leaves_the_same_bytes(tmp_path: Path) -> None:
