@@ -194,6 +194,25 @@ def test_everything_is_reached_by_the_tab_key_and_seen_there(
 
 
 @pytest.mark.parametrize("reader", ["light"], indirect=True)
+def test_nothing_is_pushed_out_of_a_narrow_window(
+    reader: Reader, results: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / f"{'a_very_long_name_' * 6}.png"
+    Picture.new("RGB", (120, 100), (40, 120, 60)).save(path)
+    reader.visit("en")
+    reader.find([path], "page.blobs")
+    for width in (1280, 1024):
+        reader.page.set_viewport_size({"width": width, "height": 800})
+        reader.settle()
+        for test in ("language", "findings", "picture"):
+            box = reader.one(test).bounding_box()
+            assert box["x"] + box["width"] <= width
+        assert "Not for diagnosis." in reader.one("banner").inner_text()
+        warning = reader.one("banner").locator("strong").bounding_box()
+        assert warning["width"] > 100
+
+
+@pytest.mark.parametrize("reader", ["light"], indirect=True)
 def test_what_keys_change_is_read_out(reader: Reader, results: dict[str, str]) -> None:
     reader.visit("en", f"#{results['ct']}&slice=3")
     reader.page.keyboard.press("ArrowDown")
