@@ -6,7 +6,8 @@ npm for NiiVue, which is installed into a scratch folder.
 A synthetic CT of 512 x 512 samples a slice with 12 structures. From the click on the address of a
 result until its first slice is seen (bar: 1.5 s), until all slices and outlines are there; from
 the beginning of the frame of a slice change until its pixels can be read back from all three
-planes (bars: 16 ms axial, 33 ms coronal and sagittal, 95th percentiles); the memory of the tab.
+planes (bars: 16 ms axial, 33 ms coronal and sagittal, 95th percentiles), and the processor time of
+the whole frame, which other work on the machine does not change; the memory of the tab.
 NiiVue gets the same samples and labels as NIfTI and changes the same slices.
 """
 
@@ -148,17 +149,25 @@ def quantiles(times: list[float], name: str) -> dict[str, float]:
     return {f"{name}, p50 [ms]": float(middle), f"{name}, p95 [ms]": float(high)}
 
 
+def tabs(browser: Any) -> list[int]:
+    """Processes of the tabs that are open."""
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    ids = [int(each["id"]) for each in processes if each["type"] == "renderer"]
+    return [pid for pid in ids if Path(f"/proc/{pid}").exists()]
+
+
 def resident_mb(browser: Any) -> float:
     """Memory of the largest tab, from the kernel."""
-    session = browser.new_browser_cdp_session()
-    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
-    sizes = []
-    for each in processes:
-        status = Path(f"/proc/{each['id']}/status")
-        if each["type"] == "renderer" and status.exists():
-            line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
-            sizes.append(int(line.split()[1]) / 1024)
-    return max(sizes)
+    statuses = [Path(f"/proc/{pid}/status").read_text().splitlines() for pid in tabs(browser)]
+    lines = [next(x for x in status if x.startswith("VmRSS")) for status in statuses]
+    return max(int(line.split()[1]) / 1024 for line in lines)
+
+
+def busy_ms(browser: Any) -> float:
+    """Processor time of the main threads of all tabs, from the kernel."""
+    stats = [Path(f"/proc/{pid}/task/{pid}/stat").read_text() for pid in tabs(browser)]
+    ticks = [stat.rsplit(")", 1)[1].split()[11:13] for stat in stats]
+    return sum(int(part) for pair in ticks for part in pair) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def job_of(running: Service, path: Path) -> str:
@@ -183,8 +192,10 @@ def of_page(browser: Any, url: str, job: str) -> dict[str, float]:
     figures = {"page: first picture [s]": first, "page: all slices and outlines [s]": whole}
     for plane in BARS_MS:
         page.evaluate(_CHANGES, [plane, "ArrowDown", 5])
+        before = busy_ms(browser)
         times = page.evaluate(_CHANGES, [plane, "ArrowDown", CHANGES])
         figures |= quantiles(times, f"page: {plane}")
+        figures[f"page: {plane}, processor time [ms]"] = (busy_ms(browser) - before) / CHANGES
     heap = context.new_cdp_session(page)
     heap.send("Performance.enable")
     metrics = {m["name"]: m["value"] for m in heap.send("Performance.getMetrics")["metrics"]}
