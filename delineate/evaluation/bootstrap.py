@@ -87,7 +87,8 @@ def _ends(drawn: Array, centre: float, left_out: Array, level: float) -> Array:
     bend = np.sum(apart**3) / (6 * spread) if spread > 0 else 0.0
     ends = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     shares = ndtr(bias + ends / (1 - bend * ends))
-    return np.asarray(np.quantile(sample, np.clip(shares, 0.0, 1.0)), np.float64)
+    found = np.asarray(np.quantile(sample, np.clip(shares, 0.0, 1.0)), np.float64)
+    return found if found[1] > found[0] else np.full(2, np.nan)
 
 
 def bootstrapped(

@@ -57,7 +57,7 @@ def detection(rows: Rows, matching: str) -> Markup:
     text = (
         "Sums over all cases, so that each thing counts the same; means of the cases' own scores "
         f"are above. {matching} For the curves the surest thing chooses first, in each case."
-        + f" {_ALL}: whatever kind, so that one found as another kind is found."
+        + " All together means of whatever kind: one found as another is found."
         * (len(rows) > 1)
     )
     return joined(
