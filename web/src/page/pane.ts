@@ -145,7 +145,7 @@ export class Pane {
     const told = { plane: t(`plane.${this.plane.name}`), at: state.at[this.axis] + 1, count: slices };
     this.canvas.setAttribute("aria-label", t(slices > 1 ? "pane.slices" : "pane.picture", told));
     const slab = this.source.slabTold(state);
-    fill(this.#slab, slab, slab && h("span", {}, t("slab.outlines")));
+    fill(this.#slab, slab && h("span", {}, slab), slab && h("span", {}, t("slab.outlines")));
     fill(this.#caption, slices > 1 && `${state.at[this.axis] + 1} / ${slices}`);
   }
 

@@ -25,8 +25,8 @@ export function pictureOf(panes: readonly Pane[], grid: HTMLElement, told: reado
   }
   for (const pane of panes) {
     pane.cross.stroke(context, ...placeIn(frame, pane.canvas, ratio), ratio);
-    for (const text of pane.element.querySelectorAll<HTMLElement>(".letter, .title strong, .caption, .slab")) {
-      write(context, text, frame, ratio);
+    for (const text of pane.element.querySelectorAll<HTMLElement>(".letter, .title strong, .caption, .slab span")) {
+      if (text.checkVisibility()) write(context, text, frame, ratio);
     }
   }
   strip(context, height, ratio, told);
