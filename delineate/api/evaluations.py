@@ -10,91 +10,25 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from delineate.api import jobs
-from delineate.api.access import Principal, Reader, Runner
+from delineate.api.access import Reader, Runner
+from delineate.api.evaluation_requests import EvaluationRequest, named
 from delineate.api.faults import documented
 from delineate.api.jobs import IdempotencyKey, JobError
 from delineate.api.state import Service, State
-from delineate.delineation.reference import REFERENCE
-from delineate.errors import ConflictError, ForbiddenError, InputError, NotFoundError, OptionError
-from delineate.evaluation.case import Rules
+from delineate.errors import ConflictError, InputError, NotFoundError, OptionError
 from delineate.evaluation.gate import Requirement
-from delineate.evaluation.rules import Scoring
-from delineate.jobs.datastore import Datastore
 from delineate.jobs.job import Job
-from delineate.jobs.scoring import EVALUATION, SCORED, demand_shared
+from delineate.jobs.scoring import EVALUATION, SCORED
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["evaluations"])
 
-_MOST_PAIRS = 10_000
 # A report needs nothing from anywhere, and names in it are a stranger's words.
 _ALONE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
-_SIDES = ("prediction", "reference")
-Table = dict[str, list[int]]
-
-
-class Pair(BaseModel):
-    """One case: a prediction, and what is held to be true."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    case: str = Field(min_length=1, max_length=1000, description="A name of its own.")
-    prediction: str | None = Field(None, max_length=26, description="Id of a job that is done.")
-    reference: str | None = Field(
-        None,
-        max_length=26,
-        description="Id of a job; by default the newest reference on the prediction's series.",
-    )
-    prediction_file: str | None = Field(
-        None, max_length=4096, description="Instead, a path below a shared folder."
-    )
-    reference_file: str | None = Field(None, max_length=4096)
-    image_file: str | None = Field(None, max_length=4096)
-    prediction_table: Table | None = Field(None, description="Labels by name.")
-    reference_table: Table | None = None
-    groups: dict[str, str] = Field(default_factory=dict, max_length=100)
-
-
-class EvaluationRequest(BaseModel):
-    """What to score, and how; the options of ``delineate evaluate``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    pairs: list[Pair] = Field(min_length=1, max_length=_MOST_PAIRS)
-    title: str = Field("", max_length=200)
-    metrics: list[str] = Field(default_factory=list, description="All that fit, if empty.")
-    tolerance_mm: float = Field(2.0, ge=0)
-    tolerances_mm: dict[str, float] = Field(default_factory=dict, description="By structure.")
-    path_tolerance_mm: float = Field(0.0, ge=0)
-    surface: Literal["voxels", "elements"] = "voxels"
-    distance: float = Field(20.0, ge=0)
-    iou: float = Field(0.5, gt=0, le=1)
-    map: dict[str, str] = Field(
-        default_factory=dict, description="Names in predictions, and what references call them."
-    )
-    resample: bool = False
-    count_unreferenced: bool = False
-    missed_distance: Literal["undefined", "diagonal"] = "undefined"
-    require: list[str] = Field(default_factory=list, description="Such as 'liver.dice>=0.95'.")
-    report: bool = Field(True, description="Whether a report is made of the scores.")
-    queue: str = Field("default", pattern="^[a-z0-9-]{1,32}$")
-    priority: int = Field(5, ge=0, le=9)
-
-    def rules(self) -> Rules:
-        """The rules that this means."""
-        names = ("metrics", "tolerance_mm", "tolerances_mm", "path_tolerance_mm")
-        fields = {one: getattr(self, one) for one in (*names, "surface", "distance", "iou")}
-        return Rules(
-            scoring=Scoring(**fields),
-            renamed=self.map,
-            resample=self.resample,
-            count_unreferenced=self.count_unreferenced,
-            missed_distance=self.missed_distance,
-        )
 
 
 class Evaluation(BaseModel):
@@ -180,7 +114,7 @@ def submit(
         series="",
         detector=EVALUATION,
         options={
-            "cases": _cases(asked, who, service),
+            "cases": named(asked, who, service),
             "rules": rules.to_json(),
             "report": {**titles, "requirements": asked.require} if asked.report else None,
         },
@@ -192,62 +126,6 @@ def submit(
     )
     response.headers["Location"] = f"/v1/evaluations/{job.id}"
     return _told(job, None)
-
-
-def _cases(asked: EvaluationRequest, who: Principal, service: State) -> list[dict[str, Any]]:
-    newest = Datastore(service.database).newest(who.tenant, [REFERENCE])
-    return [_case(pair, who, service, newest) for pair in asked.pairs]
-
-
-def _case(
-    pair: Pair, who: Principal, service: State, newest: Mapping[tuple[str, str], Job]
-) -> dict[str, Any]:
-    named: dict[str, Job] = {}
-    for side in _SIDES:
-        if (name := getattr(pair, side)) is not None:
-            if getattr(pair, f"{side}_file") is not None:
-                raise InputError(f"case {pair.case!r}: expected a {side} or its file, got both")
-            named[side] = _done(name, who, service)
-    if "prediction" in named and "reference" not in named and pair.reference_file is None:
-        place = named["prediction"].image_id, named["prediction"].series
-        if place not in newest:
-            raise InputError(
-                f"case {pair.case!r}: there is no reference on that series; send one to POST "
-                f"/v1/images/{place[0]}/references, or name the job that is the reference"
-            )
-        named["reference"] = newest[place]
-    if len({(one.image_id, one.series) for one in named.values()}) > 1:
-        raise InputError(
-            f"case {pair.case!r}: expected two results on one series, got results on different ones"
-        )
-    if "reference" not in named and pair.reference_file is None:
-        raise InputError(f"case {pair.case!r}: there is nothing to score against")
-    sides: dict[str, Any] = {side: {"job": job.id} for side, job in named.items()}
-    for side in (*_SIDES, "image"):
-        if (path := getattr(pair, f"{side}_file")) is not None:
-            sides[side] = {"file": str(_shared(path, who, service))}
-    return {
-        "name": pair.case,
-        **{side: sides.get(side) for side in (*_SIDES, "image")},
-        "prediction_table": pair.prediction_table,
-        "reference_table": pair.reference_table,
-        "groups": pair.groups,
-    }
-
-
-def _done(job_id: str, who: Principal, service: State) -> Job:
-    job = service.table.get(job_id, tenant=who.tenant)
-    if job.state != "done" or job.detector == EVALUATION:
-        raise ConflictError(f"job {job.id} has no result to score, it is {job.state}")
-    return job
-
-
-def _shared(path: str, who: Principal, service: State) -> Path:
-    if "admin" not in who.scopes:
-        raise ForbiddenError(
-            "files in shared folders belong to no tenant, so that this needs the scope 'admin'"
-        )
-    return demand_shared(path, service.settings)
 
 
 @router.get("/evaluations", response_model=EvaluationPage, responses=documented())

@@ -90,10 +90,7 @@ Resample = Annotated[
 ]
 CountUnreferenced = Annotated[
     bool,
-    typer.Option(
-        "--count-unreferenced",
-        help="Count structures that a reference does not name as invented.",
-    ),
+    typer.Option("--count-unreferenced", help="What a reference does not name is invented."),
 ]
 Missed = Annotated[
     Literal["undefined", "diagonal"],
