@@ -5,7 +5,7 @@ import { type Measurement, PLACES } from "../imaging/measuring";
 import type { Axis } from "../imaging/orientation";
 import type { Projection } from "../imaging/slab";
 import { FITTED, type Viewport } from "../imaging/viewport";
-import type { ViewState } from "./store";
+import type { Store, ViewState } from "./store";
 
 /** What an address tells of a view; the rest is as it is at first. */
 export type Shown = Partial<
@@ -65,6 +65,25 @@ export function differences(state: ViewState, first: ViewState): Shown {
   const changed = Object.fromEntries(kept.filter((name) => !same(name)).map((name) => [name, state[name]]));
   const aside = state.at[1] !== first.at[1] || state.at[2] !== first.at[2];
   return { ...changed, ...(aside ? { at: state.at } : { slice: state.at[0] }) };
+}
+
+/** What an address is kept of. */
+interface Viewed {
+  readonly store: Store<ViewState>;
+  readonly complete: boolean;
+  readonly changed: Shown;
+}
+
+/** Keep the address of a job up to date with how it is seen, until somebody leaves. */
+export function keepAddress(job: string, view: Viewed, leave: AbortSignal): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  view.store.listen(() => {
+    if (!view.complete) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (!leave.aborted) history.replaceState(null, "", writeAddress({ job, shown: view.changed }));
+    }, 300);
+  });
 }
 
 const plain = (value: unknown) => (value instanceof Set ? [...value].sort() : value);

@@ -8,9 +8,7 @@ import {
   type Detector,
   ended,
   type Job,
-  type Series,
-  sizeOf,
-  titleOf,
+  subjectOf,
   type UploadedImage,
 } from "../service/documents";
 import { mayLeave } from "../editing/guard";
@@ -18,12 +16,12 @@ import { addVersions } from "../editing/versions";
 import type { Gathered } from "../upload/gather";
 import { addBesides } from "./besides";
 import { CasesPage } from "./cases";
-import { type Shown, readAddress, writeAddress } from "./address";
+import { keepAddress, readAddress, type Shown, writeAddress } from "./address";
 import { announcer } from "./announce";
-import { fill, h, icon, ICONS } from "./dom";
+import { fill, h } from "./dom";
+import { Frame } from "./frame";
 import { loginPage } from "./login";
 import { downloads, failurePage, provenance, remarks } from "./outcome";
-import { languageButton, themeButton } from "./preferences";
 import { Progress, stageOf } from "./progress";
 import { type Request, setupPage } from "./setup";
 import { acceptDrops, showInstalled, startPage } from "./start";
@@ -34,13 +32,11 @@ type State = "login" | "idle" | "cases" | "uploading" | "report" | "running" | "
 
 export class App {
   readonly #content = h("div", { class: "content" });
-  readonly #subject = h("span", { class: "subject", translate: "no" });
-  readonly #banner = h("span", {}, "");
-  readonly #signOut = h(
-    "button",
-    { type: "button", hidden: true, "data-testid": "sign-out", on: { click: () => void this.#leaveSession() } },
-    t("login.out"),
-  );
+  readonly #frame = new Frame({
+    mayLeave,
+    toStart: () => this.idle(),
+    signOut: () => void this.#leaveSession(),
+  });
   #detectors: readonly Detector[] = [];
   /** What was uploaded or opened on this page, by id. */
   readonly #images = new Map<string, UploadedImage>();
@@ -49,54 +45,26 @@ export class App {
   #leave = new AbortController();
 
   constructor(root: HTMLElement) {
-    const again = h("button", { type: "button", on: { click: () => mayLeave() && this.idle() } }, t("app.new"));
-    fill(
-      root,
-      h(
-        "header",
-        {},
-        h("a", { class: "brand", href: "#", on: { click: (event) => (mayLeave() ? this.idle() : event.preventDefault()) } }, mark(), "delineate"),
-        this.#subject,
-        h(
-          "span",
-          { class: "banner", role: "note", "data-testid": "banner" },
-          icon(...ICONS.warning),
-          h("strong", {}, t("app.warning")),
-          this.#banner,
-        ),
-        h("a", { class: "button", href: "#cases", "data-testid": "to-cases" }, t("cases.title")),
-        again,
-        themeButton(),
-        languageButton(),
-        this.#signOut,
-      ),
-      this.#content,
-      announcer,
-    );
+    fill(root, this.#frame.element, this.#content, announcer);
     acceptDrops((files) => mayLeave() && void this.upload(files));
     window.addEventListener("hashchange", ({ oldURL }) =>
       mayLeave() ? this.#visit() : history.replaceState(null, "", oldURL),
     );
     this.#visit();
-    client.getSession().then((who) => this.#signedIn(who), () => undefined);
-  }
-
-  #signedIn(who: client.Session): void {
-    this.#signOut.hidden = who.name === "local";
-    this.#signOut.title = `${who.name}, ${who.tenant}`;
+    client.getSession().then((who) => this.#frame.signedIn(who), () => undefined);
   }
 
   async #leaveSession(): Promise<void> {
     await client.closeSession().catch(() => undefined);
-    this.#signOut.hidden = true;
+    this.#frame.signedIn(undefined);
     this.login();
   }
 
   /** Ask for a key, then go on to what the address says. */
   login(): void {
-    this.#about("", "");
+    this.#frame.about("", "");
     const enter = async (key: string) => {
-      this.#signedIn(await client.openSession(key));
+      this.#frame.signedIn(await client.openSession(key));
       this.#visit();
     };
     this.#enter("login", loginPage(enter));
@@ -115,14 +83,6 @@ export class App {
     document.body.dataset.state = state;
   }
 
-  /** What the header tells; the subject stays where none is given. */
-  #about(subject: string | undefined, intendedUse: string): void {
-    if (subject !== undefined) fill(this.#subject, subject);
-    fill(this.#banner, intendedUse.replace(/(?:, *| +|^)not for diagnosis\.?/i, ""));
-    this.#banner.title = intendedUse;
-    this.#banner.lang = "en";
-  }
-
   #visit(): void {
     if (location.hash === "#cases") return void this.cases();
     const address = readAddress(location.hash);
@@ -133,7 +93,7 @@ export class App {
 
   /** The table of all results. */
   async cases(): Promise<void> {
-    this.#about("", "");
+    this.#frame.about("", "");
     const leave = new AbortController();
     const page = new CasesPage(this.#detectors, (hash) => (location.hash = hash), leave.signal);
     this.#enter("cases", page.element).addEventListener("abort", () => leave.abort());
@@ -148,7 +108,7 @@ export class App {
   idle(): void {
     if (location.hash) history.replaceState(null, "", location.pathname + location.search);
     const page = startPage((files) => void this.upload(files));
-    this.#about("", "");
+    this.#frame.about("", "");
     const signal = this.#enter("idle", page);
     client.getDetectors().then(
       (detectors) => {
@@ -190,7 +150,7 @@ export class App {
   report(image: UploadedImage, files?: readonly Gathered[]): void {
     this.#images.set(image.id, image);
     history.replaceState(null, "", writeAddress({ image: image.id }));
-    this.#about("", "");
+    this.#frame.about("", "");
     const leave = new AbortController();
     const images = {
       offered: () => [...this.#images.values()].filter(({ id }) => id !== image.id),
@@ -255,7 +215,7 @@ export class App {
   #watch(job: Job, image: UploadedImage, shown: Shown): void {
     const series = image.report.series.find(({ id }) => id === job.series);
     const detector = this.#detectors.find(({ id }) => id === job.detector);
-    this.#about(subjectOf(series), detector?.intended_use ?? "");
+    this.#frame.about(subjectOf(series), detector?.intended_use ?? "");
     const progress = new Progress(detector?.title ?? job.detector, () => {
       progress.cancelling();
       client.cancelJob(job.id).catch(() => undefined);
@@ -272,7 +232,8 @@ export class App {
         viewer = new Viewer(begun, { measurements: this.#measured.get(subject) ?? [], ...shown }, leave);
         fill(viewer.aside, progress.element);
         fill(place, viewer.element);
-        this.#remember(job.id, subject, viewer, leave);
+        keepAddress(job.id, viewer, leave);
+        viewer.store.listen(({ measurements }) => this.#measured.set(subject, measurements));
       },
       (bytes) => viewer?.loaded(bytes),
     );
@@ -316,30 +277,17 @@ export class App {
     const sampled = result.detector.gives === "field" || result.detector.gives === "image";
     const samples = sampled ? await client.fetchVolume(client.samplesAddress(job.id), leave).catch(asError) : undefined;
     if (leave.aborted) return;
-    this.#about(undefined, result.detector.intended_use);
+    this.#frame.about(undefined, result.detector.intended_use);
     viewer().show(result, samples, remarks(result), downloads(job, offers), provenance(result));
     addBesides(viewer(), job, result.detector.gives, offers, this.#detectors, leave);
     addVersions(viewer(), job, result, leave);
     this.#state = "shown";
   }
 
-  /** Keep the address, and what was measured, up to date. */
-  #remember(job: string, subject: string, viewer: Viewer, leave: AbortSignal): void {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    viewer.store.listen(({ measurements }) => {
-      this.#measured.set(subject, measurements);
-      if (viewer.loadedSlices < viewer.volume.shape[0]) return;
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        if (!leave.aborted) history.replaceState(null, "", writeAddress({ job, shown: viewer.changed }));
-      }, 300);
-    });
-  }
-
   /** Tell what went wrong and what can be done; with an image, another try is offered. */
   fail(error: unknown, image?: UploadedImage): void {
     if (error instanceof ServiceError && error.status === 401) return this.login();
-    this.#about("", "");
+    this.#frame.about("", "");
     const again = image && (() => this.#retry(image));
     this.#enter("error", failurePage(error, () => this.idle(), again));
   }
@@ -350,14 +298,3 @@ export class App {
 }
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
-
-function subjectOf(series: Series | undefined): string {
-  if (!series) return "";
-  const size = series.slices > 1 ? t("size.slices", { n: series.slices }) : sizeOf(series.shape);
-  const title = series.description || (series.modality === "photo" ? titleOf(series) : "");
-  return [title, series.modality, size].filter(Boolean).join(" · ");
-}
-
-function mark(): SVGSVGElement {
-  return icon("M12 3.5c5.5-1 9 3 8.500 8s-3.500 9-8.500 8.500S3 16 3.500 11 7 4.500 12 3.500z", "M11 9c2.500-1 5 .5 4.500 3s-3 4-5 3-2-5 .5-6z");
-}

@@ -110,6 +110,11 @@ export class Viewer {
     return this.#panes;
   }
 
+  /** Whether all slices are there. */
+  get complete(): boolean {
+    return this.loadedSlices >= this.volume.shape[0];
+  }
+
   get loadedSlices(): number {
     const { samples, shape } = this.volume;
     return Math.floor((this.#loadedBytes / samples.byteLength) * shape[0]);

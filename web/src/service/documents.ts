@@ -48,6 +48,14 @@ export function titleOf({ description, files, modality }: Pick<Series, "descript
   return description || (files?.length === 1 ? files[0]! : t("size.series", { modality }));
 }
 
+/** What is told of a series while it is seen. */
+export function subjectOf(series: Series | undefined): string {
+  if (!series) return "";
+  const size = series.slices > 1 ? t("size.slices", { n: series.slices }) : sizeOf(series.shape);
+  const title = series.description || (series.modality === "photo" ? titleOf(series) : "");
+  return [title, series.modality, size].filter(Boolean).join(" · ");
+}
+
 /** What an image is called where one is chosen among several. */
 export function calledBy({ report, id }: UploadedImage): string {
   const series = report.series.find(({ verdict }) => verdict !== "refused") ?? report.series[0];
