@@ -155,6 +155,7 @@ def test_cases_comparison_and_surfaces_are_for_everybody(
         pytest.skip("axe-core is not installed; in web/ run: npm ci")
     reader.page.goto(f"{reader.url}/?lang={language}#cases")
     reader.page.wait_for_selector("[data-testid=case]")
+    reader.one("cases-filter").fill("anton")  # others have names of their own
     assert reader.violations() == []
     assert language == "en" or untranslated(reader) == []
     reader.visit(language, f"#job={cases['first']}&against={cases['second']}")
