@@ -205,6 +205,13 @@ def of_page(browser: Any, url: str, job: str) -> dict[str, float]:
     return figures
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and keeps no log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
 def niivue_site(folder: Path, image: Image, labels: np.ndarray[Any, Any]) -> Iterator[str]:
     """Address of a page with NiiVue and the same volume."""
@@ -213,8 +220,7 @@ def niivue_site(folder: Path, image: Image, labels: np.ndarray[Any, Any]) -> Ite
     (folder / "index.html").write_text(_NIIVUE)
     nifti.write_image(image, folder / "image.nii")
     nifti.write_image(Image(labels.astype(np.int16), image.grid, "CT"), folder / "labels.nii")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    handler = functools.partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
