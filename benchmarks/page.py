@@ -209,7 +209,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files and keeps no log."""
 
     def log_message(self, *_: object) -> None:
-        pass
+        """Nobody reads it."""
 
 
 @contextmanager
