@@ -35,7 +35,7 @@ _MEASURES = (
     (
         "sensitivity, specificity",
         "of each rater against the consensus (STAPLE), which holds the rater's own drawing too; "
-        "specificity within the box around what any rater drew",
+        "specificity within that box and 2 samples beyond",
         "Warfield and others, IEEE TMI 23, 2004, doi:10.1109/TMI.2004.828354",
     ),
 )
