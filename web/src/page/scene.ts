@@ -14,7 +14,6 @@ import {
   LinearFilter,
   Mesh,
   MeshBasicMaterial,
-  MeshLambertMaterial,
   OrthographicCamera,
   Raycaster,
   Scene,
@@ -25,18 +24,16 @@ import {
   WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
-import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 import { step, type Vec3 } from "../imaging/affine";
 import { lettersOf, type Plane } from "../imaging/orientation";
 import { paintSlice, toWorld, type Volume } from "../imaging/volume";
-import { clustered } from "../imaging/clustering";
 import { corners, DIRECTIONS, type From } from "../imaging/solid";
 import { Raster } from "./raster";
 import type { ViewState } from "./store";
+import { coarser, type Surfaces } from "./surfaces";
 
 /** Frames of a slower machine are drawn more coarsely while they move. */
 const SLOW_MS = 60;
-const COARSE_MM = 4;
 const FRAME_COLOURS = ["#f2d16b", "#7fd1ff", "#ff9ecb"] as const;
 
 export interface Letters {
@@ -51,33 +48,6 @@ interface Slice {
   readonly texture: CanvasTexture;
   readonly picture: Mesh<BufferGeometry, MeshBasicMaterial>;
   readonly frame: LineLoop<BufferGeometry, LineBasicMaterial>;
-}
-
-/** A surface in LPS mm, and a coarser form of it, made once it is needed. */
-interface Surface {
-  readonly mesh: Mesh<BufferGeometry, MeshLambertMaterial>;
-  readonly fine: BufferGeometry;
-  coarse: BufferGeometry | undefined;
-}
-
-/** By the names of structures. */
-type Surfaces = ReadonlyMap<string, Surface>;
-
-/** Read the service's surfaces; positions stay in LPS mm, whatever frame the file turns them to. */
-export async function surfacesOf(glb: ArrayBuffer, colours: ReadonlyMap<string, string>): Promise<Surfaces> {
-  const { scene } = await new GLTFLoader().parseAsync(glb, "");
-  const found = new Map<string, Surface>();
-  scene.traverse((node) => {
-    const { name } = node.userData as { name?: string };
-    if (!(node instanceof Mesh) || name === undefined) return;
-    const geometry = node.geometry as BufferGeometry;
-    geometry.computeVertexNormals();
-    const material = new MeshLambertMaterial({ color: colours.get(name) ?? "#ffffff" });
-    const mesh = new Mesh(geometry, material);
-    mesh.name = name;
-    found.set(name, { mesh, fine: geometry, coarse: undefined });
-  });
-  return found;
 }
 
 export class Solid {
@@ -253,15 +223,6 @@ export class Solid {
       lettersOf(new Vector3().setFromMatrixColumn(this.#camera.matrixWorld, column).multiplyScalar(sign).toArray() as Vec3);
     return { left: along(0, -1), right: along(0, 1), top: along(1, 1), bottom: along(1, -1) };
   }
-}
-
-function coarser(fine: BufferGeometry): BufferGeometry {
-  const { positions, index } = clustered(fine.getAttribute("position").array, fine.getIndex()!.array, COARSE_MM);
-  const coarse = new BufferGeometry();
-  coarse.setAttribute("position", new BufferAttribute(positions, 3));
-  coarse.setIndex(new BufferAttribute(index, 1));
-  coarse.computeVertexNormals();
-  return coarse;
 }
 
 function slice(volume: Volume, plane: Plane, colour: string): Slice {

@@ -111,7 +111,11 @@ export class SolidPane {
     fill(this.#body, h("p", { class: "muted", role: "status" }, t("solid.loading")));
     const canvas = h("canvas", { tabindex: 0, role: "img", "aria-label": t("solid.about"), "data-testid": "solid" });
     try {
-      const [{ Solid, surfacesOf }, glb] = await Promise.all([import("./scene"), this.load()]);
+      const [{ Solid }, { surfacesOf }, glb] = await Promise.all([
+        import("./scene"),
+        import("./surfaces"),
+        this.load(),
+      ]);
       if (this.leave.aborted) return;
       const surfaces = await surfacesOf(glb, new Map(this.layers.map(({ name, colour }) => [name, colour])));
       if (this.leave.aborted) return;
