@@ -297,4 +297,5 @@ def test_the_same_key_is_the_same_job_and_is_not_kept(running: Service, ct_id: s
     assert send("DOE JOHN").status_code == send("x" * 201).status_code == 422
     # Nor in what the engine writes down beside the database.
     written = [path.read_bytes() for path in running.settings.data.glob("delineate.db*")]
-    assert written and not any(b"DOE^JOHN" in content for content in written)
+    assert written
+    assert not any(b"DOE^JOHN" in content for content in written)

@@ -78,9 +78,7 @@ def test_exports_made_here_are_those_that_the_service_makes(
         assert fetched.read_bytes() == path.read_bytes()
 
 
-def test_a_result_is_corrected_from_here(
-    there: Client, image: RemoteImage, tmp_path: Path
-) -> None:
+def test_a_result_is_corrected_from_here(there: Client, image: RemoteImage, tmp_path: Path) -> None:
     job = there.run(image, "test.bright")
     found = job.delineation()
     assert isinstance(found.output, LabelMap)
