@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from looking import Looking
 from PIL import Image as Picture
-from test_access import AXE, NAMES, Reader, reader
+from test_accessible import AXE, NAMES, Reader, reader
 from test_comparison_page import GRID, run, send, upload
 
 from delineate.formats import dicom, nrrd
