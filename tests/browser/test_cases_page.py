@@ -84,6 +84,7 @@ def test_every_case_tells_what_came_of_it(look: Looking, cases: dict[str, str]) 
 def test_dice_against_the_reference_appears(look: Looking, cases: dict[str, str]) -> None:
     listed(look)
     dice = row(look, cases["first"]).get_by_test_id("dice")
+    dice.scroll_into_view_if_needed()  # what is not seen is not measured
     look.page.wait_for_function("one => /\\d/.test(one.textContent)", arg=dice.element_handle())
 
     # Half of the cube: 2 * 360 / (360 + 720).
@@ -137,7 +138,7 @@ def test_two_on_one_image_are_compared(look: Looking, cases: dict[str, str]) -> 
 
 
 def test_a_photograph_is_a_case_too(look: Looking, cases: dict[str, str], tmp_path: Path) -> None:
-    Picture.new("RGB", (120, 100), (40, 120, 60)).save(tmp_path / "trap.png")
+    Picture.new("RGB", (110, 90), (50, 110, 70)).save(tmp_path / "trap.png")
     look.find([tmp_path / "trap.png"], "page.blobs")
     look.one("to-cases").click()
     look.state("cases")
