@@ -12,7 +12,7 @@ BENCHMARKS := $(filter-out measure ct_case,$(patsubst benchmarks/%.py,%,$(wildca
 NAPARI := .venv-napari
 CAMPAIGNS := $(patsubst tests/campaigns/%.py,%,$(wildcard tests/campaigns/*.py))
 NO_DEPS := tests/nnunet-requirements.txt tests/monailabel-requirements.txt
-WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/*)
+WEB := $(wildcard web/*.json web/*.html web/*.ts web/src/* web/src/*/* web/src/*/*/*)
 
 .PHONY: help demo test test-napari ohif check lint types imports web-check audit openapi bench campaigns clean lock system-packages
 

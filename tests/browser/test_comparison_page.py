@@ -17,8 +17,10 @@ pytestmark = pytest.mark.browser
 
 GRID = Grid.regular((12, 40, 48), (4.0, 2.0, 2.0), (-48.0, -40.0, 0.0))
 PLANES = ("axial", "coronal", "sagittal")
-# Over white, as both cubes are in the window of soft tissue: 62 % sky blue or orange, 25 % green.
-ONLY_THIS, ONLY_OTHER, IN_BOTH = (150, 208, 241), (239, 196, 97), (191, 231, 220)
+# Over white, as both cubes are in the window of soft tissue: 62 % sky blue, orange or purple, 25 %
+# green.
+ONLY_THIS, ONLY_OTHER, TWO_NAMES = (150, 208, 241), (239, 196, 97), (223, 172, 200)
+IN_BOTH = (191, 231, 220)
 
 
 def upload(url: str, files: list[Path]) -> str:
@@ -103,6 +105,21 @@ def test_what_only_one_has_is_coloured_in_all_planes(look: Looking, large: str, 
         assert only[ONLY_OTHER] == 0
         if plane != "sagittal":  # the plane in the middle of the whole cuts the brighter one
             assert only[ONLY_THIS] == pytest.approx(only[IN_BOTH] / 2, rel=0.15)
+
+
+def test_what_has_two_names_is_in_neither_colour_nor_alike(
+    look: Looking, url: str, image: str, large: str, tmp_path: Path
+) -> None:
+    labels = np.zeros(GRID.shape, np.uint8)
+    labels[4:8, 10:20, 12:39] = 1
+    nrrd.write_labels([LabelMap(labels, GRID, {1: Category("spleen")})], tmp_path / "a.seg.nrrd")
+    opened(look, large, send(url, image, tmp_path / "a.seg.nrrd")["id"])
+    look.one("compare-differences").click()
+    look.page.keyboard.press("o")
+
+    assert look.coloured("axial", TWO_NAMES, tolerance=12) > 100
+    for colour in (ONLY_THIS, ONLY_OTHER, IN_BOTH):
+        assert look.coloured("axial", colour, tolerance=12) == 0
 
 
 def test_the_other_way_round_the_colours_change_places(

@@ -229,3 +229,18 @@ def test_the_liver_of_a_real_scan_is_drawn(look: Looking, shared_data: Path) -> 
 
 def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
+
+
+def test_what_is_under_a_mouse_at_rest_changes_with_the_slice(
+    look: Looking, series: list[Path]
+) -> None:
+    look.find(series, "page.cube")
+    look.point_at("axial")
+    readout = look.page.get_by_test_id("readout").first
+    before = readout.inner_text()
+    look.page.keyboard.press("ArrowUp")
+    look.settle()
+    after = readout.inner_text()
+
+    assert before.splitlines()[1].split(", ")[:2] == after.splitlines()[1].split(", ")[:2]
+    assert before.splitlines()[1] != after.splitlines()[1]

@@ -105,17 +105,17 @@ def test_what_is_offered_of_a_series_is_written(
 
     written = export(found, exportable(found), tmp_path)
 
-    assert set(written) == {"json"} | OFFERED[name] | more[name]
+    assert set(written) == {"json", "html"} | OFFERED[name] | more[name]
     if name == "Corners":
         assert isinstance(found.output, Instances)
         none = replace(found, output=replace(found.output, items=()), findings=())
-        assert set(export(none, exportable(none), tmp_path / "none")) == {"json"} | MARKS
+        assert set(export(none, exportable(none), tmp_path / "none")) == {"json", "html"} | MARKS
 
 
 def test_the_faults_of_a_board_are_files_that_agree(board: Delineation, tmp_path: Path) -> None:
     written = export(board, set(exportable(board)), tmp_path)
 
-    assert set(written) == {"json"} | MARKS
+    assert set(written) == {"json", "html"} | MARKS
     rows = table(written["csv"])
     (numbers,) = table(written["overall"])
     assert isinstance(board.output, Instances)
@@ -143,7 +143,7 @@ def test_a_board_without_a_fault_has_files_too(board: Delineation, tmp_path: Pat
 
     written = export(none, set(exportable(none)), tmp_path)
 
-    assert set(written) == {"json"} | MARKS
+    assert set(written) == {"json", "html"} | MARKS
     assert table(written["csv"]) == []
     assert table(written["overall"]) == [{"count": "0"}]
 
@@ -174,7 +174,7 @@ def test_a_restored_photograph_is_a_photograph(
 
     written = export(found, set(exportable(found)), tmp_path)
 
-    expected = {"json", "picture", "png"} | (set() if channels else {"nifti"})
+    expected = {"json", "html", "picture", "png"} | (set() if channels else {"nifti"})
     assert set(written) == expected
     assert {path.name for path in tmp_path.iterdir()} == {
         *(one.file for one in offers(found)),

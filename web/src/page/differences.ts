@@ -2,6 +2,7 @@
 
 import type { Layer } from "../imaging/layer";
 import type { Plane } from "../imaging/orientation";
+import type { Matrix } from "../imaging/viewport";
 import { drawDivider, type Ground, movedBy, type Shape, shapeOf, strokeOutline } from "./drawing";
 import type { ViewState } from "./store";
 import { t } from "./texts";
@@ -10,7 +11,7 @@ export const MODES = ["both", "this", "other", "swipe", "differences"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Of Okabe and Ito's palette: told apart by all eyes. */
-export const COLOURS = { onlyThis: "#56b4e9", onlyOther: "#e69f00", inBoth: "#009e73" } as const;
+export const COLOURS = { onlyThis: "#56b4e9", onlyOther: "#e69f00", otherName: "#cc79a7", inBoth: "#009e73" } as const;
 const OPACITY = { only: 0.62, both: 0.25 };
 const DASH = [6, 4];
 
@@ -45,9 +46,9 @@ export class Differences {
       return;
     }
     if (this.mode === "differences") {
-      for (const { ours, theirs } of seen) {
-        this.#difference(ground, ours && shapes.get(ours.name), theirs && others.get(theirs));
-      }
+      const drawn = seen.map(({ ours, theirs }) => [ours && shapes.get(ours.name), theirs && others.get(theirs)] as const);
+      for (const [one, two] of drawn) this.#shared(ground, one, two);
+      this.#different(ground, drawn);
       if (!state.outline) return;
     }
     if (this.mode !== "other") own();
@@ -69,24 +70,31 @@ export class Differences {
     }
   }
 
-  /** What only one has: the areas of both by the even-odd rule, within that one's area. */
-  #difference({ context, matrix }: Ground, ours: Shape | undefined, theirs: Shape | undefined): void {
-    const moved = movedBy(matrix);
-    const [one, two] = [ours && moved(ours.area), theirs && moved(theirs.area)];
-    const either = new Path2D();
-    for (const path of [one, two]) if (path) either.addPath(path);
-    const within = (area: Path2D | undefined, path: Path2D | undefined, colour: string, opacity: number) => {
-      if (!area || !path) return;
-      context.save();
-      context.clip(area, "evenodd");
-      context.globalAlpha = opacity;
-      context.fillStyle = colour;
-      context.fill(path, "evenodd");
-      context.restore();
-    };
-    within(one, either, COLOURS.onlyThis, OPACITY.only);
-    within(two, either, COLOURS.onlyOther, OPACITY.only);
-    within(one, two, COLOURS.inBoth, OPACITY.both);
+  #shared(ground: Ground, ours: Shape | undefined, theirs: Shape | undefined): void {
+    const moved = movedBy(ground.matrix);
+    within(ground.context, ours && moved(ours.area), theirs && moved(theirs.area), COLOURS.inBoth, OPACITY.both);
+  }
+
+  /** What only one has, by its colour; what both have under two names by a colour of its own. */
+  #different(ground: Ground, drawn: readonly (readonly [Shape | undefined, Shape | undefined])[]): void {
+    const { width, height } = ground.context.canvas;
+    const [here, there, renamed] = [0, 1, 2].map(() => new OffscreenCanvas(width, height).getContext("2d")!);
+    for (const [ours, theirs] of drawn) {
+      only(here!, ground.matrix, ours, theirs, COLOURS.onlyThis);
+      only(there!, ground.matrix, theirs, ours, COLOURS.onlyOther);
+    }
+    renamed!.drawImage(here!.canvas, 0, 0);
+    renamed!.globalCompositeOperation = "source-in";
+    renamed!.drawImage(there!.canvas, 0, 0);
+    renamed!.fillStyle = COLOURS.otherName;
+    renamed!.fillRect(0, 0, width, height);
+    for (const part of [here!, there!]) {
+      part.globalCompositeOperation = "destination-out";
+      part.drawImage(renamed!.canvas, 0, 0);
+    }
+    ground.context.globalAlpha = OPACITY.only;
+    for (const part of [here!, there!, renamed!]) ground.context.drawImage(part.canvas, 0, 0);
+    ground.context.globalAlpha = 1;
   }
 
   #shapesOn(plane: Plane, at: number): ReadonlyMap<Layer, Shape> {
@@ -105,6 +113,38 @@ export class Differences {
 /** The other result's layer in the colour of its partner. */
 function dashed(theirs: Layer, ours: Layer | undefined): Layer {
   return { ...theirs, colour: (ours ?? theirs).colour, dash: DASH };
+}
+
+/** The part of an area that is not of another: the areas of both by the even-odd rule, within the first. */
+function only(
+  context: OffscreenCanvasRenderingContext2D,
+  matrix: Matrix,
+  mine: Shape | undefined,
+  other: Shape | undefined,
+  colour: string,
+): void {
+  if (!mine) return;
+  const moved = movedBy(matrix);
+  const area = moved(mine.area);
+  const either = new Path2D(area);
+  if (other) either.addPath(moved(other.area));
+  within(context, area, either, colour, 1);
+}
+
+function within(
+  context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
+  area: Path2D | undefined,
+  path: Path2D | undefined,
+  colour: string,
+  opacity: number,
+): void {
+  if (!area || !path) return;
+  context.save();
+  context.clip(area, "evenodd");
+  context.globalAlpha = opacity;
+  context.fillStyle = colour;
+  context.fill(path, "evenodd");
+  context.restore();
 }
 
 function clipped(context: CanvasRenderingContext2D, from: number, to: number, height: number, draw: () => void): void {

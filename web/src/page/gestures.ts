@@ -35,9 +35,13 @@ export function listen(pane: Pane, canvas: HTMLCanvasElement): void {
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = placeOf(canvas, event);
     if (store.value.draft && event.buttons === 0) follow(pane, pane.indexAt(x, y));
-    pane.onHover(pane, pane.indexAt(x, y), pane.namesAt(x, y));
+    pane.pointed = [x, y];
+    pane.tellPointed();
   });
-  canvas.addEventListener("pointerleave", () => pane.onHover(pane, undefined, []));
+  canvas.addEventListener("pointerleave", () => {
+    pane.pointed = undefined;
+    pane.onHover(pane, undefined, []);
+  });
 }
 
 /** Canvas pixels of a mouse event. */

@@ -43,6 +43,8 @@ export class Pane {
   readonly cross: Cross;
   readonly #caption = h("span", { class: "caption" });
   readonly #slab = h("div", { class: "slab", "data-testid": "slab-told" });
+  /** Where the mouse is, in canvas pixels. */
+  pointed: readonly [number, number] | undefined;
   readonly #readout = h("div", { class: "readout", "data-testid": "readout" });
   readonly source: Source;
   heat: Heat | undefined;
@@ -104,6 +106,13 @@ export class Pane {
     this.canvas.focus({ preventScroll: true });
   }
 
+  /** Tell what lies under the mouse, which may rest while the picture below it changes. */
+  tellPointed(): void {
+    if (!this.pointed) return;
+    const [x, y] = this.pointed;
+    this.onHover(this, this.indexAt(x, y), this.namesAt(x, y));
+  }
+
   draw(): void {
     const { clientWidth, clientHeight } = this.element;
     if (!clientWidth || !clientHeight) return;
@@ -113,8 +122,10 @@ export class Pane {
     if (this.canvas.height !== height) this.canvas.height = height;
     // The crosshair is all that depends on where the other planes are.
     const drawn = `${this.store.looks} ${this.store.value.at[this.axis]} ${width} ${height}`;
-    if (drawn !== this.#drawn) this.#drawPicture(ratio);
+    const other = drawn !== this.#drawn;
+    if (other) this.#drawPicture(ratio);
     this.#drawn = drawn;
+    if (other) this.tellPointed();
     this.cross.draw(this.canvas, this.#matrix(), ratio, this.store.value);
   }
 

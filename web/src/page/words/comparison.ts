@@ -22,6 +22,7 @@ export const COMPARISON = {
   "compare.dashed": ["The other", "对比结果"],
   "compare.onlyThis": ["Only in this result", "仅本结果"],
   "compare.onlyOther": ["Only in the other", "仅对比结果"],
+  "compare.otherName": ["Under two names", "名称不同"],
   "compare.inBoth": ["In both", "两者共有"],
   "compare.structure": ["Structure", "结构"],
   "compare.dice": ["Dice", "Dice"],
