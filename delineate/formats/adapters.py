@@ -126,6 +126,7 @@ def write_seg(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> 
         made=drawing.made,
         made_of=drawing.made_of,
         kind=choices.segments,
+        description=drawing.title and f"Segmentation: {drawing.title}",
         accuracy=accuracy,
     )
 
@@ -165,6 +166,7 @@ def write_sr(drawing: Drawing, path: Path, accuracy: str, choices: Choices) -> N
         made=drawing.made,
         made_of=drawing.made_of,
         created=drawing.created,
+        description=drawing.title and f"Measurements: {drawing.title}",
         accuracy=accuracy,
     )
 

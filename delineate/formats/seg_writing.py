@@ -46,6 +46,7 @@ def write(
     made: Made = "automatic",
     made_of: Mapping[int, Made] = MappingProxyType({}),
     kind: Kind = "binary",
+    description: str = "",
     accuracy: str = "",
 ) -> None:
     """Write labels as a segmentation of the series that an image was read from.
@@ -73,6 +74,8 @@ def write(
         ``"binary"``: one bit a sample and segment, which every reader of segmentations knows, and
         which may overlap. ``"labelmap"``: one number a sample, much smaller for many segments, in
         the standard since 2024; for a single layer.
+    description
+        Of the series that the segmentation makes; what viewers list it by.
     accuracy
         What a round trip through this file loses, at most 64 characters, for ContentDescription.
 
@@ -107,6 +110,7 @@ def write(
         for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
             item.DimensionOrganizationUID = organisation
         fix_times(dataset)
+        dataset.SeriesDescription = line(description, 64) or "Segmentation by delineate"
         dataset.save_as(Path(path), enforce_file_format=True)
 
 
@@ -136,7 +140,6 @@ def _segmentation(
         segment_descriptions=descriptions,
         series_instance_uid=known.series_uid,
         series_number=1,
-        series_description="Segmentation by delineate",
         sop_instance_uid=known.sop_instance_uid,
         instance_number=1,
         manufacturer="delineate",

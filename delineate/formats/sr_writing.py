@@ -76,6 +76,7 @@ def write(
     made: Made = "automatic",
     made_of: Mapping[int, Made] = MappingProxyType({}),
     created: datetime | None = None,
+    description: str = "",
     accuracy: str = "",
 ) -> None:
     """Write measurements as a Comprehensive 3D SR by the template TID 1500.
@@ -107,6 +108,8 @@ def write(
         The same by id of the row, of those that came about otherwise.
     created
         When; the study's date and time if not given.
+    description
+        Of the series that the report makes; what viewers list it by.
     accuracy
         What a round trip through the segmentation loses, for a comment on the report.
 
@@ -144,7 +147,6 @@ def write(
             content=report,
             series_instance_uid=new_uid(content, "series"),
             series_number=1,
-            series_description="Measurements by delineate",
             sop_instance_uid=new_uid(content, "instance"),
             instance_number=1,
             manufacturer="delineate",
@@ -154,6 +156,7 @@ def write(
             is_complete=True,
         )
         fix_times(dataset)
+        dataset.SeriesDescription = line(description, 64) or "Measurements by delineate"
         if created is not None:
             dataset.ContentDate = created.strftime("%Y%m%d")
             dataset.ContentTime = created.strftime("%H%M%S")

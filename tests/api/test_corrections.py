@@ -119,6 +119,7 @@ def test_every_export_of_a_correction_holds_the_edit_and_says_how_it_was_made(
     edited = trimmed(kidney=True)
     job = corrected(running, base["id"], edited, tmp_path)
     path = exported(running, job["id"], "seg", tmp_path)
+    assert pydicom.dcmread(path).SeriesDescription.startswith("Segmentation: Correction of ")
     kinds = [one.SegmentAlgorithmType for one in pydicom.dcmread(path).SegmentSequence]
     assert kinds == ["SEMIAUTOMATIC", "MANUAL"]
     assert pydicom.dcmread(path).SegmentSequence[0].SegmentAlgorithmName == "test.bright 1"
