@@ -206,23 +206,26 @@ def _structures(
         _tag(mark, "rect", width="10", height="10", fill=f"#{red:02x}{green:02x}{blue:02x}")
         mark.tail = _named(one)
         row = _tag(section, "div", class_="pictures")
-        for name, number, picture in _drawn(planes, category, mask, _window_of(one)):
+        for name, place, picture in _drawn(planes, category, mask, _window_of(one)):
             figure = _tag(row, "figure")
             packed = io.BytesIO()
             picture.save(packed, "JPEG", quality=_QUALITY)
             _picture(figure, packed.getvalue(), "jpeg", f"{_named(one)}, {name}")
-            _tag(figure, "figcaption", f"{name}, slice {number}")
+            _tag(figure, "figcaption", f"{name}, slice {place}")
 
 
 def _drawn(
     planes: Planes, category: Category, mask: NDArray[np.bool_], window: tuple[float, float]
-) -> Iterator[tuple[str, int, Picture]]:
-    """A slice in each plane, where the most of the structure is; of several, the first."""
+) -> Iterator[tuple[str, str, Picture]]:
+    """A slice in each plane, where the most of the structure is; of several, the first.
+
+    Slices are counted as the page does: from 1, of how many.
+    """
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
         number = int(np.argmax(mask.sum(axis=others)))
         name, picture = planes.draw(axis, number, {category: mask}, window)
-        yield name, number, picture
+        yield name, f"{number + 1} of {mask.shape[axis]}", picture
 
 
 def _window_of(one: Finding) -> tuple[float, float]:

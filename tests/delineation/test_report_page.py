@@ -94,8 +94,12 @@ def test_numbers_flags_and_provenance_are_told(tmp_path: Path) -> None:
 
 
 def test_each_structure_is_shown_in_three_planes_where_it_is(tmp_path: Path) -> None:
-    pictures = Read(page(cubes(), tmp_path)).pictures()
+    read = Read(page(cubes(), tmp_path))
+    pictures = read.pictures()
 
+    # Samples 1 to 3, 4 to 9 and 6 to 17 along the axes: the first of each, counted from 1.
+    for place in ("slice 2 of 6", "slice 5 of 20", "slice 7 of 24"):
+        assert place in read.text
     assert len(pictures) == 3
     for picture in pictures:
         drawn = np.asarray(picture.convert("RGB"), int)
