@@ -195,33 +195,25 @@ def test_outside_a_notebook_it_says_so() -> None:
 
 
 @pytest.mark.browser
-def test_the_slider_scrolls_and_the_list_hides(tmp_path: Path) -> None:
-    import shutil
-
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed; on Debian: apt-get install chromium")
+def test_the_slider_scrolls_and_the_list_hides(chromium: Any, tmp_path: Path) -> None:
     frame = Scroller(found(), width=300)._repr_html_()
     (tmp_path / "notebook.html").write_text(f"<!doctype html><body>{frame}", encoding="utf-8")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda one: complaints.append(one.text))
-        page.goto((tmp_path / "notebook.html").as_uri())
-        inside = page.frame_locator("iframe")
-        slider, paths = inside.get_by_label("slice", exact=True), inside.locator("path")
+    page = chromium.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda one: complaints.append(one.text))
+    page.goto((tmp_path / "notebook.html").as_uri())
+    inside = page.frame_locator("iframe")
+    slider, paths = inside.get_by_label("slice", exact=True), inside.locator("path")
 
-        slider.fill("0")
-        assert paths.count() == 0
-        inside.get_by_role("button", name=EVIL).click()
-        assert slider.input_value() == "3"
-        assert paths.count() == 2  # with its halo
-        slider.press("ArrowRight")
-        assert "slice 1 " in inside.locator("#caption").inner_text()
-        inside.get_by_label(f"show {EVIL}").uncheck()
-        assert paths.count() == 0
-        browser.close()
+    slider.fill("0")
+    assert paths.count() == 0
+    inside.get_by_role("button", name=EVIL).click()
+    assert slider.input_value() == "3"
+    assert paths.count() == 2  # with its halo
+    slider.press("ArrowRight")
+    assert "slice 1 " in inside.locator("#caption").inner_text()
+    inside.get_by_label(f"show {EVIL}").uncheck()
+    assert paths.count() == 0
+    page.close()
     assert complaints == []
