@@ -88,7 +88,7 @@ def jobs_by_service(running: Service, image_id: str, jobs: int) -> float:
     began = time.perf_counter()
     ids = [running.submit(image_id)["id"] for _ in range(jobs)]
     while any(
-        running.client.get("/v1/jobs", params={"state": state}).json()["jobs"]
+        running.client.get("/v1/jobs", params={"state": state, "limit": 1}).json()["jobs"]
         for state in ("queued", "running")
     ):
         time.sleep(0.05)
