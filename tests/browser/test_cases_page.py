@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from looking import Looking
@@ -47,7 +48,8 @@ def cases(url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def listed(look: Looking) -> None:
     look.open("#cases")
     look.state("cases")
-    look.page.wait_for_selector("[data-testid=case]")
+    # Rows are put anew when the titles of the detectors arrive.
+    look.page.wait_for_selector("[data-testid=case]:has-text('Cubes')")
 
 
 def row(look: Looking, job: str) -> object:
@@ -117,6 +119,21 @@ def test_a_case_is_opened_by_keys(look: Looking, cases: dict[str, str]) -> None:
     look.state("shown")
 
     assert f"job={cases['reference']}" in look.page.url
+
+
+def test_a_case_that_arrives_leaves_the_keyboard_where_it_is(
+    look: Looking, cases: dict[str, str], url: str
+) -> None:
+    look.page.clock.install()
+    listed(look)
+    row(look, cases["second"]).locator("a").focus()
+    image = httpx.get(f"{url}/v1/jobs/{cases['other']}").raise_for_status().json()["image_id"]
+    newest = run(url, image, 250)
+    look.page.clock.fast_forward(40_000)  # the page looks again within 32 s
+    look.page.wait_for_selector(f'[data-testid=case][data-id="{newest}"]')
+
+    focused = look.page.evaluate("document.activeElement.closest('tr')?.dataset.id")
+    assert focused == cases["second"]
 
 
 def test_two_on_one_image_are_compared(look: Looking, cases: dict[str, str]) -> None:

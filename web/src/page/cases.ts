@@ -114,6 +114,7 @@ export class CasesPage {
 
   #take(cases: readonly Case[]): void {
     let changed = false;
+    const refocus = this.#focused();
     for (const one of cases) {
       const listed = listedOf(one, this.detectors);
       const known = this.#rows.get(one.id);
@@ -124,7 +125,18 @@ export class CasesPage {
       this.#rows.set(one.id, row);
       changed = true;
     }
-    if (changed) this.#arrange();
+    if (!changed) return;
+    this.#arrange();
+    refocus();
+  }
+
+  /** How to give the keyboard back to the row that has it: rows that are put anew lose it. */
+  #focused(): () => void {
+    const holder = document.activeElement;
+    const id = this.#body.contains(holder) && holder?.closest<HTMLElement>("tr")?.dataset.id;
+    if (!id) return () => undefined;
+    const tag = holder instanceof HTMLInputElement ? "input" : "a";
+    return () => this.#rows.get(id)?.element.querySelector<HTMLElement>(tag)?.focus({ preventScroll: true });
   }
 
   #arrange(): void {
