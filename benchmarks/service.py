@@ -91,7 +91,7 @@ def jobs_by_service(running: Service, image_id: str, jobs: int) -> float:
         running.client.get("/v1/jobs", params={"state": state, "limit": 1}).json()["jobs"]
         for state in ("queued", "running")
     ):
-        time.sleep(0.05)
+        time.sleep(0.2)  # who asks takes from the two cores as well
     seconds = time.perf_counter() - began
     assert all(running.job(job_id)["state"] == "done" for job_id in ids)
     return seconds

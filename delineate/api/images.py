@@ -19,7 +19,6 @@ from delineate.api.state import Service
 from delineate.api.taking import Reading, looked_into, sent
 from delineate.errors import ConflictError, UnknownImageError
 from delineate.jobs import dicom_index
-from delineate.jobs.disk import sync_early
 from delineate.jobs.upload import Reception
 
 __all__ = ["router", "samples_answer"]
@@ -66,11 +65,11 @@ async def upload(
     with store.incoming() as folder:
         reception = Reception(service.store, service.settings, folder)
         await sent(request, service, reception, name)
-        document, _ = await asyncio.gather(
+        document, synced = await asyncio.gather(
             looked_into(service, folder, reception.parts, reading, just_came=True),
-            run_in_threadpool(sync_early, folder / "parts"),
+            run_in_threadpool(reception.synced),
         )
-        stored = await run_in_threadpool(store.keep, folder, document)
+        stored = await run_in_threadpool(store.keep, folder, document, synced)
         await run_in_threadpool(dicom_index.index, service.database, who.tenant, stored)
     response.headers["Location"] = f"/v1/images/{stored.document['id']}"
     return stored.document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,8 @@ __all__ = ["Found", "JobDocument", "Wanted", "check", "queue", "router"]
 router = APIRouter(tags=["jobs"])
 
 _CHECK_SECONDS = 60.0
-_LOOK_SECONDS = 0.25
+# Between two looks at a job: a twentieth of how long it has been watched, within these.
+_LOOK_SECONDS = (0.03, 0.5)
 
 
 class Wanted(BaseModel):
@@ -198,13 +200,15 @@ async def events(job: Found, service: Service) -> AsyncIterator[ServerSentEvent]
 
     A service that stops ends the stream before; ask again.
     """
+    began, (shortest, longest) = time.monotonic(), _LOOK_SECONDS
     while True:
         told = job.to_json()
         yield ServerSentEvent(event="job", data=told)
         while job.to_json() == told:
             if job.ended or stopping.is_set():
                 return
-            await asyncio.sleep(_LOOK_SECONDS)
+            watched = time.monotonic() - began
+            await asyncio.sleep(min(longest, max(shortest, watched / 20)))
             job = await run_in_threadpool(service.table.get, job.id, tenant=job.tenant)
 
 

@@ -134,13 +134,24 @@ class LabelMap:
         """Labels with at least one sample, in ascending order."""
         there = np.zeros(65536, dtype=bool)
         for plane in self.array:  # one by one: bincount makes eight bytes of each sample
-            counts = np.bincount(plane.ravel())
+            counts = np.bincount(_changing(plane.ravel()))
             there[: len(counts)] |= counts > 0
         return tuple(label for label in np.flatnonzero(there).tolist() if label)
 
     def mask(self, label: int) -> NDArray[np.bool_]:
         """Where ``label`` is: ``(slice, row, column)``."""
         return np.asarray(self.array == label)
+
+
+def _changing(samples: NDArray[Any]) -> NDArray[Any]:
+    """The same set of values in fewer samples: of eight bytes that repeat the eight before, none.
+
+    Labels come in runs, and words are compared eight times as fast as bytes.
+    """
+    together = 8 // samples.itemsize
+    words = samples[: len(samples) // together * together].view(np.uint64)
+    kept = np.concatenate((words[:1], words[1:][words[1:] != words[:-1]]))
+    return np.concatenate((kept.view(samples.dtype), samples[len(words) * together :]))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -15,11 +15,14 @@ import sqlalchemy as sa
 
 from delineate.errors import UnknownTransferError
 from delineate.jobs.dicom_tables import TASKS
-from delineate.jobs.job import new_id, now
+from delineate.jobs.job import jobs, new_id, now
 
 __all__ = ["done", "failed", "get", "listed", "put", "take", "touch"]
 
 _LEASE_SECONDS = 900.0
+# How long a result may wait to be offered while detectors are at work: writing its files takes a
+# core that they need.
+_OFFER_SECONDS = 120.0
 # Pauses between the tries of a transfer; the last one is repeated until they are used up.
 _PAUSES = (5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 _MOST_TRIES = 40
@@ -61,9 +64,16 @@ def put(
 
 
 def take(database: sa.Engine) -> sa.Row[Any] | None:
-    """The next task that is due, in the caller's hands for a quarter of an hour."""
+    """The next task that is due, in the caller's hands for a quarter of an hour.
+
+    A result is offered once no job is under way, or two minutes after it came.
+    """
     moment = time.time()
-    due = sa.and_(TASKS.c.state == "waiting", TASKS.c.due <= moment, TASKS.c.leased <= moment)
+    at_work = sa.exists().where(jobs.c.state.in_(("queued", "running")))
+    late = TASKS.c.due <= moment - _OFFER_SECONDS
+    unhurried = sa.and_(TASKS.c.kind == "offer", at_work, ~late)
+    waiting = sa.and_(TASKS.c.state == "waiting", TASKS.c.leased <= moment)
+    due = sa.and_(waiting, TASKS.c.due <= moment, ~unhurried)
     with database.connect() as connection:
         if connection.execute(sa.select(TASKS.c.id).where(due).limit(1)).first() is None:
             return None  # without taking SQLite's one writer's place

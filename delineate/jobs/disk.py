@@ -13,7 +13,7 @@ from pathlib import Path
 from delineate.errors import StorageFullError
 from delineate.jobs.settings import Settings
 
-__all__ = ["Disk", "room", "sync", "sync_early"]
+__all__ = ["Disk", "State", "room", "sync", "sync_file"]
 
 _SYNCED_AT_ONCE = 8  # a journal commits them together
 
@@ -53,27 +53,40 @@ def room() -> Iterator[None]:
         raise
 
 
-def sync(folder: Path) -> None:
-    """Have the files of a folder reach the disk before anything refers to them."""
+State = tuple[int, int, int]
+"""Inode, moment of the last change of its contents, size: what a rename leaves as it is."""
+
+
+def sync(folder: Path, but: frozenset[State] = frozenset()) -> None:
+    """Have the files of a folder reach the disk before anything refers to them.
+
+    Those of ``but`` have, as `sync_file` said; that they lie here is written all the same.
+    """
     with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
-        list(threads.map(_sync, folder.rglob("*")))
+        list(threads.map(lambda path: _state(path) in but or _sync(path), folder.rglob("*")))
     _sync(folder)
 
 
-def sync_early(folder: Path) -> None:
-    """Begin what `sync` will complete, while the files may already be moved elsewhere."""
-    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
-        list(threads.map(_sync_if_there, folder.iterdir()))
-
-
-def _sync_if_there(path: Path) -> None:
+def sync_file(path: Path) -> State | None:
+    """Have a file reach the disk; ``None`` if it is elsewhere by now."""
     with suppress(FileNotFoundError), room():
-        _sync(path)
+        return _sync(path)
+    return None
 
 
-def _sync(path: Path) -> None:
+def _state(path: Path) -> State:
+    return _told(path.stat())
+
+
+def _told(found: os.stat_result) -> State:
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _sync(path: Path) -> State:
     descriptor = os.open(path, os.O_RDONLY)
     try:
+        state = _told(os.fstat(descriptor))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return state

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from isal import igzip
 from sqlalchemy.exc import IntegrityError
 
 from delineate import delineation
@@ -41,7 +41,7 @@ def write(found: Delineation, folder: Path) -> None:
     """
     delineation.save(found, folder)
     document = (folder / "delineation.json").read_bytes()
-    (folder / "delineation.json.gz").write_bytes(gzip.compress(document, 5, mtime=0))
+    (folder / "delineation.json.gz").write_bytes(igzip.compress(document, 3, mtime=0))
     (folder / "formats.json").write_text(json.dumps(_offered(found)))
     (folder / SUMMARY).write_text(json.dumps(summary(found)))
     thumbnail.write(delineation.drawing(found), folder / THUMBNAIL)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from delineate.errors import UnknownImageError
-from delineate.jobs.disk import Disk, room, sync
+from delineate.jobs.disk import Disk, State, room, sync
 from delineate.jobs.job import Job
 from delineate.jobs.objects import Objects
 from delineate.jobs.settings import Settings
@@ -61,7 +61,9 @@ class TenantStore(Disk):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def keep(self, folder: Path, document: dict[str, Any]) -> StoredImage:
+    def keep(
+        self, folder: Path, document: dict[str, Any], synced: frozenset[State] = frozenset()
+    ) -> StoredImage:
         """Move an upload that was looked into to its place.
 
         Parameters
@@ -72,6 +74,8 @@ class TenantStore(Disk):
         document
             With ``id``, ``files``, ``bytes``, ``reading`` and ``report``. If the same image is
             there already, that one stays as it is.
+        synced
+            Which files have reached the disk already.
 
         Raises
         ------
@@ -84,7 +88,7 @@ class TenantStore(Disk):
             for part in ("files", "names.json"):
                 (folder / part).rename(ready / part)
             (ready / "image.json").write_text(json.dumps(document))
-            sync(ready)
+            sync(ready, but=synced)
             if self._objects is not None:
                 self._objects.publish(ready, self._published_image(document["id"]))
             self._images.mkdir(exist_ok=True)

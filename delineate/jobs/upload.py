@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from delineate.errors import ConflictError, TooLargeError, UploadError
+from delineate.jobs.disk import State, room, sync_file
 from delineate.jobs.settings import Settings
-from delineate.jobs.store import Store, room
+from delineate.jobs.store import Store
 
 __all__ = [
     "Part",
@@ -26,6 +28,7 @@ __all__ = [
 
 _CHECK_EVERY = 64 * 2**20
 _LONGEST_NAME = 1024
+_SYNCED_AT_ONCE = 2  # of one upload
 _SUFFIXES = (
     *(".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".raw", ".zip"),
     *(".dcm", ".ima", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gz"),
@@ -58,6 +61,8 @@ class Reception:
         self._hash = hashlib.sha256()
         self._bytes = 0
         self._unchecked = 0
+        self._threads = ThreadPoolExecutor(_SYNCED_AT_ONCE)
+        self._syncing: list[Future[State | None]] = []
         self.parts: list[Part] = []
 
     @property
@@ -108,6 +113,14 @@ class Reception:
                 self._file.close()
             self._file = None
             self.parts[-1] = replace(self.parts[-1], sha256=self._hash.hexdigest())
+            self._syncing.append(self._threads.submit(sync_file, self.parts[-1].path))
+
+    def synced(self) -> frozenset[State]:
+        """Which files have reached the disk, once all have: each goes there while the next comes.
+
+        Files may be moved meanwhile; those that were moved too early are not among them.
+        """
+        return frozenset(state for one in self._syncing if (state := one.result()) is not None)
 
     def close(self) -> None:
         """Let go of the file, on whatever way out."""
@@ -115,6 +128,7 @@ class Reception:
             with suppress(OSError):
                 self._file.close()
             self._file = None
+        self._threads.shutdown(wait=False)
 
 
 def image_id(hashes: Sequence[str]) -> str:

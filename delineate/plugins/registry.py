@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -108,7 +111,21 @@ class Registry:
 
 def installed() -> Registry:
     """What is installed now; imports the declarations, no detector and no model."""
-    return Registry.of(entry_points(group=GROUP))
+    return Registry.of(_points(tuple((place, _changed(place)) for place in sys.path)))
+
+
+@lru_cache(maxsize=1)
+def _points(_: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of these places, as they were at these times: they stand in many files."""
+    return tuple(entry_points(group=GROUP))
+
+
+def _changed(place: str) -> int:
+    """When something was last installed in a folder, or removed."""
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def find(identifier: str) -> DetectorSpec:

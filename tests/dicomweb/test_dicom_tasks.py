@@ -16,6 +16,7 @@ from delineate.jobs import dicom_index, dicom_tasks
 from delineate.jobs.database import connect, migrate
 from delineate.jobs.dicom_attributes import ATTRIBUTES
 from delineate.jobs.dicom_tables import TASKS
+from delineate.jobs.job import jobs, now
 from delineate.jobs.rules import Rules
 
 
@@ -45,6 +46,33 @@ def test_a_task_is_taken_once_and_ends(database: sa.Engine) -> None:
     assert dicom_tasks.take(database) is None
     with pytest.raises(UnknownTransferError):
         dicom_tasks.get(database, "another", number)
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_result_is_offered_once_no_job_is_under_way_or_it_has_waited_long(
+    database: sa.Engine, state: str
+) -> None:
+    values = {"id": "1", "created": now(), "image_id": "i", "series": "s", "detector": "d"}
+    with database.begin() as connection:
+        connection.execute(sa.insert(jobs).values(**values, state=state, options={}))
+        dicom_tasks.put(connection, "local", "offer", "of another")
+    assert dicom_tasks.take(database) is None
+    put(database)  # a push is not put off
+    pushed = dicom_tasks.take(database)
+    assert pushed is not None
+    assert pushed.kind == "push"
+    with database.begin() as connection:
+        connection.execute(sa.update(jobs).values(state="done"))
+    offered = dicom_tasks.take(database)
+    assert offered is not None
+
+    with database.begin() as connection:
+        connection.execute(sa.update(jobs).values(state=state))
+        waited = {"due": time.time() - 121, "leased": 0.0}
+        connection.execute(sa.update(TASKS).where(TASKS.c.kind == "offer").values(**waited))
+    late = dicom_tasks.take(database)
+    assert late is not None
+    assert late.kind == "offer"
 
 
 def test_a_task_whose_process_was_killed_is_taken_again(database: sa.Engine) -> None:

@@ -139,6 +139,17 @@ def test_present_is_what_is_there(labelmap: LabelMap) -> None:
     assert list(labelmap.present()) == [x for x in np.unique(labelmap.array).tolist() if x]
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(1, 40)), min_size=1, max_size=12),
+    st.integers(1, 3),
+)
+def test_present_is_what_is_there_in_runs_too(runs: list[tuple[int, int]], rows: int) -> None:
+    flat = np.concatenate([np.full(length, label) for label, length in runs])
+    array = np.broadcast_to(flat, (2, rows, len(flat)))
+    labelmap = LabelMap(array, Grid(array.shape, np.eye(4)), {})
+    assert list(labelmap.present()) == sorted({label for label, _ in runs} - {0})
+
+
 def test_categories_are_the_label_maps_own() -> None:
     categories = {np.int64(1): Category("liver")}
     labelmap = LabelMap(np.zeros(GRID.shape, np.uint8), GRID, categories)

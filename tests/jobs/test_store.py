@@ -17,6 +17,7 @@ from delineate.errors import (
     UnknownImageError,
     UnsuitableImageError,
 )
+from delineate.jobs.disk import sync
 from delineate.jobs.settings import Settings
 from delineate.jobs.store import Store, StoredImage, TenantStore, room
 from delineate.jobs.upload import Reception, base_name, image_id, suffix
@@ -131,6 +132,30 @@ def test_limits_on_bytes_and_files_hold_while_writing(store: TenantStore, tmp_pa
         with pytest.raises(TooLargeError, match="at most 2 files"):
             reception.start("c.dcm")
         reception.close()
+
+
+def test_files_reach_the_disk_as_they_come_and_are_known_after_a_move(
+    store: TenantStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr("os.fsync", lambda one: synced.append(os.readlink(f"/proc/self/fd/{one}")))
+    with store.incoming() as folder:
+        reception = Reception(store, Settings(data=tmp_path, min_free_bytes=0), folder)
+        for name in ("a.dcm", "b.dcm"):
+            reception.start(name)
+            reception.write(name.encode())
+        reception.close()  # breaks off in the second
+        known = reception.synced()
+        assert [Path(one).name for one in synced] == ["000000.dcm"]
+        (folder / "files").mkdir()
+        for part in reception.parts:
+            part.path.rename(folder / "files" / part.path.name)
+        (folder / "files" / "another").write_bytes(b"a.dcm")
+        synced.clear()
+
+        sync(folder / "files", but=known)
+
+    assert sorted(Path(one).name for one in synced) == ["000001.dcm", "another", "files"]
 
 
 def test_a_full_disk_has_its_own_error(store: TenantStore, tmp_path: Path) -> None:

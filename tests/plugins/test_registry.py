@@ -38,6 +38,19 @@ def test_what_is_installed_is_listed_by_id(install: Install) -> None:
     assert registry.list_detectors() == registry.installed().specs
 
 
+def test_what_is_installed_or_removed_later_is_seen(install: Install) -> None:
+    folder = install("zebras", {"z": "zebras:spec"}, zebras=spec_source("a.first"))
+    assert registry.find("a.first")
+    install("apes", {"a": "apes:spec"}, apes=spec_source("b.second"))
+    assert registry.find("b.second")
+
+    (folder / "zebras-1.0.dist-info").rename(folder / "zebras-1.0.gone")
+
+    with pytest.raises(UnknownDetectorError):
+        registry.find("a.first")
+    assert registry.find("b.second")
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
