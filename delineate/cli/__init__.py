@@ -6,32 +6,15 @@ Exit codes: 0 done, 2 wrong usage, 3 bad input or a file that cannot be read or 
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
 
-from delineate.cli import (
-    agree,
-    batch,
-    convert,
-    correct,
-    demo,
-    detectors,
-    dicomweb,
-    doctor,
-    evaluate,
-    inspect,
-    keys,
-    ohif,
-    phantom,
-    plugin,
-    purge,
-    run,
-    serve,
-    table,
-)
 from delineate.cli.screen import errors
 from delineate.errors import (
     Cancelled,
@@ -63,8 +46,37 @@ def exit_code(error: DelineateError) -> int:
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
-def application() -> typer.Typer:
-    """All verbs: those of this package and those that plugins add (``delineate.commands``)."""
+# Where the verbs are, in the order of the help. Each is imported when it is meant: all of them
+# take a second.
+_VERBS = {
+    "detectors": "detectors",
+    "inspect": "inspect",
+    "run": "run",
+    "convert": "convert",
+    "correct": "correct",
+    "phantom": "phantom",
+    "table": "table",
+    "evaluate": "evaluate:score",
+    "batch": "batch",
+    "agree": "agree",
+    "serve": "serve",
+    "worker": "serve:worker",
+    "purge": "purge",
+    "keys": "keys",
+    "audit": "keys:audit",
+    "doctor": "doctor",
+    "demo": "demo",
+    "plugin": "plugin",
+    "dicomweb": "dicomweb",
+    "ohif": "ohif",
+}
+
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """All verbs: those of this package and those that plugins add (``delineate.commands``).
+
+    Where the arguments begin with one of this package, that one alone.
+    """
     app = typer.Typer(
         name="delineate",
         help="Find things in images and leave them as outlines, numbers and standard files.",
@@ -73,36 +85,25 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_top)
-    app.command("detectors")(detectors.detectors)
-    app.command("inspect")(inspect.inspect)
-    app.command("run")(run.run)
-    app.command("convert")(convert.convert)
-    app.command("correct")(correct.correct)
-    app.command("phantom")(phantom.phantom)
-    app.command("table")(table.table)
-    app.command("evaluate")(evaluate.score)
-    app.command("batch")(batch.batch)
-    app.command("agree")(agree.agree)
-    app.command("serve")(serve.serve)
-    app.command("worker")(serve.worker)
-    app.command("purge")(purge.purge)
-    app.add_typer(keys.keys, name="keys")
-    app.command("audit")(keys.audit)
-    app.command("doctor")(doctor.doctor)
-    app.command("demo")(demo.demo)
-    app.add_typer(plugin.plugin, name="plugin")
-    app.add_typer(dicomweb.dicomweb, name="dicomweb")
-    app.command("ohif")(ohif.ohif)
+    meant = arguments[0] if arguments else ""
+    for name in [meant] if meant in _VERBS else _VERBS:
+        module, _, verb = _VERBS[name].partition(":")
+        _add(app, name, getattr(import_module(f"{__name__}.{module}"), verb or module))
+    if meant in _VERBS:
+        return app
     for point in sorted(entry_points(group="delineate.commands"), key=lambda found: found.name):
         try:
-            verb = point.load()
-            if isinstance(verb, typer.Typer):
-                app.add_typer(verb, name=point.name)
-            else:
-                app.command(point.name)(verb)
+            _add(app, point.name, point.load())
         except Exception as error:  # one broken plugin must not take the others
             errors.print(f"[yellow]the command {point.name} is left out: {error}[/]", style="dim")
     return app
+
+
+def _add(app: typer.Typer, name: str, verb: object) -> None:
+    if isinstance(verb, typer.Typer):
+        app.add_typer(verb, name=name)
+    else:
+        app.command(name)(verb)  # type: ignore[type-var]
 
 
 def _print_version(asked: bool) -> None:
@@ -126,8 +127,10 @@ def _top(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit with its code."""
+    gc.set_threshold(10_000)  # looking for garbage after every 700 takes a tenth of the time
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        application()(arguments, prog_name="delineate")
+        application(given)(given, prog_name="delineate")
     except DelineateError as error:
         _say(error)
         if isinstance(error, SeriesChoiceError):

@@ -26,11 +26,10 @@ from delineate.cli.evaluate import (
     ToleranceMm,
     Worst,
     counter,
-    ended,
     pairs_of,
     rules_of,
-    written,
 )
+from delineate.cli.evaluated import ended, written
 from delineate.cli.remote import (
     KeyFile,
     Workers,

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
+from delineate.cli.evaluated import ended, written
 from delineate.cli.remote import KeyFile, Workers, scorer_of
-from delineate.cli.screen import errors, output, progress_bar
+from delineate.cli.screen import progress_bar
 from delineate.errors import OptionError
 from delineate.evaluation.case import Rules
-from delineate.evaluation.page_tables import headline, number
-from delineate.evaluation.report import write_report
 from delineate.evaluation.rules import Scoring
-from delineate.evaluation.run import Evaluation, evaluate
+from delineate.evaluation.run import evaluate
 from delineate.evaluation.score import METRICS
-from delineate.evaluation.summary import summary
 
 __all__ = [
     "CountUnreferenced",
@@ -40,11 +37,9 @@ __all__ = [
     "ToleranceMm",
     "Worst",
     "counter",
-    "ended",
     "pairs_of",
     "rules_of",
     "score",
-    "written",
 ]
 
 Metrics = Annotated[
@@ -244,56 +239,3 @@ def counter(stage: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: progress.update(
             task, completed=done, total=of, description=f"{stage} {done} of {of}"
         )
-
-
-def written(evaluation: Evaluation, out: Path, *, parquet: bool, worst: int) -> None:
-    """Write the report and say what is in it."""
-    paths = write_report(evaluation, out, parquet=parquet, worst=worst)
-    document = summary(evaluation)
-    output.print(_table(evaluation, document))
-    for row in document["failing"]:
-        value = "" if row["value"] is None else f" is {row['value']:.4g}"
-        where = " ".join(filter(None, (row["case"], row["structure"])))
-        why = f" ({row['why']})" if row["why"] else ""
-        errors.print(f"{row['requirement']}: {where}{value}{why}", markup=False, highlight=False)
-    cases = document["cases"]
-    for one in cases["failed"]:
-        text = f"{one['case']} failed: {one['error']}"
-        errors.print(text, markup=False, highlight=False, soft_wrap=True)
-    for key in ("without_prediction", "without_reference"):
-        if cases[key]:
-            text = f"{key.replace('_', ' ')}: {', '.join(cases[key])}"
-            errors.print(text, markup=False, highlight=False, soft_wrap=True)
-    if document["prediction_only"]:
-        text = "not scored, since no reference names them: " + ", ".join(
-            f"{name} ({count})" for name, count in document["prediction_only"].items()
-        )
-        errors.print(text, markup=False, highlight=False, soft_wrap=True)
-    for path in paths.values():
-        output.print(str(path), markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(evaluation: Evaluation, document: Mapping[str, Any]) -> Table:
-    metrics = headline(evaluation.columns)
-    rows = {(row["structure"], row["metric"]): row for row in document["scores"]}
-    table = Table(title=f"{evaluation.title}: {document['cases']['scored']} cases")
-    table.add_column("structure")
-    for name in ("n", "missed", "invented", *metrics):
-        table.add_column(name, justify="right")
-    for structure in evaluation.columns.structures:
-        known = [rows.get((structure, metric)) for metric in metrics]
-        first = next((row for row in known if row), None)
-        if first is None:
-            continue
-        counts = [str(first[name]) for name in ("n", "missed", "invented")]
-        means = ["-" if row is None else number(row["mean"], row["unit"]) for row in known]
-        table.add_row(structure or "(whole image)", *counts, *means)
-    return table
-
-
-def ended(evaluation: Evaluation) -> None:
-    """Leave with the exit code of what came of it, unless all went well."""
-    if evaluation.failing:
-        raise typer.Exit(1)
-    if evaluation.failed:
-        raise typer.Exit(3)

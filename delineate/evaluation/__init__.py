@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from delineate.evaluation.case import Rules, Scored
-from delineate.evaluation.raters import Agreed, agreement
 from delineate.evaluation.rules import Scoring
 from delineate.evaluation.score import METRICS, Metric, Score
 from delineate.evaluation.scoring import score
 
 if TYPE_CHECKING:
+    from delineate.evaluation.raters import Agreed, agreement
     from delineate.evaluation.report import write_report
     from delineate.evaluation.run import Evaluation, evaluate
 
@@ -33,7 +33,13 @@ __all__ = [
     "write_report",
 ]
 
-_HOME_OF = {"Evaluation": "run", "evaluate": "run", "write_report": "report"}
+_HOME_OF = {
+    "Agreed": "raters",
+    "Evaluation": "run",
+    "agreement": "raters",
+    "evaluate": "run",
+    "write_report": "report",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delineate.evaluation.overlap import Structure
 from delineate.evaluation.score import METRICS, Score
-from delineate.imaging import Grid, LabelMap
+from delineate.evaluation.surface import Part
+from delineate.imaging import Grid
 from delineate.plugins.wire import grid_from_json, grid_json
 
 __all__ = ["HEADLINE", "Cutout", "cutout_of"]
@@ -82,46 +84,50 @@ class Cutout:
         )
 
 
-def cutout_of(pairs: Sequence[tuple[LabelMap, LabelMap]], scores: Sequence[Score]) -> Cutout | None:
+def cutout_of(found: Sequence[Structure], grid: Grid, scores: Sequence[Score]) -> Cutout | None:
     """Of the worst structure, the slice in which most samples are in one side only.
 
     Parameters
     ----------
-    pairs
-        Label maps of reference and prediction with the same names.
+    found
+        All structures of both sides.
+    grid
+        Where they lie.
     scores
         Of them: the first metric of `HEADLINE` that is there says which is the worst.
     """
     name = _worst(scores)
-    for ours, theirs in pairs:
-        one, two = (_box_of(layer, name) for layer in (ours, theirs))
-        if one is None and two is None:
-            continue
-        boxes = [box for box in (one, two) if box is not None]
-        low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
-        box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        masks = [layer.array[box] == _label(layer, name) for layer in (ours, theirs)]
-        apart = (masks[0] ^ masks[1]).sum(axis=(1, 2))
-        place = int(np.argmax(apart if apart.any() else masks[0].sum(axis=(1, 2))))
-        return _cut(name, (ours, theirs), int(low[0]) + place, box)
+    for one in found:
+        parts = [part for part in (one.reference, one.prediction) if part is not None]
+        if one.name == name and parts:
+            boxes = np.array([part.box for part in parts]).reshape(-1, 3, 2)
+            low, high = boxes[..., 0].min(axis=0), boxes[..., 1].max(axis=0)
+            box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+            reference, prediction = (_mask(part, box) for part in (one.reference, one.prediction))
+            apart = (reference ^ prediction).sum(axis=(1, 2))
+            most = int(np.argmax(apart if apart.any() else reference.sum(axis=(1, 2))))
+            return _cut(one, grid, box[0].start + most, box)
     return None
 
 
-def _cut(
-    name: str, layers: tuple[LabelMap, LabelMap], number: int, box: tuple[slice, ...]
-) -> Cutout:
-    grid = layers[0].grid
+def _cut(one: Structure, grid: Grid, number: int, box: tuple[slice, ...]) -> Cutout:
     rows, columns = (_grown(box[axis], axis, grid) for axis in (1, 2))
+    place = (slice(number, number + 1), rows, columns)
     shape = (1, rows.stop - rows.start, columns.stop - columns.start)
-    one, two = (layer.array[number, rows, columns] == _label(layer, name) for layer in layers)
     return Cutout(
-        structure=name,
+        structure=one.name,
         slice=number,
         slices=grid.shape[0],
         grid=grid.crop((number, rows.start, columns.start), shape),
-        reference=one,
-        prediction=two,
+        reference=_mask(one.reference, place)[0],
+        prediction=_mask(one.prediction, place)[0],
     )
+
+
+def _mask(part: Part | None, place: tuple[slice, ...]) -> Mask:
+    if part is None:
+        return np.zeros([side.stop - side.start for side in place], bool)
+    return np.asarray(part.array[place] == part.label)
 
 
 def _worst(scores: Sequence[Score]) -> str:
@@ -131,25 +137,6 @@ def _worst(scores: Sequence[Score]) -> str:
         if known:
             return min(known, key=lambda one: -one.value if lower else one.value).structure
     return next((one.structure for one in scores), "")
-
-
-def _label(layer: LabelMap, name: str) -> int:
-    """The label of a name; one that no sample has where there is none."""
-    return next((label for label, one in layer.categories.items() if one.name == name), 65536)
-
-
-def _box_of(layer: LabelMap, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    label = _label(layer, name)
-    if label > 65535:
-        return None
-    array = np.ascontiguousarray(layer.array)
-    places = np.flatnonzero((array.reshape(len(array), -1) == label).any(axis=1))
-    if not places.size:
-        return None
-    seen = (array[places[0] : places[-1] + 1] == label).any(axis=0)
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    low = np.array([places[0], rows[0], columns[0]])
-    return low, np.array([places[-1], rows[-1], columns[-1]]) + 1
 
 
 def _grown(side: slice, axis: int, grid: Grid) -> slice:

@@ -191,6 +191,10 @@ def failures(document: Mapping[str, Any]) -> Markup:
             tag("h3", "Structures of predictions that references do not name (cases): not scored"),
             tag("p", ", ".join(listed)),
         ]
+    for option, names in document["unused"].items():
+        if names:
+            title = f"Names given with --{option} that no case has: without effect"
+            parts += [tag("h3", title), tag("p", ", ".join(names))]
     if document["notes"]:
         notes = [
             [cell(case, "name"), cell("; ".join(lines), "text")]

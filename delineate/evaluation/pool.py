@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -93,7 +94,7 @@ def _in_processes(
     Those that were in hand then, ``ahead`` for each process, have ``None``.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _end_with_parent) as pool:
+    with ProcessPoolExecutor(processes, context, _begin) as pool:
         waiting: dict[Future[list[Scored]], Sequence[Case]] = {}
         broken = False
         while waiting or (queue and not broken):
@@ -130,8 +131,9 @@ def _without_main() -> Iterator[None]:
             setattr(main, name, value)
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent is gone, however that went."""
+def _begin() -> None:
+    """Look for garbage seldom, for a case leaves little; end when the parent is gone."""
+    gc.set_threshold(10_000)
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

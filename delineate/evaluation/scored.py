@@ -13,12 +13,13 @@ from delineate.evaluation.case import Case, Rules, Scored
 from delineate.evaluation.cutout import cutout_of
 from delineate.evaluation.evidence import Judged, judged
 from delineate.evaluation.fingerprint import fingerprint
+from delineate.evaluation.overlap import structures
 from delineate.evaluation.pairing import paired, same
 from delineate.evaluation.reading import Side, aligned, read_sides
 from delineate.evaluation.results import Labels, Other
 from delineate.evaluation.rules import Scoring
 from delineate.evaluation.score import INVENTED, MISSED, Score
-from delineate.evaluation.scoring import score
+from delineate.evaluation.scoring import score_structures
 from delineate.imaging import Category, Grid, LabelMap
 from delineate.plugins.outputs import Classes, Field, Instances
 
@@ -116,14 +117,15 @@ def _scores(case: Case, rules: Rules, threads: int | None) -> tuple[Judged, Matc
         return found, Matched((), (), (), reference.notes + prediction.notes)
     told = matched(reference, prediction, rules)
     by_name: dict[str, list[Score]] = {name: [] for name in told.names}
-    for ours, theirs in told.pairs:
-        for one in score(theirs, ours, _with_tolerances(rules.scoring, told.names), threads):
-            by_name[one.structure].append(one)
+    grid, scoring = reference.held[0].grid, _with_tolerances(rules.scoring, told.names)
+    both = [one for ours, theirs in told.pairs for one in structures(ours, theirs)]
+    for one in score_structures(both, grid, scoring, threads):
+        by_name[one.structure].append(one)
     scores = tuple(one for name in told.names for one in by_name[name])
     if rules.missed_distance == "diagonal":
-        diagonal = _diagonal(reference.held[0].grid)
+        diagonal = _diagonal(grid)
         scores = tuple(_with_distance(one, diagonal) for one in scores)
-    cutout = cutout_of(told.pairs, scores) if told.pairs else None
+    cutout = cutout_of(both, grid, scores)
     picture = None if cutout is None else cutout.to_json()
     evidence = {"kind": "labels", "called": [list(pair) for pair in told.called]}
     return Judged(scores, evidence, picture), replace(told, notes=missing + told.notes)

@@ -18,7 +18,7 @@ from delineate.evaluation.surface import added_path_length, surfaces
 from delineate.imaging import Grid, LabelMap
 from delineate.plugins.outputs import Classes, Field, Instances, Masks, Output
 
-__all__ = ["OVERLAP", "SURFACE", "Scoring", "score"]
+__all__ = ["OVERLAP", "SURFACE", "Scoring", "score", "score_structures"]
 
 OVERLAP = (
     *("dice", "iou", "sensitivity", "precision"),
@@ -60,7 +60,8 @@ def score(
     """
     scoring = scoring or Scoring()
     if isinstance(prediction, LabelMap | Masks) and isinstance(reference, LabelMap | Masks):
-        return _segmentations(prediction, reference, scoring, threads)
+        found = structures(reference, prediction)
+        return score_structures(found, reference.grid, scoring, threads)
     if isinstance(prediction, Instances) and isinstance(reference, Instances):
         return score_instances(prediction, reference, scoring)
     if isinstance(prediction, Classes) and isinstance(reference, Classes):
@@ -74,14 +75,11 @@ def score(
     )
 
 
-def _segmentations(
-    prediction: LabelMap | Masks,
-    reference: LabelMap | Masks,
-    scoring: Scoring,
-    threads: int | None,
+def score_structures(
+    found: Sequence[Structure], grid: Grid, scoring: Scoring, threads: int | None = None
 ) -> tuple[Score, ...]:
-    found = structures(reference, prediction)
-    measure = partial(_structure, grid=reference.grid, scoring=scoring)
+    """As `score`, of structures that are counted already, and the grid that they lie on."""
+    measure = partial(_structure, grid=grid, scoring=scoring)
     if threads == 1 or len(found) < 2:
         parts: Sequence[list[Score]] = [measure(one) for one in found]
     else:

@@ -19,6 +19,7 @@ from delineate.evaluation import bootstrap, statistics
 from delineate.evaluation.agreement import bland_altman, icc
 from delineate.evaluation.cohort import cohort
 from delineate.evaluation.columns import Columns
+from delineate.evaluation.pairing import plain, same
 from delineate.evaluation.run import Evaluation
 from delineate.evaluation.score import METRICS
 
@@ -59,6 +60,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "kinds": dict(Counter(one.evidence.get("kind", "") for one in good)),
         "prediction_only": _prediction_only(evaluation),
         "called": _called(evaluation),
+        "unused": _unused(evaluation),
         "tables": _tables(evaluation),
         "absent_everywhere": _absent(rows),
         "scores": rows,
@@ -171,6 +173,29 @@ def _called(evaluation: Evaluation) -> Rows:
         {"reference": one, "prediction": two, "cases": count}
         for (one, two), count in sorted(pairs.items())
     ]
+
+
+def _unused(evaluation: Evaluation) -> dict[str, list[str]]:
+    """Names that the rules have and no case has: misspelt, most likely, and without effect."""
+    rules, scored = evaluation.rules, (*evaluation.scored, *evaluation.other)
+    if all(one.error for one in scored):
+        return {"map": [], "tolerance": []}
+    structures = {score.structure for one in scored for score in one.scores}
+    called = {
+        (plain(old), plain(new)) for one in scored for new, old in one.evidence.get("called", ())
+    }
+    return {
+        "map": [
+            f"{old}={new}"
+            for old, new in rules.renamed.items()
+            if (plain(old), plain(new)) not in called
+        ],
+        "tolerance": [
+            name
+            for name in rules.scoring.tolerances_mm
+            if not any(same(name, one) for one in structures)
+        ],
+    }
 
 
 def _tables(evaluation: Evaluation) -> dict[str, Rows]:

@@ -215,8 +215,21 @@ def _percentile(
     distances: NDArray[np.float64], weights: NDArray[np.float64] | None, percent: float
 ) -> float:
     if weights is None:
-        return float(np.percentile(distances, percent))
+        return _interpolated(distances, percent)
     order = np.argsort(distances)
     reached = np.cumsum(weights[order])
     place = int(np.searchsorted(reached, percent / 100 * reached[-1]))
     return float(distances[order[min(place, len(order) - 1)]])
+
+
+def _interpolated(distances: NDArray[np.float64], percent: float) -> float:
+    """As ``numpy.percentile`` to the last bit, without what that does for arrays of all kinds."""
+    last = len(distances) - 1
+    if percent == 100.0:
+        return float(distances.max())
+    place = last * (percent / 100)
+    low = min(int(place), last - 1) if last else 0
+    parts = np.partition(distances, (low, min(low + 1, last)))
+    one, two = float(parts[low]), float(parts[min(low + 1, last)])
+    along = place - low
+    return one + (two - one) * along if along < 0.5 else two - (two - one) * (1 - along)

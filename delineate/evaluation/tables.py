@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from delineate.errors import MissingExtraError
 from delineate.evaluation.case import Scored
@@ -22,8 +23,10 @@ def csv_bytes(scored: Sequence[Scored]) -> bytes:
     held = io.StringIO()
     writer = csv.writer(held)
     writer.writerow(COLUMNS)
-    for line in _lines(scored):
-        writer.writerow([text(cell) for cell in line])
+    cell = lru_cache(maxsize=None)(text)  # names come again and again
+    for case, structure, metric, value, unit, note in _lines(scored):
+        number = "" if value is None else text(value)
+        writer.writerow((cell(case), cell(structure), metric, number, unit, cell(note)))
     return held.getvalue().encode("utf-8", "backslashreplace")  # names of files need not be UTF-8
 
 

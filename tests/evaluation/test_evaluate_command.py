@@ -57,6 +57,30 @@ def test_the_table_is_printed_and_the_files_are_there(
     assert files == {"cases", "scores.csv", "summary.json", "report.html"}
 
 
+def test_names_that_no_case_has_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root / "prediction", "c0", labels({1: LIVER, 2: SPLEEN}, {1: Category("hepar")}))
+    given = ("--map", "hepar=liver", "--map", "milt=spleen")
+    given += ("--tolerance", "Liver=1", "--tolerance", "livre=1")
+    assert evaluate(root, root / "out", *given) == 0
+
+    said = capsys.readouterr().err
+    assert "no case has what --map names, so that it is without effect: milt=spleen\n" in said
+    assert "no case has what --tolerance names, so that it is without effect: livre\n" in said
+    document = json.loads((root / "out" / "summary.json").read_text())
+    assert document["unused"] == {"map": ["milt=spleen"], "tolerance": ["livre"]}
+    assert "no case has: without effect" in (root / "out" / "report.html").read_text()
+
+
+def test_names_without_a_partner_are_told_on_the_terminal(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        write(root / "prediction", f"c{number}", labels({1: LIVER, 2: SPLEEN}, {}))
+    assert evaluate(root, root / "out") == 0
+
+    assert "say what they are with --prediction-labels (3 cases)" in capsys.readouterr().err
+
+
 def test_the_gate_fails_with_the_rows_and_code_1(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ from delineate.errors import GeometryError, InputError
 from delineate.evaluation import METRICS, Score, Scoring, score
 from delineate.evaluation.overlap import structures
 from delineate.evaluation.steps import areas, steps
-from delineate.evaluation.surface import Part, surfaces
+from delineate.evaluation.surface import Part, Surfaces, surfaces
 from delineate.imaging import Category, Grid, LabelMap
 from delineate.plugins.outputs import Masks
 
@@ -393,3 +393,14 @@ def test_the_documentation_has_every_metric_as_it_is() -> None:
         definition = metric.definition.replace("|", "&#124;")
         row = f"| `{metric.name}` {metric.title} | {definition} | {metric.better or '–'} |"
         assert row in page, metric.name
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.1, 1.0, 1.5, 2.75, 1e6]) | st.floats(0, 50), min_size=1),
+    st.floats(0, 100) | st.sampled_from([0.0, 50.0, 95.0, 100.0]),
+)
+def test_percentiles_are_those_of_numpy_to_the_last_bit(found: list[float], percent: float) -> None:
+    distances = np.array(found)
+    measured = Surfaces(distances, distances[:1], None)
+    expected = max(np.percentile(distances, percent), distances[0])
+    assert measured.hausdorff(percent) == expected
