@@ -37,7 +37,7 @@ organs_ct = DetectorSpec(
     options=OrganOptions,
     weights=(
         Weights(
-            name="organs_ct/weights.safetensors",
+            name=f"organs_ct/{_SHIPPED['weights'][0]['file']}",
             sha256=_SHIPPED["weights"][0]["sha256"],
             licence=_SHIPPED["licence"],
         ),

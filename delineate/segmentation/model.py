@@ -128,14 +128,17 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """A file of weights beside the description: its name, and sha256 in hexadecimal."""
+    """A file of weights beside the description: its name, and sha256 in hexadecimal.
+
+    Safetensors, as they are or packed by xz (``.safetensors.xz``).
+    """
 
     name: str
     sha256: str
 
     def __post_init__(self) -> None:
         plain = self.name and not set(self.name) & set("/\\:\0") and self.name[0] != "."
-        if not plain or not self.name.endswith(".safetensors"):
+        if not plain or not self.name.endswith((".safetensors", ".safetensors.xz")):
             raise ValueError(
                 f"expected the weights in a .safetensors file of the folder, got {self.name!r}"
             )

@@ -39,7 +39,7 @@ SHIPPED = Path(__file__).parent / "models"
 VARIABLE = "DELINEATE_MODELS"
 _SMALL = 64
 _NONE: Settings = MappingProxyType({})
-_SUFFIXES = frozenset({".json", ".safetensors", ".md", ".png", ".csv"})
+_SUFFIXES = frozenset({".json", ".safetensors", ".xz", ".md", ".png", ".csv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

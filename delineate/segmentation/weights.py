@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 from typing import TYPE_CHECKING
 
 from delineate.errors import ModelError
@@ -10,9 +11,13 @@ from delineate.segmentation.model import Model, WeightsFile
 from delineate.segmentation.networks import build_network
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
 __all__ = ["load_network"]
+
+_HEADER_BYTES, _XZ_BYTES = 1 << 20, 1 << 28
 
 
 def load_network(model: Model, *, mirror: bool = False) -> nn.Module:
@@ -63,6 +68,8 @@ def _filled(model: Model, file: WeightsFile) -> nn.Module:
     import safetensors.torch
 
     network = build_network(model.network, model.arguments)
+    if path.suffix == ".xz":
+        content = _unpacked(content, path, network)
     try:
         network.load_state_dict(safetensors.torch.load(content))
     except (safetensors.SafetensorError, RuntimeError, KeyError) as error:
@@ -71,3 +78,16 @@ def _filled(model: Model, file: WeightsFile) -> nn.Module:
             f"{path} does not fit network {model.network} of model {model.name}: {first}"
         ) from error
     return network.eval().requires_grad_(requires_grad=False)
+
+
+def _unpacked(content: bytes, path: Path, network: nn.Module) -> bytes:
+    """What xz packed, no more than the network can hold: a small file may unpack to anything."""
+    most = _HEADER_BYTES + 8 * sum(one.numel() for one in network.state_dict().values())
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_BYTES)
+    try:
+        plain = unpacker.decompress(content, most)
+    except lzma.LZMAError as error:
+        raise ModelError(f"{path} is no xz file of weights: {error}; install it again") from error
+    if not unpacker.eof:
+        raise ModelError(f"{path} does not end where weights of this network do; install it again")
+    return plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import math
 import shutil
 from collections.abc import Callable
@@ -186,6 +187,39 @@ def test_one_changed_bit_is_refused(folder: Path) -> None:
     path.write_bytes(bytes(content))
 
     with pytest.raises(ModelError, match="sha256"):
+        load_network(read_model(folder))
+
+
+def packed(folder: Path, content: bytes) -> None:
+    (folder / "weights.safetensors.xz").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    _edit(folder, weights=[{"file": "weights.safetensors.xz", "sha256": digest}])
+
+
+def test_weights_may_be_packed(folder: Path) -> None:
+    plain = load_network(read_model(folder)).state_dict()
+    packed(folder, lzma.compress((folder / "weights.safetensors").read_bytes()))
+
+    unpacked = load_network(read_model(folder)).state_dict()
+
+    assert all(unpacked[name].equal(value) for name, value in plain.items())
+    assert read_model(folder).weights[0].name == "weights.safetensors.xz"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no xz at all", "is no xz file of weights"),
+        (lzma.compress(bytes(1000))[:-20], "does not end where weights"),
+        (lzma.compress(bytes(1 << 26)), "does not end where weights"),  # 10 kB that hold 64 MiB
+        (lzma.compress(b"not safetensors"), "does not fit network"),
+    ],
+)
+def test_packed_weights_that_are_none_are_refused(
+    folder: Path, content: bytes, message: str
+) -> None:
+    packed(folder, content)
+    with pytest.raises(ModelError, match=message):
         load_network(read_model(folder))
 
 
