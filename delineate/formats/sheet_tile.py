@@ -134,13 +134,14 @@ def _disc(pen: ImageDraw, disc: Disc, top: int, wider: float, colour_of: ColourO
 
 
 def caption_of(grid: Grid, number: int) -> str:
-    """Which slice it is, and where it lies."""
+    """Which slice it is, counted from 1 as people do, and where it lies."""
+    told = f"slice {number + 1} of {grid.shape[0]}"
     if grid.unit != "mm":
-        return f"slice {number}"
+        return told
     axis = {"S": 2, "I": 2, "A": 1, "P": 1, "L": 0, "R": 0}[grid.orientation[0]]
     middle = (number, (grid.shape[1] - 1) / 2, (grid.shape[2] - 1) / 2)
     place = float(grid.to_world(middle)[axis])
-    return f"slice {number}   {'xyz'[axis]} = {place:.0f} mm"
+    return f"{told}   {'xyz'[axis]} = {place:.0f} mm"
 
 
 def label_tile(picture: Picture, letters: str, caption: str, scale: float) -> None:

@@ -107,7 +107,8 @@ def told_of_the_missing(
             elif name in group and _LEVEL[name] > highest:
                 hidden["upper"].append(name)
     return tuple(
-        f"Not found, and probably beyond the {end} end of the scan: {', '.join(missing)}."
+        f"Not found, and probably beyond the {end} end of the scan: "
+        f"{', '.join(missing).replace('_', ' ')}."
         for end, missing in hidden.items()
         if missing
     )

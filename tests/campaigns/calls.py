@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
-from service import Service, install_detectors, series, service
+from service import Service, install_detectors, series, service, until
 
 _LONGEST_SECONDS = 60.0
 
@@ -126,7 +126,11 @@ def _known(running: Service, scratch: Path) -> dict[str, str]:
     job = running.submit(image)["id"]
     running.wait(job)
     upload = httpx.post(f"{running.url}/v1/uploads").json()["id"]
-    return {"image_id": image, "job_id": job, "upload_id": upload, "format": "csv"}
+    ids = {"image_id": image, "job_id": job, "upload_id": upload, "format": "csv"}
+    uids = {"study": "0020000D", "series": "0020000E", "instance": "00080018"}
+    found = until(lambda: running.client.get("/dicomweb/instances").json() or None)[0]
+    parts = {"frames": "1", "frame": "1", "element": "7FE00010"}
+    return ids | parts | {name: found[tag]["Value"][0] for name, tag in uids.items()}
 
 
 def main() -> None:

@@ -141,7 +141,7 @@ def test_the_slices_are_in_order_of_the_eye_with_their_outlines() -> None:
     assert told["size"] == [300, 200]
     assert told["letters"] == "RLAP"
     captions = [caption for caption, _, _ in told["slices"]]
-    assert captions[0].startswith("slice 5")  # from the head downwards
+    assert captions[0].startswith("slice 6 of 6 ")  # from the head downwards
     assert [len(shapes) for _, _, shapes in told["slices"]] == [0, 0, 1, 1, 1, 0]
     ((thing, path),) = told["slices"][2][2]
     assert told["things"][thing][0] == EVIL
@@ -164,8 +164,8 @@ def test_many_slices_are_thinned_and_the_ends_stay() -> None:
 
     captions = [caption for caption, _, _ in told["slices"]]
     assert len(captions) == 7
-    assert captions[0].startswith("slice 49")
-    assert captions[-1].startswith("slice 0 ")
+    assert captions[0].startswith("slice 50 of 50 ")
+    assert captions[-1].startswith("slice 1 of 50 ")
 
 
 def test_points_on_a_photograph_are_rings() -> None:
@@ -212,7 +212,7 @@ def test_the_slider_scrolls_and_the_list_hides(chromium: Any, tmp_path: Path) ->
     assert slider.input_value() == "3"
     assert paths.count() == 2  # with its halo
     slider.press("ArrowRight")
-    assert "slice 1 " in inside.locator("#caption").inner_text()
+    assert "slice 2 of 6 " in inside.locator("#caption").inner_text()
     inside.get_by_label(f"show {EVIL}").uncheck()
     assert paths.count() == 0
     page.close()

@@ -179,7 +179,10 @@ export class CasesPage {
     const found = summary?.found.map((name) => spoken(name)) ?? [];
     const more = found.length > NAMES ? ` +${found.length - NAMES}` : "";
     const cell = h("td", { class: "number", "data-testid": "dice" }, dice === null ? "" : figure(dice, 3));
-    const picture = state === "done" && h("img", { src: client.thumbnailAddress(id), alt: "", loading: "lazy", width: 64, height: 64 });
+    const address = client.thumbnailAddress(id);
+    const gone = (event: Event) => (event.target as HTMLElement).remove(); // older results have none
+    const picture =
+      state === "done" && h("img", { src: address, alt: "", loading: "lazy", width: 64, height: 64, on: { error: gone } });
     const element = h(
       "tr",
       { "data-testid": "case", "data-id": id, "data-state": state },
