@@ -15,8 +15,8 @@ whole         ``delineate evaluate``, with tables, statistics, pictures and the 
 
 ``cpu_overhead_*`` compares processor seconds of all processes, ``wall_overhead_*`` the time that
 has passed, times the cores: what is idle counts. On a machine that does other things beside, the
-first alone means something. ``one_core_vs_two`` is the time of ``whole`` on one core by that on
-two. Peak memory is that of the largest process that scores.
+first alone means something. ``scoring_one_core_vs_two`` and ``whole_one_core_vs_two`` are the times
+on one core by those on two. Peak memory is that of the largest process that scores.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def main() -> None:
     asked = options.parse_args()
     cores = len(os.sched_getaffinity(0))
     rows: dict[str, list[tuple[float, float]]] = {"pure": [], "scoring": [], "whole": []}
-    on_one, peak = [], 0.0
+    on_one: dict[str, list[float]] = {"scoring": [], "whole": []}
+    peak = 0.0
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         make(root, asked.cases, asked.side)
@@ -149,7 +150,9 @@ def main() -> None:
             order = ("evaluate", root / "prediction", root / "reference", "--out")
             *spent, _ = run(WHOLE, *order, root / f"whole{turn}", cores=cores)
             rows["whole"].append((spent[0], spent[1]))
-            on_one.append(run(WHOLE, *order, root / f"one{turn}", cores=1)[0])
+            alone_on_one = run(SCORING, root, root / f"scoring_one{turn}", cores=1)
+            on_one["scoring"].append(alone_on_one[0])
+            on_one["whole"].append(run(WHOLE, *order, root / f"one{turn}", cores=1)[0])
     wall, cpu = ({n: float(np.median([r[i] for r in rows[n]])) for n in rows} for i in (0, 1))
     figures = {
         "cases": asked.cases,
@@ -162,7 +165,10 @@ def main() -> None:
     for name in ("scoring", "whole"):
         figures[f"cpu_overhead_{name}"] = cpu[name] / cpu["pure"] - 1
         figures[f"wall_overhead_{name}"] = wall[name] * cores / wall["pure"] - 1
-    ratios = {"one_core_vs_two": float(np.median(on_one)) / wall["whole"]}
+    ratios = {
+        f"{name}_one_core_vs_two": float(np.median(seconds)) / wall[name]
+        for name, seconds in on_one.items()
+    }
     if (asked.cases, asked.side) == (2000, SIDE):
         measure.report("evaluation", figures, ratios)
     else:

@@ -134,6 +134,9 @@ def _broken_call(old: Json, before: Json, new: Json, after: Json) -> Iterator[st
 def _narrower(old: Json, before: Json, new: Json, after: Json, where: str) -> Iterator[str]:
     """What was taken and is not any more."""
     before, after = _resolved(old, before), _resolved(new, after)
+    if "type" in before:  # of several kinds that are taken now, the one that was
+        choices = [_resolved(new, one) for one in after.get("anyOf", ())]
+        after = next((one for one in choices if one.get("type") == before["type"]), after)
     yield from _kind(before, after, where)
     if "enum" in after and (gone := set(before.get("enum", ["anything"])) - set(after["enum"])):
         yield f"{where} may not be {', '.join(map(str, sorted(gone, key=str)))} any more"

@@ -42,7 +42,11 @@ class Wanted(BaseModel):
     modality: str | None = Field(
         None, max_length=16, description="What it is, where its files do not say it."
     )
-    queue: str = Field("default", pattern="^[a-z0-9-]{1,32}$", description="Which workers do it.")
+    queue: str | None = Field(
+        None,
+        pattern="^[a-z0-9-]{1,32}$",
+        description="Which workers do it; by default those that the service has for the detector.",
+    )
     priority: int = Field(5, ge=0, le=9, description="Those of a higher one are done first.")
 
 
@@ -137,9 +141,10 @@ async def check(
     UnknownDetectorError, UnknownImageError, InputError
         If it cannot be done.
     """
-    if asked.queue not in service.settings.queues:
+    name = asked.queue or service.settings.queue_for(asked.detector)
+    if name not in service.settings.queues:
         raise OptionError(
-            f"there is no queue {asked.queue!r}, this service has "
+            f"there is no queue {name!r}, this service has "
             f"{', '.join(service.settings.queues)}; a job for another would wait for ever"
         )
     store, series = service.store.of(who.tenant), stored.series(asked.series)
@@ -153,7 +158,8 @@ async def check(
     )
     for other in checked["images"]:
         (await run_in_threadpool(store.image, other)).series(None)
-    return {**asked.model_dump(), "series": series["id"], "options": checked["options"]}
+    exact = {"series": series["id"], "options": checked["options"], "queue": name}
+    return {**asked.model_dump(), **exact}
 
 
 def queue(

@@ -140,7 +140,7 @@ class Client:
         *,
         series: str | None = None,
         modality: str | None = None,
-        queue: str = "default",
+        queue: str | None = None,
         priority: int = 5,
         key: str | None = None,
     ) -> RemoteJob:

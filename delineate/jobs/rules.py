@@ -12,7 +12,7 @@
     match = { Modality = "CT", StudyDescription = "*ABDOMEN*" }   # as a search by QIDO-RS
     detector = "organs.ct"
     options = {}
-    queue = "default"
+    queue = "gpu"                               # by default that of the detector
     priority = 5
     sources = ["stow", "pull"]                  # or "upload"
     push = { server = "pacs", formats = ["seg", "rtstruct"] }
@@ -66,7 +66,7 @@ class Rule(_Strict):
     match: dict[str, str] = Field(min_length=1)
     detector: str = Field(max_length=200)
     options: dict[str, Any] = Field(default_factory=dict)
-    queue: str = Field("default", pattern="^[a-z0-9-]{1,32}$")
+    queue: str | None = Field(None, pattern="^[a-z0-9-]{1,32}$")
     priority: int = Field(5, ge=0, le=9)
     sources: tuple[Source, ...] = ("stow", "pull")
     push: Push | None = None

@@ -6,6 +6,7 @@ import json
 import os
 import tomllib
 from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,9 @@ class Settings:
         or ``file:///folder``; ``data`` keeps copies then. Nowhere if empty.
     queues
         Those that a job may be sent to.
+    queue_of
+        ``DETECTOR=QUEUE``: the queue of jobs that name none, ``default`` where nothing fits. The
+        detector may be a pattern such as ``models.*``; the first that fits counts.
     shared_folders
         Folders that all machines mount alike. Whoever has the scope ``admin`` may have label maps
         in them scored.
@@ -96,6 +100,7 @@ class Settings:
     database: str = ""
     storage: str = ""
     queues: tuple[str, ...] = ("default", "gpu")
+    queue_of: tuple[str, ...] = ()
     shared_folders: tuple[str, ...] = ()
     retention_days: float = 0.0
     watermark_bytes: int = 0
@@ -127,6 +132,20 @@ class Settings:
     offered: tuple[str, ...] = ("seg", "rtstruct", "sr")
     dicom_delete: bool = False
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        for told in self.queue_of:
+            pattern, _, queue = told.rpartition("=")
+            if not pattern or queue not in self.queues:
+                raise InputError(
+                    f"the setting queue_of: expected DETECTOR=QUEUE with a queue of "
+                    f"{', '.join(self.queues)}, got {told[:100]!r}"
+                )
+
+    def queue_for(self, detector: str) -> str:
+        """The queue of a job that names none."""
+        pairs = (told.rpartition("=") for told in self.queue_of)
+        return next((name for one, _, name in pairs if fnmatchcase(detector, one)), "default")
 
     @property
     def database_url(self) -> str:

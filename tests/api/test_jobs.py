@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from service import Service, children, ct, lives, until
+from service import Service, children, ct, lives, service, until
 
 from delineate.formats import nifti
 
@@ -162,6 +162,20 @@ def test_what_cannot_be_done_is_told_before_it_is_queued(
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["title"]) == (status, status, title)
     assert told in problem["detail"]
+
+
+def test_a_job_that_names_no_queue_waits_in_that_of_its_detector(
+    odd_detectors: Path, ct_files: list[Path], tmp_path: Path
+) -> None:
+    with service(tmp_path / "data", queue_of=("test.odd=default", "test.b*=gpu")) as one:
+        image = one.upload(ct_files).raise_for_status().json()["id"]
+        asked = {"image_id": image, "detector": "test.bright"}
+        there = one.client.post("/v1/jobs", json=asked).raise_for_status().json()
+        here = one.client.post("/v1/jobs", json={**asked, "queue": "default"}).json()
+
+        assert one.wait(here["id"])["state"] == "done"
+        assert (there["queue"], one.job(there["id"])["state"]) == ("gpu", "queued")
+        one.client.delete(f"/v1/jobs/{there['id']}").raise_for_status()
 
 
 def test_a_body_that_is_no_json_and_one_too_large_are_refused(running: Service) -> None:

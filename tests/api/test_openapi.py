@@ -65,6 +65,16 @@ def with_a_lower_limit(new: dict[str, Any]) -> None:
     new["components"]["schemas"]["JobRequest"]["properties"]["priority"]["maximum"] = 5
 
 
+def with_a_lower_limit_or_null(new: dict[str, Any]) -> None:
+    asked = new["components"]["schemas"]["JobRequest"]["properties"]
+    asked["priority"] = {"anyOf": [{**asked["priority"], "maximum": 5}, {"type": "null"}]}
+
+
+def with_an_answer_that_may_be_null(new: dict[str, Any]) -> None:
+    told = new["components"]["schemas"]["JobDocument"]["properties"]
+    told["state"] = {"anyOf": [told["state"], {"type": "null"}]}
+
+
 def with_a_parameter_to_send(new: dict[str, Any]) -> None:
     new["paths"]["/v1/jobs"]["get"]["parameters"][0]["required"] = True
 
@@ -79,6 +89,8 @@ def with_a_parameter_to_send(new: dict[str, Any]) -> None:
         with_a_state_more,
         with_a_field_to_send,
         with_a_lower_limit,
+        with_a_lower_limit_or_null,
+        with_an_answer_that_may_be_null,
         with_a_parameter_to_send,
     ],
 )
@@ -96,6 +108,8 @@ def test_what_is_new_breaks_nobody(written: dict[str, Any]) -> None:
     schemas = new["components"]["schemas"]
     schemas["JobDocument"]["properties"]["mood"] = {"type": "string"}
     schemas["JobRequest"]["properties"]["mood"] = {"type": "string"}
+    taken = schemas["JobRequest"]["properties"]["priority"]
+    schemas["JobRequest"]["properties"]["priority"] = {"anyOf": [taken, {"type": "null"}]}
     new["paths"]["/v1/moods"] = {"get": new["paths"]["/v1/jobs"]["get"]}
     new["paths"]["/v1/jobs"]["get"]["parameters"].append(
         {"name": "mood", "in": "query", "required": False, "schema": {"type": "string"}}

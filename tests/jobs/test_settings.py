@@ -52,3 +52,19 @@ def test_a_process_started_with_settings_has_the_same(
     monkeypatch.setenv("DELINEATE_STORAGE", "of the environment, which the parent has read")
 
     assert Settings.from_environment() == told
+
+
+def test_the_queue_of_a_detector_is_the_first_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DELINEATE_QUEUE_OF", "models.small=default,models.*=gpu")
+    found = Settings.load()
+
+    names = ("models.small", "models.liver", "organs.ct")
+    assert [found.queue_for(one) for one in names] == ["default", "gpu", "default"]
+
+
+@pytest.mark.parametrize("told", ["organs.ct", "=gpu", "organs.ct=moon"])
+def test_a_queue_that_is_none_is_refused(tmp_path: Path, told: str) -> None:
+    with pytest.raises(InputError, match=r"expected DETECTOR=QUEUE with a queue of default, gpu"):
+        Settings(data=tmp_path, queue_of=(told,))
