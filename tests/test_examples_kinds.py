@@ -54,15 +54,6 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_an_example_passes_its_own_tests(name: str) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", str(EXAMPLES / name / "tests")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout[-3000:]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_the_weights_are_small(name: str) -> None:
     (weights,) = (EXAMPLES / name).glob("*/weights.safetensors")

@@ -129,7 +129,7 @@ def test_a_case_that_arrives_leaves_the_keyboard_where_it_is(
     row(look, cases["second"]).locator("a").focus()
     image = httpx.get(f"{url}/v1/jobs/{cases['other']}").raise_for_status().json()["image_id"]
     newest = run(url, image, 250)
-    look.page.clock.fast_forward(40_000)  # the page looks again within 32 s
+    look.page.clock.run_for(40_000)  # the page looks again within 32 s
     look.page.wait_for_selector(f'[data-testid=case][data-id="{newest}"]')
 
     focused = look.page.evaluate("document.activeElement.closest('tr')?.dataset.id")
