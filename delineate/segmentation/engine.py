@@ -31,7 +31,7 @@ Area = Literal["body", "whole"]
 Triple = tuple[int, int, int]
 RegionMm = tuple[float, float, float, float, float, float]
 
-_LEAST_SLICES = 16  # that the sampler is asked for at once
+_SLICES = 16  # that the sampler is asked for at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,7 +192,7 @@ def slabs(
         return
     tile = plan.working.tile
     weight = tile_weights(tile, model.tiles.weight)
-    window = _Window(sampler, extra, plan)
+    window = _Window(sampler, extra, plan, monitor)
     merger: Merger | CardMerger | None = None
     done = 0
     for number, layer in enumerate(plan.layers):
@@ -246,8 +246,9 @@ class _Window:
         sampler: Sampler,
         extra: Callable[[int, int], NDArray[np.float32]] | None,
         plan: Plan,
+        monitor: Monitor,
     ) -> None:
-        self._sampler, self._extra = sampler, extra
+        self._sampler, self._extra, self._monitor = sampler, extra, monitor
         self._depth, self._plane = plan.working.grid.shape[0], (plan.box[1], plan.box[2])
         self._first, self._held = 0, np.empty((0, 0, 0, 0), np.float32)
 
@@ -263,6 +264,11 @@ class _Window:
         return self._held[:, start : start + stop - first]
 
     def _made(self, first: int, stop: int) -> NDArray[np.float32]:
-        stop = min(self._depth, max(stop, first + _LEAST_SLICES))
-        made = self._sampler.inputs(first, stop, self._plane)
+        stop = min(self._depth, max(stop, first + _SLICES))
+        parts = []
+        for start in range(first, stop, _SLICES):
+            self._monitor.checkpoint()
+            end = min(stop, start + _SLICES)
+            parts.append(self._sampler.inputs(start, end, self._plane))
+        made = np.concatenate(parts, axis=1)
         return made if self._extra is None else np.concatenate([made, self._extra(first, stop)])

@@ -29,6 +29,8 @@ __all__ = ["Review", "Segmented", "Segmenter"]
 Review = Callable[[NDArray[np.float32], NDArray[np.float32], Working], None]
 """Changes logits ``(class, slice, row, column)`` in place, given the image on the working grid."""
 
+_SLICES = 16  # are made ready before somebody is asked whether to stop
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmented:
@@ -199,6 +201,7 @@ class Segmenter:
         confidence = Confidence(plan.working, model.classes, sigmoid, threads)
         monitor.progress(0.0, "resampling")
         sampler = Sampler(image, plan.working, model)
+        monitor.checkpoint()
         extra = None
         if earlier is not None:
             assert model.previous is not None
@@ -213,7 +216,7 @@ class Segmenter:
             extra=extra,
         )
         if review is not None:
-            found = iter([_reviewed(found, plan, sampler, model, review)])
+            found = iter([_reviewed(found, plan, sampler, model, review, monitor)])
         for slab in found:
             restorer.add(slab)
             confidence.add(slab)
@@ -243,12 +246,19 @@ def _clear_outside(labels: NDArray[np.uint8], grid: Grid, region_mm: RegionMm) -
 
 
 def _reviewed(
-    found: Iterator[Slab], plan: Plan, sampler: Sampler, model: Model, review: Review
+    found: Iterator[Slab],
+    plan: Plan,
+    sampler: Sampler,
+    model: Model,
+    review: Review,
+    monitor: Monitor,
 ) -> Slab:
     """All slabs as one, after the review."""
     shape = plan.working.grid.shape
     logits = np.zeros((*shape, model.classes), np.float32)
-    logits[..., 0] = 1.0
+    for first in range(0, shape[0], _SLICES):  # of a large grid it takes as long as some tiles
+        monitor.checkpoint()
+        logits[first : first + _SLICES, ..., 0] = 1.0
     for slab in found:
         rows, columns = (
             slice(start, start + size)
@@ -256,6 +266,8 @@ def _reviewed(
         )
         fresh = slab.logits[slab.fresh - slab.first :, ..., : model.classes]
         logits[slab.fresh : slab.stop, rows, columns] = fresh
+    monitor.checkpoint()
     review(np.moveaxis(logits, -1, 0), sampler.raw(0, shape[0]), plan.working)
+    monitor.checkpoint()
     code = logits.argmax(axis=-1).astype(np.uint8)
     return Slab(0, 0, (0, 0), logits, code, last=True)
