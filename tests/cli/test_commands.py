@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -219,3 +221,13 @@ def test_an_export_that_cannot_be_is_refused_before_anything_is_computed(
     assert run("run", tmp_path / "ct.nii.gz", *arguments, "--export", "nifti,rtstruct") == 3
     assert "expected a DICOM series for rtstruct" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_verb_imports_no_other() -> None:
+    code = (
+        "import sys; from delineate.cli import application; application(['table'])\n"
+        "print([one for one in sys.modules if one in ('delineate.cli.demo', 'delineate.phantom')])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert told.stdout.strip() == "[]"

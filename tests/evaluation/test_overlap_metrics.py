@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -399,6 +399,7 @@ def test_the_documentation_has_every_metric_as_it_is() -> None:
     st.lists(st.sampled_from([0.0, 0.1, 1.0, 1.5, 2.75, 1e6]) | st.floats(0, 50), min_size=1),
     st.floats(0, 100) | st.sampled_from([0.0, 50.0, 95.0, 100.0]),
 )
+@example([6.1, 7.3], 95.0)  # numpy counts from the nearer end, which is another number here
 def test_percentiles_are_those_of_numpy_to_the_last_bit(found: list[float], percent: float) -> None:
     distances = np.array(found)
     measured = Surfaces(distances, distances[:1], None)
