@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from delineate.api.access import Reader
-from delineate.api.comparisons import file_of
+from delineate.api.comparisons import file_of, mean_of
 from delineate.api.faults import documented
 from delineate.api.jobs import JobError
 from delineate.api.results import Done
@@ -68,6 +68,7 @@ class CaseEntry(BaseModel):
     summary: Summary | None
     reference: str | None = Field(description="Id of the newest reference on the same series.")
     dice: float | None = Field(description="Mean against it; null before it was asked for.")
+    f1: float | None = Field(description="The same where things were found, one by one.")
 
 
 class CasePage(BaseModel):
@@ -125,13 +126,15 @@ def _entry(
         reference = None
     summary = store.kept(job, kept.SUMMARY) if job.state == "done" else None
     compared = store.kept(job, file_of(reference)) if reference is not None else None
+    dice, f1 = (None, None) if compared is None else mean_of(json.loads(compared))
     names = ("id", "state", "progress", "error", "detector", "image_id", "created", "finished")
     return {
         **{name: told[name] for name in names},
         "series": _subject(job, store, reports),
         "summary": None if summary is None else json.loads(summary),
         "reference": None if reference is None else reference.id,
-        "dice": None if compared is None else json.loads(compared)["dice"],
+        "dice": dice,
+        "f1": f1,
     }
 
 

@@ -14,13 +14,15 @@ from typing import Any
 
 from delineate.errors import InputError
 from delineate.evaluation.case import Case, Rules
+from delineate.evaluation.detection import Found, matched_things
 from delineate.evaluation.pairing import paired
-from delineate.evaluation.results import document
+from delineate.evaluation.results import document, read_result
 from delineate.evaluation.rules import Scoring
 from delineate.evaluation.score import Score
 from delineate.evaluation.scored import score_case
 from delineate.imaging import category_from_json
 from delineate.jobs import errands
+from delineate.plugins.outputs import Instances
 
 __all__ = ["compare"]
 
@@ -32,13 +34,17 @@ _SEGMENTATIONS = ("labelmap", "masks")
 _DIGITS = 7
 
 
-def compare(reference: str, prediction: str) -> dict[str, Any]:
-    """Measure how two results on one image differ, structure by structure.
+def compare(
+    reference: str, prediction: str, distance: float | None = None, iou: float | None = None
+) -> dict[str, Any]:
+    """Measure how two results on one image differ: structure by structure, or thing by thing.
 
     Parameters
     ----------
     reference, prediction
         Folders of kept results.
+    distance, iou
+        When two things are the same one; see `Scoring`, whose defaults they have.
 
     Returns
     -------
@@ -46,14 +52,32 @@ def compare(reference: str, prediction: str) -> dict[str, Any]:
         ``structures``: one for each of the reference, then those of the prediction that it lacks;
         ``reference`` and ``prediction`` are their names there, ``None`` where it has none.
         Numbers that are not defined are ``None``. ``dice``: the mean over the reference's
-        structures where it is defined.
+        structures where it is defined. ``things`` is of two results of things, whose
+        ``structures`` are none; else it is ``None``.
 
     Raises
     ------
     InputError
-        If one of them is no segmentation, or names two structures alike.
+        If they are not two of one kind, or one names two structures alike.
     """
     folders = Path(reference), Path(prediction)
+    kinds = [document(folder)["detector"]["gives"] for folder in folders]
+    if kinds == ["instances", "instances"]:
+        usual = Scoring()
+        scoring = Scoring(
+            distance=usual.distance if distance is None else distance,
+            iou=usual.iou if iou is None else iou,
+        )
+        return {"structures": [], "dice": None, "notes": [], "things": _things(*folders, scoring)}
+    if not set(kinds) <= set(_SEGMENTATIONS):
+        raise InputError(
+            f"expected two results with areas or two with things to compare, got {kinds[1]} and "
+            f"{kinds[0]}"
+        )
+    return {**_areas(*folders), "things": None}
+
+
+def _areas(*folders: Path) -> dict[str, Any]:
     ours, theirs = (_categories(folder) for folder in folders)
     case = Case(name="comparison", reference=folders[0], prediction=folders[1])
     rules = Rules(scoring=Scoring(metrics=_METRICS), count_unreferenced=True)
@@ -77,13 +101,50 @@ def compare(reference: str, prediction: str) -> dict[str, Any]:
     }
 
 
+def _things(reference: Path, prediction: Path, scoring: Scoring) -> dict[str, Any]:
+    """Partners of all things together, as ids of findings, and figures of each category."""
+    theirs, ours = (read_result(folder) for folder in (reference, prediction))
+    assert isinstance(theirs, Instances)
+    assert isinstance(ours, Instances)
+    ids = [
+        [one["id"] for one in document(folder)["findings"]] for folder in (prediction, reference)
+    ]
+    matched = matched_things(ours, theirs, scoring)
+    together = matched[""]
+    pairs = [
+        [ids[0][place], ids[1][partner]]
+        for place, partner in enumerate(together.partners.tolist())
+        if partner >= 0
+    ]
+    return {
+        "by": "iou" if together.by_overlap else "distance",
+        "least": scoring.iou if together.by_overlap else scoring.distance,
+        "unit": "1" if together.by_overlap else ours.grid.unit,
+        "pairs": pairs,
+        "categories": [_figures(name, one) for name, one in matched.items() if name],
+        "all": _figures("", together),
+    }
+
+
+def _ids(folder: Path) -> list[int]:
+    return [one["id"] for one in document(folder)["findings"]]
+
+
+def _figures(name: str, found: Found) -> dict[str, Any]:
+    hits, here, there = int(found.hits.sum()), len(found.scores), found.references
+    return {
+        "name": name,
+        "prediction": here,
+        "reference": there,
+        "hits": hits,
+        "precision": _rounded(hits / here) if here else None,
+        "recall": _rounded(hits / there) if there else None,
+        "f1": _rounded(2 * hits / (here + there)) if here + there else None,
+    }
+
+
 def _categories(folder: Path) -> list[Any]:
-    held = document(folder)
-    if held["detector"]["gives"] not in _SEGMENTATIONS:
-        raise InputError(
-            f"expected two segmentations to compare, got a result of {held['detector']['gives']}"
-        )
-    return [category_from_json(one["category"]) for one in held["findings"]]
+    return [category_from_json(one["category"]) for one in document(folder)["findings"]]
 
 
 def _structure(

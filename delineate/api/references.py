@@ -51,12 +51,18 @@ async def keep(
     resample: Annotated[
         bool, Query(description="Sample labels anew that lie on other samples than the image's.")
     ] = False,
+    things: Annotated[
+        bool,
+        Query(
+            description="Take each outline of a COCO file for a thing, not for a part of an area."
+        ),
+    ] = False,
     made: Annotated[
         Literal["automatic", "semiautomatic", "manual"] | None,
         Query(description="How it came about, where the file does not say so; a SEG asks for it."),
     ] = None,
 ) -> dict[str, Any]:
-    """Keep a label map, RTSTRUCT or SEG as a reference: a result that no detector made.
+    """Keep a label map, RTSTRUCT, SEG, GeoJSON or COCO as a reference: a result of no detector.
 
     It is shown, exported and removed as that of a job that is done; its ``detector`` is
     ``reference``. The same file on the same series is kept once.
@@ -84,6 +90,7 @@ async def keep(
                 "tenant": who.tenant,
             },
             resample=resample,
+            things=things,
             made=made,
             target=str(folder / "result"),
         )
@@ -95,15 +102,16 @@ async def keep(
             image_id=image_id,
             series=chosen,
             detector=REFERENCE,
-            options={"format": told, "resample": resample, "made": made},
-            key=await run_in_threadpool(_key, path, image_id, chosen),
+            options={"format": told, "resample": resample, "things": things, "made": made},
+            key=await run_in_threadpool(_key, path, image_id, chosen, things),
         )
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job.to_json()
 
 
-def _key(path: Path, image_id: str, series: str) -> str:
+def _key(path: Path, image_id: str, series: str, things: bool) -> str:
     """The same for the same file on the same series."""
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{REFERENCE}:{hashlib.sha256(f'{image_id} {series} {content}'.encode()).hexdigest()}"
+    told = f"{image_id} {series} {content}{' things' if things else ''}"
+    return f"{REFERENCE}:{hashlib.sha256(told.encode()).hexdigest()}"

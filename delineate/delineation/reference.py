@@ -9,12 +9,13 @@ import numpy as np
 from delineate import __version__
 from delineate.delineation.findings import findings
 from delineate.delineation.result import Delineation, DetectorIdentity, Provenance
-from delineate.errors import InputError
 from delineate.formats.annotations import Annotation
 from delineate.formats.conversion import drawing_of
 from delineate.formats.derived import Made
+from delineate.formats.drawing import Drawing
 from delineate.imaging import Image, LabelMap
-from delineate.plugins import Detection, Masks, OutputKind
+from delineate.plugins import Detection, Instances, Masks, OutputKind
+from delineate.plugins.marked import instances
 
 __all__ = ["REFERENCE", "reference_of"]
 
@@ -34,7 +35,7 @@ def reference_of(
     Parameters
     ----------
     annotation
-        Labels or outlines.
+        Labels or outlines; where it has none, points and boxes.
     image
         What they were drawn on.
     resample
@@ -47,23 +48,17 @@ def reference_of(
     GeometryError
         If the labels' samples are not those of the image, or a label lies outside it.
     InputError
-        If the file holds no labels and no outlines, or was drawn in another frame of reference.
+        If the file holds nothing, or was drawn in another frame of reference.
     """
     drawn = drawing_of(annotation, image, resample=resample, made=made)
-    if not drawn.layers:
-        raise InputError(
-            f"expected labels or outlines to compare with, got points and boxes alone "
-            f"({annotation.format})"
-        )
-    output = _together(drawn.layers)
-    kind: OutputKind = "labelmap" if isinstance(output, LabelMap) else "masks"
+    output, kind = _held(drawn, image)
     return Delineation(
         image=image,
         detector=DetectorIdentity(
             id=REFERENCE,
             title=f"Reference ({annotation.format})",
             version="1",
-            task="segmentation",
+            task="detection" if kind == "instances" else "segmentation",
             gives=kind,
             intended_use="Drawn outside of this service; to compare with.",
         ),
@@ -80,6 +75,14 @@ def reference_of(
         ),
         notes=tuple(dict.fromkeys((*image.notes, *annotation.notes, *drawn.notes))),
     )
+
+
+def _held(drawn: Drawing, image: Image) -> tuple[LabelMap | Masks | Instances, OutputKind]:
+    """Areas where there are some, else the things one by one."""
+    if not any(layer.present() for layer in drawn.layers) and drawn.marks:
+        return instances(drawn.marks, image.grid), "instances"
+    areas = _together(drawn.layers)
+    return areas, "labelmap" if isinstance(areas, LabelMap) else "masks"
 
 
 def _together(layers: tuple[LabelMap, ...]) -> LabelMap | Masks:

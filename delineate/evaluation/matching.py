@@ -117,18 +117,15 @@ def overlaps(one: Sequence[Instance], two: Sequence[Instance]) -> NDArray[np.flo
     """Intersection over union, ``(len(one), len(two))``: of polygons where both have one.
 
     Those are filled on a raster, which is right to about one in a hundred. Else of boxes, by
-    volume, or by area where they are flat. Things without extent overlap by nothing.
+    volume, or by area where they are flat; what lies in one slice is as thick as it. Things without
+    extent overlap by nothing.
     """
     found = np.zeros((len(one), len(two)))
     ours, theirs = ([n for n, item in enumerate(side) if _wide(item)] for side in (one, two))
     if not ours or not theirs:
         return found
-    low, high = (
-        np.array(ends, float)[:, None] for ends in zip(*(boxed(one[n]) for n in ours), strict=True)
-    )
-    lower, higher = (
-        np.array(ends, float)[None] for ends in zip(*(boxed(two[n]) for n in theirs), strict=True)
-    )
+    low, high = (ends[:, None] for ends in _thick([one[n] for n in ours]))
+    lower, higher = (ends[None] for ends in _thick([two[n] for n in theirs]))
     sides = np.minimum(high, higher) - np.maximum(low, lower)
     deep = np.maximum(high, higher) - np.minimum(low, lower) > 0
     both = np.prod(np.where(deep, np.maximum(sides, 0), 1), axis=2) * deep.any(axis=2)
@@ -143,6 +140,15 @@ def overlaps(one: Sequence[Instance], two: Sequence[Instance]) -> NDArray[np.flo
         if first is not None and second is not None:
             found[i, j] = _polygons(first, second)
     return found
+
+
+def _thick(items: Sequence[Instance]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corners of boxes, ``(n, 3)``; flat ones get the thickness of their slice."""
+    low, high = (np.array(ends, float) for ends in zip(*map(boxed, items), strict=True))
+    flat = low[:, 0] == high[:, 0]
+    low[flat, 0] -= 0.5
+    high[flat, 0] += 0.5
+    return low, high
 
 
 def _wide(item: Instance) -> bool:

@@ -12,12 +12,13 @@ from delineate.errors import GeometryError, InputError, UnreadableFileError
 from delineate.evaluation.case import Table
 from delineate.evaluation.label_tables import named
 from delineate.evaluation.pairing import plain
-from delineate.evaluation.results import Labels, Other, instances, is_result, read_result
+from delineate.evaluation.results import Labels, Other, is_result, read_result
 from delineate.formats.annotations import Annotation, read_annotation
 from delineate.formats.labels import whole_labels, with_names
 from delineate.formats.sniff import kind_of
 from delineate.imaging import Grid, LabelMap, place, resample_labels
-from delineate.plugins.outputs import Classes
+from delineate.plugins.marked import instances
+from delineate.plugins.outputs import Classes, Instances
 
 __all__ = ["Labels", "Side", "aligned", "read_sides"]
 
@@ -37,12 +38,15 @@ class Side:
         Frame of reference that a DICOM object states.
     notes
         What to know of it.
+    format
+        Of the file.
     """
 
     held: Labels | Other
     nameless: bool = False
     frame: str = ""
     notes: tuple[str, ...] = ()
+    format: str = ""
 
 
 def read_sides(
@@ -65,6 +69,11 @@ def read_sides(
     InputError
         If a file cannot be read, or both were drawn in different frames of reference. It says
         which side it is.
+
+    Notes
+    -----
+    The segmentations of a COCO file are areas, those of a category together; where the other side
+    has things, each of them is a thing.
     """
     given = {"reference": reference}
     if prediction is not None:
@@ -85,6 +94,10 @@ def read_sides(
     for name, one in given.items():
         if name not in sides:
             sides[name] = _side(name, *one, grid)
+    if any(isinstance(side.held, Instances) for side in sides.values()):
+        for name, side in sides.items():
+            if side.format == "coco" and isinstance(side.held, tuple):
+                sides[name] = _side(name, *given[name], grid, things=True)
     if len({side.frame for side in sides.values() if side.frame}) > 1:
         raise InputError(
             "reference and prediction were drawn in different frames of reference (maybe of "
@@ -93,22 +106,24 @@ def read_sides(
     return sides["reference"], sides.get("prediction")
 
 
-def _side(name: str, path: Path, table: Table | None, grid: Grid | None) -> Side:
+def _side(
+    name: str, path: Path, table: Table | None, grid: Grid | None, *, things: bool = False
+) -> Side:
     try:
-        return _read(path, table, grid)
+        return _read(path, table, grid, things)
     except InputError as error:
         raise type(error)(f"{name}: {error}") from error
     except OSError as error:
         raise UnreadableFileError(f"{name}: {error.strerror or error} ({path.name})") from error
 
 
-def _read(path: Path, table: Table | None, grid: Grid | None) -> Side:
+def _read(path: Path, table: Table | None, grid: Grid | None, things: bool) -> Side:
     if is_result(path):
         return Side(read_result(path))
     if path.is_file() and kind_of(path) == "photo":
         layers: Labels = (_picture(path),)
         return Side(layers if table is None else named(layers, table), nameless=table is None)
-    read = read_annotation(path, grid)
+    read = read_annotation(path, grid, things=things)
     if read.marks and not any(layer.present() for layer in read.layers):
         return Side(instances(read.marks, grid or read.layers[0].grid))
     if read.format in ("nifti", "nrrd", "metaimage"):
@@ -116,7 +131,9 @@ def _read(path: Path, table: Table | None, grid: Grid | None) -> Side:
         if table is not None and nameless:
             return Side(named(read.layers, table))
         return Side(read.layers, nameless, notes=_otherwise(read, table or {}))
-    return Side(read.layers, frame=read.frame_of_reference_uid, notes=read.notes)
+    return Side(
+        read.layers, frame=read.frame_of_reference_uid, notes=read.notes, format=read.format
+    )
 
 
 def _otherwise(read: Annotation, table: Table) -> tuple[str, ...]:

@@ -14,10 +14,11 @@ from delineate.contour import Contour, Structure, fill_layers
 from delineate.errors import InputError, UnreadableFileError
 from delineate.formats.marks import Mark
 from delineate.imaging import Grid, LabelMap, category_from_json
-from delineate.plugins.outputs import Classes, Field, Instance, Instances
+from delineate.plugins.marked import instances
+from delineate.plugins.outputs import Classes, Field, Instances
 from delineate.plugins.wire import grid_from_json
 
-__all__ = ["FIELD", "Labels", "Other", "document", "instances", "is_result", "read_result"]
+__all__ = ["FIELD", "Labels", "Other", "document", "is_result", "read_result"]
 
 Labels = tuple[LabelMap, ...]
 Other = Instances | Classes | Field
@@ -110,29 +111,6 @@ def _mark(finding: Mapping[str, Any]) -> Mark:
 def _triple(values: Sequence[float]) -> tuple[float, float, float]:
     x, y, z = values
     return float(x), float(y), float(z)
-
-
-def instances(marks: Sequence[Mark], grid: Grid) -> Instances:
-    """Marks in the world as things on a grid; of several outlines the first."""
-    items = []
-    for mark in marks:
-        outer = next((ring for ring in mark.contours if not ring.is_hole), None)
-        corners = None if mark.box is None else grid.to_index(mark.box)
-        items.append(
-            Instance(
-                mark.category,
-                1.0 if mark.score is None else mark.score,
-                None if mark.point is None else _triple(grid.to_index(mark.point).tolist()),
-                None
-                if corners is None
-                else (
-                    _triple(corners.min(axis=0).tolist()),
-                    _triple(corners.max(axis=0).tolist()),
-                ),
-                None if outer is None else grid.to_index(outer.points),
-            )
-        )
-    return Instances(tuple(items), grid)
 
 
 def _field(folder: Path, finding: Mapping[str, Any], grid: Grid) -> Field:

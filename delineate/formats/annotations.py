@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from delineate.contour import Structure, fill_layers
 from delineate.errors import InputError, UnreadableFileError
 from delineate.formats.derived import Made
 from delineate.formats.entries import gathered
 from delineate.formats.marks import Mark
-from delineate.formats.sniff import kind_of, what_else
-from delineate.imaging import Category, Grid, LabelMap, anatomy
+from delineate.formats.sniff import kind_of, modality_of, what_else
+from delineate.imaging import Grid, LabelMap, anatomy
 
 __all__ = ["Annotation", "read_annotation"]
 
@@ -59,8 +59,21 @@ class Annotation:
     series_uid: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a reader is told beside the file; see `read_annotation`."""
+
+    grid: Grid | None
+    tolerance: float | None
+    things: bool
+
+
 def read_annotation(
-    path: Path | str, grid: Grid | None = None, plane_tolerance_mm: float | None = None
+    path: Path | str,
+    grid: Grid | None = None,
+    plane_tolerance_mm: float | None = None,
+    *,
+    things: bool = False,
 ) -> Annotation:
     """Read an annotation of any format.
 
@@ -74,6 +87,9 @@ def read_annotation(
     plane_tolerance_mm
         How far an outline may be from the plane of the slice that it is taken for. ``None``: half
         the distance of slices.
+    things
+        Whether each segmentation of a COCO file is a thing of its own, and a mark; by default
+        those of a category are one area, and only boxes and keypoints are things.
 
     Returns
     -------
@@ -93,11 +109,11 @@ def read_annotation(
     FileNotFoundError
         If the path does not exist.
     """
-    path = Path(path)
+    path, given = Path(path), _Given(grid, plane_tolerance_mm, things)
     if path.is_dir() or (path.is_file() and kind_of(path) == "zip"):
-        found = _of_many(path, grid, plane_tolerance_mm)
+        found = _of_many(path, given)
     elif path.is_file():
-        found = _of_file(path, path.name, grid, plane_tolerance_mm)
+        found = _of_file(path, path.name, given)
     else:
         raise FileNotFoundError(f"there is no file or folder {path}")
     if any(layer.grid.unit != "mm" for layer in found.layers):
@@ -108,31 +124,32 @@ def read_annotation(
             LabelMap(
                 layer.array,
                 layer.grid,
-                {label: _coded(one) for label, one in layer.categories.items()},
+                {label: anatomy.coded(one) for label, one in layer.categories.items()},
             )
             for layer in found.layers
         ),
         structures=tuple(
-            Structure(one.number, _coded(one.category), one.contours) for one in found.structures
+            Structure(one.number, anatomy.coded(one.category), one.contours)
+            for one in found.structures
         ),
     )
 
 
-def _of_file(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+def _of_file(path: Path, name: str, given: _Given) -> Annotation:
     try:
-        return _told_apart(path, name, grid, tolerance)
+        return _told_apart(path, name, given)
     except InputError as error:  # a file of a zip is called otherwise on the disk
         raise type(error)(str(error).replace(path.name, name)) from error
 
 
-def _told_apart(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+def _told_apart(path: Path, name: str, given: _Given) -> Annotation:
     kind = kind_of(path)
     if kind in _RASTERS:
         return Annotation(format=kind, layers=_raster(path, name))
     if kind == "dicom":
-        return _of_dicom(path, name, grid, tolerance)
+        return _of_dicom(path, name, given)
     if kind == "other" and _first_letter(path) in (b"{", b"["):
-        return _of_json(path, name, grid, tolerance)
+        return _of_json(path, name, given)
     what = what_else(path, name) if kind == "other" else f"a file of kind {kind}"
     raise UnreadableFileError(f"expected labels or outlines ({_EXPECTED}), got {name}: {what}")
 
@@ -155,10 +172,10 @@ def _raster(path: Path, name: str) -> tuple[LabelMap, ...]:
     return layers
 
 
-def _of_dicom(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+def _of_dicom(path: Path, name: str, given: _Given) -> Annotation:
     from delineate.formats import rtstruct, seg
 
-    modality = _modality(path)
+    modality = modality_of(path)
     if modality == "SEG":
         frame, series, made = seg.origin(path)
         return Annotation(
@@ -170,7 +187,7 @@ def _of_dicom(path: Path, name: str, grid: Grid | None, tolerance: float | None)
         )
     if modality == "RTSTRUCT":
         drawn = rtstruct.read(path)
-        layers = rtstruct.to_layers(drawn, _needed(grid, name), tolerance)
+        layers = rtstruct.to_layers(drawn, _needed(given.grid, name), given.tolerance)
         return Annotation(
             format="rtstruct",
             layers=layers,
@@ -186,7 +203,7 @@ def _of_dicom(path: Path, name: str, grid: Grid | None, tolerance: float | None)
     )
 
 
-def _of_json(path: Path, name: str, grid: Grid | None, tolerance: float | None) -> Annotation:
+def _of_json(path: Path, name: str, given: _Given) -> Annotation:
     from delineate.formats import coco, geojson
     from delineate.formats.coco_reading import is_coco
 
@@ -195,10 +212,14 @@ def _of_json(path: Path, name: str, grid: Grid | None, tolerance: float | None) 
     except (ValueError, RecursionError) as error:
         raise UnreadableFileError(f"{name} begins like JSON, but is none: {error}") from error
     if is_coco(document):
-        layers = coco.read_layers(path, grid)
-        return Annotation(format="coco", layers=layers, marks=coco.read_marks(path, layers[0].grid))
+        layers = coco.read_layers(path, given.grid)
+        place = layers[0].grid
+        marks = coco.read_marks(path, place, outlined=given.things)
+        if given.things:
+            layers = (LabelMap(np.zeros(place.shape, np.uint8), place, {}),)
+        return Annotation(format="coco", layers=layers, marks=marks)
     if isinstance(document, dict) and document.get("type") == "FeatureCollection":
-        return _outlines("geojson", path, name, grid, tolerance, geojson.read, geojson.read_marks)
+        return _outlines("geojson", path, name, given, geojson.read, geojson.read_marks)
     raise UnreadableFileError(f"expected GeoJSON or COCO, got {name}: JSON of another kind")
 
 
@@ -206,29 +227,28 @@ def _outlines(
     kind: str,
     path: Path,
     name: str,
-    grid: Grid | None,
-    tolerance: float | None,
+    given: _Given,
     read: Callable[[Path, str], tuple[Structure, ...]],
     read_marks: Callable[[Path], tuple[Mark, ...]] | None = None,
 ) -> Annotation:
-    grid = _needed(grid, name)
+    grid = _needed(given.grid, name)
     drawn = read(path, grid.unit)
-    layers = fill_layers(drawn, grid, tolerance)
+    layers = fill_layers(drawn, grid, given.tolerance)
     marks = read_marks(path) if read_marks else ()
     return Annotation(format=kind, layers=layers, structures=drawn, marks=marks)
 
 
-def _of_many(path: Path, grid: Grid | None, tolerance: float | None) -> Annotation:
+def _of_many(path: Path, given: _Given) -> Annotation:
     """A folder or a zip: masks, pictures of outlines, or one annotation among other files."""
     from delineate.formats import masks, svg
 
     with gathered(path) as (entries, _):
         files = [(one.path, one.name) for one in entries if not Path(one.name).name.startswith(".")]
         if not path.is_dir() and any(name == svg.TABLE for _, name in files):
-            return _outlines("svg", path, path.name, grid, tolerance, svg.read, svg.read_marks)
+            return _outlines("svg", path, path.name, given, svg.read, svg.read_marks)
         single = [one for one in files if _is_annotation(one[0])]
         if len(single) == 1:
-            return _of_file(*single[0], grid, tolerance)
+            return _of_file(*single[0], given)
         if single:
             raise InputError(
                 f"{path.name} holds {len(single)} files of outlines or segments, expected one; "
@@ -236,7 +256,7 @@ def _of_many(path: Path, grid: Grid | None, tolerance: float | None) -> Annotati
             )
         rasters = [one for one in files if kind_of(one[0]) in _RASTERS]
         if len(rasters) == 1:
-            only = _of_file(*rasters[0], grid, tolerance)
+            only = _of_file(*rasters[0], given)
             if sum(len(layer.categories) for layer in only.layers) > 1:
                 return only
         if not rasters:
@@ -249,27 +269,13 @@ def _of_many(path: Path, grid: Grid | None, tolerance: float | None) -> Annotati
 def _is_annotation(path: Path) -> bool:
     kind = kind_of(path)
     if kind == "dicom":
-        return _modality(path) in ("RTSTRUCT", "SEG")
+        return modality_of(path) in ("RTSTRUCT", "SEG")
     return kind == "other" and _first_letter(path) == b"{"
 
 
 def _first_letter(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(64).lstrip()[:1]
-
-
-def _modality(path: Path) -> str:
-    import pydicom
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's remarks on values that are not used
-        try:
-            dataset: Any = pydicom.dcmread(
-                path, stop_before_pixels=True, specific_tags=["Modality"]
-            )
-            return str(dataset.get("Modality", "") or "")
-        except Exception:  # pydicom raises anything on broken files
-            return ""
 
 
 def _needed(grid: Grid | None, name: str) -> Grid:
@@ -279,13 +285,3 @@ def _needed(grid: Grid | None, name: str) -> Grid:
             "they were drawn on"
         )
     return grid
-
-
-def _coded(category: Category) -> Category:
-    known = anatomy.category(category.name) if category.code is None else None
-    if known is None or (
-        category.laterality and known.laterality not in (None, category.laterality)
-    ):
-        return category
-    side = category.laterality or known.laterality
-    return replace(category, code=known.code, laterality=side)

@@ -38,8 +38,8 @@ def read_layers(path: Path | str, grid: Grid | None = None) -> tuple[LabelMap, .
     ----------
     path
         The file. Polygons hold the samples whose centres they surround (even-odd rule), run
-        lengths are exact. Boxes and keypoints without a segmentation are passed over, and so are
-        marks, which :func:`read_marks` gives.
+        lengths are exact. Marks, and boxes and keypoints without a segmentation, are passed over:
+        :func:`read_marks` gives those.
     grid
         Where the images lie: its slices are the images, by the number that delineate writes, else
         in the order of their ids. A file that delineate has written says so itself, and is
@@ -72,14 +72,25 @@ def read_layers(path: Path | str, grid: Grid | None = None) -> tuple[LabelMap, .
         raise _unreadable(path, error) from error
 
 
-def read_marks(path: Path | str, grid: Grid | None = None) -> tuple[Mark, ...]:
-    """Read the marks of a file that delineate has written, by number.
+def read_marks(
+    path: Path | str, grid: Grid | None = None, *, outlined: bool = False
+) -> tuple[Mark, ...]:
+    """Read what is there one by one: the marks that delineate writes, boxes and single keypoints.
 
     Parameters
     ----------
     path, grid
         As for :func:`read_layers`. Contours that were stored as run lengths come back along the
         edges of their samples.
+    outlined
+        Whether a segmentation of another program is a thing of its own, too; by default those of
+        a category are one area, which :func:`read_layers` gives.
+
+    Returns
+    -------
+    tuple of Mark
+        Those of delineate by their number, then the others in the order of the file. A crowd
+        (``iscrowd``) is no thing. Of several keypoints the box around them counts.
 
     Raises
     ------
@@ -90,27 +101,60 @@ def read_marks(path: Path | str, grid: Grid | None = None) -> tuple[Mark, ...]:
     document = _document(path)
     try:
         grid = _place(document, grid)
-        names = {entry["id"]: _category(entry) for entry in document["categories"]}
-        found: dict[int, dict[str, Any]] = {}
-        for one in document["annotations"]:
-            if "mark" not in one or grid is None:
-                continue
-            empty = {
-                "category": names[one["category_id"]],
-                "score": one.get("score"),
-                "contours": (),
-            }
-            mark = found.setdefault(int(one["mark"]), empty)
-            if "world" in one:
-                mark["point"] = tuple(map(float, one["world"]))
-            if "world_box" in one:
-                mark["box"] = tuple(tuple(map(float, corner)) for corner in one["world_box"])
-            if "segmentation" in one:
-                k = _slices(document, grid, path.name)[one["image_id"]]
-                mark["contours"] += _outline(one["segmentation"], k, grid)
+        if grid is None:
+            return ()
+        slices = _slices(document, grid, path.name) if document["annotations"] else {}
+        own = [one for one in document["annotations"] if "mark" in one]
+        others = [one for one in document["annotations"] if "mark" not in one]
+        found = _own_marks(document, own, slices, grid)
+        for one in others:
+            if not one.get("iscrowd") and (outlined or not one.get("segmentation")):
+                number = 1 + max(found, default=0)
+                shape = _shape(one, slices[one["image_id"]], grid)
+                if shape:
+                    found[number] = {"score": one.get("score"), **shape}
+                    found[number]["category"] = _names(document)[one["category_id"]]
         return tuple(Mark(number, **mark) for number, mark in sorted(found.items()))
     except _BROKEN as error:
         raise _unreadable(path, error) from error
+
+
+def _names(document: dict[str, Any]) -> dict[Any, Category]:
+    return {entry["id"]: _category(entry) for entry in document["categories"]}
+
+
+def _own_marks(
+    document: dict[str, Any], own: list[dict[str, Any]], slices: dict[Any, int], grid: Grid
+) -> dict[int, dict[str, Any]]:
+    """What delineate has written, the parts of one mark together."""
+    names = _names(document)
+    found: dict[int, dict[str, Any]] = {}
+    for one in own:
+        empty = {"category": names[one["category_id"]], "score": one.get("score"), "contours": ()}
+        mark = found.setdefault(int(one["mark"]), empty)
+        if "world" in one:
+            mark["point"] = tuple(map(float, one["world"]))
+        if "world_box" in one:
+            mark["box"] = tuple(tuple(map(float, corner)) for corner in one["world_box"])
+        if "segmentation" in one:
+            mark["contours"] += _outline(one["segmentation"], slices[one["image_id"]], grid)
+    return found
+
+
+def _shape(one: dict[str, Any], k: int, grid: Grid) -> dict[str, Any]:
+    """Outline, box or point of an annotation; COCO counts from the corner of the first sample."""
+    if one.get("segmentation"):
+        return {"contours": _outline(one["segmentation"], k, grid)}
+    x, y, width, height = map(float, one.get("bbox") or (0, 0, 0, 0))
+    if width > 0 and height > 0:
+        low, high = (k - 0.5, y - 0.5, x - 0.5), (k + 0.5, y + height - 0.5, x + width - 0.5)
+        return {"box": tuple(tuple(corner) for corner in grid.to_world([low, high]).tolist())}
+    keypoints = np.array(one.get("keypoints") or (), float).reshape(-1, 3)
+    places = keypoints[keypoints[:, 2] > 0, :2]
+    if len(places) != 1:
+        return {}
+    (x, y) = places[0]
+    return {"point": tuple(grid.to_world((k, y - 0.5, x - 0.5)).tolist())}
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["Kind", "kind_of", "what_else"]
+__all__ = ["Kind", "kind_of", "modality_of", "what_else"]
 
 Kind = Literal["dicom", "gzipped dicom", "nifti", "nrrd", "metaimage", "photo", "zip", "other"]
 _HEAD = 1024
@@ -32,6 +33,21 @@ def what_else(path: Path, name: str) -> str:
         named = suffix.lower() in (".dcm", ".dicom", ".ima")
         return f"{what}, though its name ends in {suffix}" if named else what
     return "of no format that is read (DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG, TIFF)"
+
+
+def modality_of(path: Path) -> str:
+    """Modality that a DICOM file states; empty where it states none or is broken."""
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's remarks on values that are not used
+        try:
+            dataset: Any = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=["Modality"]
+            )
+            return str(dataset.get("Modality", "") or "")
+        except Exception:  # pydicom raises anything on broken files
+            return ""
 
 
 def _head(path: Path) -> bytes:

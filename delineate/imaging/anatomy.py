@@ -12,14 +12,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
 
 from delineate.imaging.category import Category, Code, Laterality
 
-__all__ = ["Entry", "by_code", "category", "entries"]
+__all__ = ["Entry", "by_code", "category", "coded", "entries"]
 
 Colour = tuple[int, int, int]
 
@@ -100,6 +100,17 @@ def category(name: str) -> Category | None:
     if organ and organ.paired and len(sides) == 1:
         return organ.category("left" if "left" in sides else "right")
     return None
+
+
+def coded(given: Category) -> Category:
+    """A category with the code and the side that the table has for its name.
+
+    It stays as it is where it has a code, or a side that the table contradicts.
+    """
+    known = category(given.name) if given.code is None else None
+    if known is None or (given.laterality and known.laterality not in (None, given.laterality)):
+        return given
+    return replace(given, code=known.code, laterality=given.laterality or known.laterality)
 
 
 def by_code(code: Code, side: Laterality | None = None) -> Category | None:

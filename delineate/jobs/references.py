@@ -14,7 +14,13 @@ __all__ = ["reference"]
 
 
 def reference(
-    path: str, image: Mapping[str, Any], *, resample: bool, made: Made | None, target: str
+    path: str,
+    image: Mapping[str, Any],
+    *,
+    resample: bool,
+    things: bool,
+    made: Made | None,
+    target: str,
 ) -> str:
     """Keep a reference as a result.
 
@@ -26,6 +32,8 @@ def reference(
         ``paths``, ``series`` and ``reading`` of what it was drawn on, and its ``tenant``.
     resample
         Whether labels on other samples are sampled anew, or refused.
+    things
+        Whether each outline of a COCO file is a thing, or a part of an area.
     made
         How it came about, where its sender says so.
     target
@@ -39,7 +47,7 @@ def reference(
     Raises
     ------
     InputError, GeometryError, UnreadableFileError
-        If it holds no labels and no outlines, or was not drawn on this image; or if a name in it
+        If it holds nothing, or was not drawn on this image; or if a name in it
         tells the patient's, where the service keeps none.
     """
     from delineate.delineation.reference import reference_of
@@ -47,7 +55,7 @@ def reference(
     from delineate.jobs.reidentify import demand_nameless
 
     ground = read_stored(image["paths"], image["series"], image["reading"])
-    annotation = read_annotation(Path(path), ground.grid)
+    annotation = read_annotation(Path(path), ground.grid, things=things)
     found = reference_of(annotation, ground, resample=resample, made=made)
     names = [one.category.name for one in found.findings]
     demand_nameless(names, image["tenant"], image["paths"], image["series"])

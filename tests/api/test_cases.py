@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image as Picture
 from service import Service, ct, series
 
-from delineate.formats import nifti, nrrd
+from delineate.formats import geojson, nifti, nrrd
+from delineate.formats.marks import Mark
 from delineate.imaging import Category, Grid, LabelMap
 
 # What the service's detector finds: 60 samples of 1.92 cubic millimetres.
@@ -177,6 +179,148 @@ def test_labels_of_another_grid_are_refused(running: Service, ct_id: str, tmp_pa
     )
 
     assert (answer.status_code, answer.json()["title"]) == (422, "GeometryError")
+
+
+MOTH, FLY = Category("moth"), Category("fly")
+
+
+@pytest.fixture(scope="module")
+def photograph(running: Service) -> str:
+    """Id of a grey picture of 60 rows and 80 columns."""
+    file = io.BytesIO()
+    Picture.fromarray(np.full((60, 80), 120, np.uint8)).save(file, "png")
+    answer = running.client.post("/v1/images", files=[("files", ("trap.png", file.getvalue()))])
+    return str(answer.raise_for_status().json()["id"])
+
+
+@pytest.fixture
+def things(running: Service, photograph: str, tmp_path: Path) -> Callable[..., Any]:
+    """Send things on the photograph as a reference."""
+
+    def sent(*marks: Mark) -> str:
+        path = tmp_path / "things.geojson"
+        geojson.write((), Grid.regular((1, 60, 80), unit="px"), path, marks)
+        address = f"/v1/images/{photograph}/references"
+        answer = running.client.post(address, params={"name": path.name}, content=path.read_bytes())
+        return str(answer.raise_for_status().json()["id"])
+
+    return sent
+
+
+def test_things_are_compared_one_by_one_by_hand(
+    running: Service, photograph: str, things: Callable[..., str]
+) -> None:
+    # Of three, one lies 6 pixels beside its partner, one is called otherwise, one has none.
+    theirs = things(
+        Mark(1, MOTH, point=(10.0, 10.0, 0.0)),
+        Mark(2, MOTH, point=(40.0, 50.0, 0.0)),
+        Mark(3, FLY, point=(70.0, 10.0, 0.0)),
+        Mark(4, FLY, point=(70.0, 50.0, 0.0)),
+    )
+    ours = things(
+        Mark(1, FLY, point=(70.0, 50.0, 0.0)),
+        Mark(2, MOTH, point=(16.0, 10.0, 0.0)),
+        Mark(3, FLY, point=(40.0, 50.0, 0.0)),
+    )
+
+    document = running.client.get(f"/v1/jobs/{ours}/result").json()
+    assert (document["detector"]["gives"], len(document["findings"])) == ("instances", 3)
+    told = compared(running, ours, theirs).raise_for_status().json()
+
+    assert (told["structures"], told["dice"]) == ([], None)
+    found = told["things"]
+    assert (found["by"], found["least"], found["unit"]) == ("distance", 20.0, "px")
+    assert sorted(map(tuple, found["pairs"])) == [(1, 4), (2, 1), (3, 2)]
+    assert found["all"]["hits"] == 3
+    assert found["all"]["f1"] == pytest.approx(6 / 7)
+    by_name = {one["name"]: one for one in found["categories"]}
+    assert [by_name["moth"][key] for key in ("prediction", "reference", "hits")] == [1, 2, 1]
+    assert [by_name["fly"][key] for key in ("prediction", "reference", "hits")] == [2, 2, 1]
+    assert by_name["moth"]["precision"] == 1.0
+    assert by_name["moth"]["recall"] == 0.5
+
+    nearer = running.client.get(
+        f"/v1/jobs/{ours}/comparison", params={"reference": theirs, "distance": 5}
+    ).json()["things"]
+    assert (nearer["least"], nearer["all"]["hits"]) == (5.0, 2)
+    assert compared(running, ours, theirs).json() == told
+    page = running.client.get("/v1/cases", params={"image": photograph}).json()["cases"]
+    newest = next(one for one in page if one["id"] == theirs)
+    assert (newest["reference"], newest["f1"]) == (ours, None)  # the newest reference is the other
+    compared(running, theirs, ours).raise_for_status()
+    page = running.client.get("/v1/cases", params={"image": photograph}).json()["cases"]
+    newest = next(one for one in page if one["id"] == theirs)
+    assert (newest["f1"], newest["dice"]) == (pytest.approx(6 / 7, abs=1e-6), None)
+
+
+def test_boxes_are_compared_by_their_overlap(running: Service, things: Callable[..., str]) -> None:
+    one = things(Mark(1, MOTH, box=((9.5, 9.5, -0.5), (19.5, 19.5, 0.5))))
+    # Three quarters of each are common, three fifths of both together.
+    two = things(Mark(1, MOTH, box=((12.0, 9.5, -0.5), (22.0, 19.5, 0.5))))
+
+    def hits(**asked: float) -> int:
+        address, query = f"/v1/jobs/{one}/comparison", {"reference": two, **asked}
+        told = running.client.get(address, params=query).raise_for_status().json()["things"]
+        assert told["by"] == "iou"
+        return int(told["all"]["hits"])
+
+    assert [hits(), hits(iou=0.59), hits(iou=0.61)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("query", [{"distance": -1}, {"distance": "inf"}, {"iou": 0}, {"iou": 2}])
+def test_a_rule_that_makes_no_sense_is_refused(
+    running: Service, things: Callable[..., str], query: dict[str, Any]
+) -> None:
+    one = things(Mark(1, MOTH, point=(10.0, 10.0, 0.0)))
+    two = things(Mark(1, MOTH, point=(11.0, 10.0, 0.0)))
+
+    answer = running.client.get(f"/v1/jobs/{one}/comparison", params={"reference": two, **query})
+
+    assert answer.status_code == 422
+
+
+def test_outlines_of_coco_are_an_area_or_things(
+    running: Service, photograph: str, things: Callable[..., str]
+) -> None:
+    rings = [[2, 4, 8, 4, 8, 9, 2, 9], [6, 4, 12, 4, 12, 9, 6, 9]]  # which overlap
+    document = {
+        "images": [{"id": 1, "width": 80, "height": 60, "file_name": "trap.png"}],
+        "categories": [{"id": 1, "name": "moth"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "segmentation": [r]} for r in rings],
+    }
+
+    def kept(**query: Any) -> Any:
+        answer = running.client.post(
+            f"/v1/images/{photograph}/references",
+            params={"name": "instances.json", **query},
+            content=json.dumps(document),
+        )
+        job = answer.raise_for_status().json()["id"]
+        return running.client.get(f"/v1/jobs/{job}/result").json()
+
+    area, each = kept(), kept(things=True)
+
+    assert (area["detector"]["gives"], len(area["findings"])) == ("labelmap", 1)
+    assert (each["detector"]["gives"], len(each["findings"])) == ("instances", 2)
+    assert [one["measurements"]["area_px"] for one in each["findings"]] == [30.0, 30.0]
+
+
+def test_areas_are_not_compared_with_things(
+    running: Service, photograph: str, things: Callable[..., str], tmp_path: Path
+) -> None:
+    grid = Grid.regular((1, 60, 80), unit="px")
+    labels = LabelMap(np.ones(grid.shape, np.uint8), grid, {1: MOTH})
+    nrrd.write_labels([labels], tmp_path / "area.seg.nrrd")
+    area = running.client.post(
+        f"/v1/images/{photograph}/references",
+        params={"name": "area.seg.nrrd"},
+        content=(tmp_path / "area.seg.nrrd").read_bytes(),
+    ).raise_for_status()
+
+    refused = compared(running, things(Mark(1, MOTH, point=(9.0, 9.0, 0.0))), area.json()["id"])
+
+    assert refused.status_code == 422
+    assert "two with things" in refused.json()["detail"]
 
 
 def test_cases_tell_what_was_found_and_how_well(

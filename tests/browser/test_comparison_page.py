@@ -9,8 +9,10 @@ import httpx
 import numpy as np
 import pytest
 from looking import Looking
+from PIL import Image as Picture
 
-from delineate.formats import dicom, nifti, nrrd
+from delineate.formats import dicom, geojson, nifti, nrrd
+from delineate.formats.marks import Mark
 from delineate.imaging import Category, Grid, Image, LabelMap
 
 pytestmark = pytest.mark.browser
@@ -212,3 +214,93 @@ def test_a_real_contour_and_its_mask_are_one(
     look.page.keyboard.press("o")
     assert look.coloured("axial", ONLY_THIS, tolerance=12) == 0
     assert look.coloured("axial", ONLY_OTHER, tolerance=12) == 0
+
+
+# Of things: sky blue only here, orange only there, green in both.
+THINGS = {"this": (86, 180, 233), "other": (230, 159, 0), "both": (0, 158, 115)}
+
+
+@pytest.fixture(scope="module")
+def photograph(url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A grey picture of 120 rows and 160 columns."""
+    path = tmp_path_factory.mktemp("photograph") / "trap.png"
+    Picture.fromarray(np.full((120, 160), 40, np.uint8)).save(path)
+    return upload(url, [path])
+
+
+@pytest.fixture(scope="module")
+def found(url: str, photograph: str) -> str:
+    """Id of the job that found a point, a box and a polygon."""
+    with httpx.Client(base_url=url, timeout=120) as client:
+        asked = {"image_id": photograph, "detector": "page.blobs"}
+        job = str(client.post("/v1/jobs", json=asked).raise_for_status().json()["id"])
+        assert '"done"' in client.get(f"/v1/jobs/{job}/events").text
+        return job
+
+
+def drawn(folder: Path) -> Path:
+    """Somebody's points: near that of the detector, in its box, and one that it has not found."""
+    path = folder / "points.geojson"
+    places = [(24.0, 20.0, 0.0), (78.0, 30.0, 0.0), (130.0, 100.0, 0.0)]
+    marks = [Mark(number, Category("blob"), point=at) for number, at in enumerate(places, 1)]
+    geojson.write((), Grid.regular((1, 120, 160), unit="px"), path, marks)
+    return path
+
+
+def test_things_of_two_results_are_told_apart(look: Looking, found: str, tmp_path: Path) -> None:
+    look.open(f"#job={found}")
+    look.state("shown")
+    assert look.coloured("picture", THINGS["both"], tolerance=12) == 0
+
+    look.page.set_input_files("[data-testid=reference-file]", str(drawn(tmp_path)))
+    look.page.wait_for_selector("[data-testid=comparison-table]")
+
+    assert cells(look, "blob") == ["3", "3", "2", "0.67", "0.67", "0.67"]
+    assert "0.667" in look.one("comparison-table").locator("caption").inner_text()
+    for colour in THINGS.values():
+        assert look.coloured("picture", colour, tolerance=12) > 10
+    look.one("compare-this").click()
+    assert look.coloured("picture", THINGS["both"], tolerance=12) == 0
+
+    # From one difference to the next, and around: the polygon is higher up than their point.
+    told = [look.one("difference-told").inner_text()]
+    for button in ("next", "next", "next", "previous"):
+        look.one(f"difference-{button}").click()
+        told.append(look.one("difference-told").inner_text())
+    here, there = "Blob, only in this result", "Blob, only in the other"
+    assert told == [
+        "2 differences",
+        *(f"1 of 2: {here}", f"2 of 2: {there}", f"1 of 2: {here}", f"2 of 2: {there}"),
+    ]
+
+
+def test_how_near_things_have_to_be_is_asked(
+    look: Looking, url: str, found: str, photograph: str, tmp_path: Path
+) -> None:
+    reference = send(url, photograph, drawn(tmp_path))["id"]
+    look.open(f"#job={found}&against={reference}")
+    look.state("shown")
+    look.page.wait_for_selector("[data-testid=comparison-table]")
+
+    look.one("compare-within").fill("3")
+    look.one("compare-within").press("Enter")
+    look.page.wait_for_function(
+        "() => document.querySelector('[data-testid=compare-within]')?.value === '3'"
+    )
+    look.page.wait_for_selector("[data-testid=comparison-table] caption:has-text('0.333')")
+
+    assert cells(look, "blob")[2] == "1"
+
+
+def test_things_are_compared_on_the_list_of_cases(
+    look: Looking, url: str, found: str, photograph: str, tmp_path: Path
+) -> None:
+    send(url, photograph, drawn(tmp_path))
+    look.open("#cases")
+    row = look.page.locator(f'[data-testid=case][data-id="{found}"]')
+    look.one("cases-filter").fill("trap.png")  # those that are not seen are not measured
+
+    look.page.wait_for_selector(
+        f'[data-testid=case][data-id="{found}"] [data-testid=dice]:has-text("0.667")'
+    )
+    assert row.locator("input").is_enabled()

@@ -16,6 +16,8 @@ from delineate.evaluation.case import Case
 from delineate.evaluation.fingerprint import fingerprint
 from delineate.evaluation.results import read_result
 from delineate.evaluation.scored import inputs_of, score_case
+from delineate.formats import coco
+from delineate.formats.marks import Mark
 from delineate.imaging import Category, Grid, Image, LabelMap
 from delineate.plugins import (
     Classes,
@@ -151,6 +153,31 @@ def test_a_result_is_known_by_what_was_found_not_when(tmp_path: Path) -> None:
     document["findings"][0]["score"] = 0.5
     path.write_text(json.dumps(document))
     assert fingerprint(mine) != before
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["reference", "prediction"])
+def test_outlines_of_coco_are_things_where_the_other_side_has_things(
+    tmp_path: Path, turned: bool
+) -> None:
+    """Two of one category lie in one area, and are two things."""
+    grid = Grid.regular((1, 60, 80), unit="px")
+    rings = [[2, 4, 8, 4, 8, 9, 2, 9], [8, 4, 14, 4, 14, 9, 8, 9]]
+    common = {"image_id": 1, "category_id": 1}
+    drawn = {
+        "images": [{"id": 1, "width": 80, "height": 60, "file_name": "trap.png"}],
+        "categories": [{"id": 1, "name": "moth"}],
+        "annotations": [{**common, "segmentation": [ring]} for ring in rings],
+    }
+    (tmp_path / "drawn.json").write_text(json.dumps(drawn))
+    box = ((1.5, 3.5, -0.5), (7.5, 8.5, 0.5))
+    coco.write((), grid, tmp_path / "found.json", [Mark(1, Category("moth"), 0.9, box=box)])
+    names = ("found.json", "drawn.json") if turned else ("drawn.json", "found.json")
+
+    found = scored(tmp_path / names[1], tmp_path / names[0], "count_reference", "detection_f1")
+
+    told = values(found)
+    assert told["moth", "count_reference"] == (1 if turned else 2)
+    assert told["moth", "detection_f1"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": "x"}', '{"schema": null, "a": 1}'])

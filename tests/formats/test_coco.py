@@ -240,6 +240,40 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
     assert [one.name for one in labelmap.categories.values()] == ["cat", "dog"]
 
 
+def test_boxes_and_points_of_other_programs_are_marks(tmp_path: Path) -> None:
+    """COCO counts from the corner of the first sample, an index from its middle."""
+    image = {"image_id": 1, "category_id": 1}
+    document = {
+        "images": [{"id": 1, "width": 20, "height": 10, "file_name": "trap.jpg"}],
+        "categories": [{"id": 1, "name": "moth"}],
+        "annotations": [
+            {**image, "bbox": [5, 2, 3, 1], "score": 0.5},
+            {**image, "bbox": [0, 0, 0, 0], "keypoints": [1, 1, 0, 5.5, 2.5, 2]},
+            {**image, "bbox": [0, 0, 4, 4], "keypoints": [1, 1, 2, 3, 3, 2]},
+            {**image, "bbox": [0, 0, 20, 10], "iscrowd": 1},
+            {**image, "bbox": [1, 1, 0, 0]},
+            {**image, "bbox": [2, 4, 2, 1], "segmentation": [[2, 4, 4, 4, 4, 5, 2, 5]]},
+        ],
+    }
+    (tmp_path / "a").write_text(json.dumps(document))
+    grid = Grid.regular((1, 10, 20), unit="px")
+
+    one, two, three = coco.read_marks(tmp_path / "a", grid)
+    *_, outlined = coco.read_marks(tmp_path / "a", grid, outlined=True)
+
+    assert (one.box, one.score, one.category.name) == (
+        ((4.5, 1.5, -0.5), (7.5, 2.5, 0.5)),
+        0.5,
+        "moth",
+    )
+    assert (two.point, two.box, two.score) == ((5.0, 2.0, 0.0), None, None)
+    assert (three.point, three.box) == (None, ((-0.5, -0.5, -0.5), (3.5, 3.5, 0.5)))
+    (ring,) = outlined.contours
+    assert ring.points.tolist() == [[1.5, 3.5, 0], [3.5, 3.5, 0], [3.5, 4.5, 0], [1.5, 4.5, 0]]
+    (area,) = coco.read_layers(tmp_path / "a", grid)
+    assert np.argwhere(area.array).tolist() == [[0, 4, 2], [0, 4, 3]]
+
+
 def test_images_that_are_not_the_slices_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text(json.dumps(foreign()))
 

@@ -20,6 +20,7 @@ function made(id: string, more: Partial<Case> = {}): Case {
     summary: { gives: "labelmap", found: ["lung_left"], missing: ["spleen"], cut: [], things: 1, notes: [], overall: {} },
     reference: null,
     dice: null,
+    f1: null,
     ...more,
   };
 }

@@ -279,7 +279,7 @@ export class App {
     if (leave.aborted) return;
     this.#frame.about(undefined, result.detector.intended_use);
     viewer().show(result, samples, remarks(result), downloads(job, offers), provenance(result));
-    addBesides(viewer(), job, result.detector.gives, offers, this.#detectors, leave);
+    addBesides(viewer(), job, result, offers, this.#detectors, leave);
     addVersions(viewer(), job, result, leave);
     this.#state = "shown";
   }

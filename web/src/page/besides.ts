@@ -1,24 +1,23 @@
 /** What stands beside the planes and the list once a result is there: surfaces, comparison, report. */
 
 import * as client from "../service/client";
-import type { Detector, Job, Offer } from "../service/documents";
+import { comparedAs } from "../service/cases";
+import type { Delineation, Detector, Job, Offer } from "../service/documents";
 import { ComparisonPanel } from "./comparison";
 import { h } from "./dom";
 import { SolidPane } from "./solid";
 import { t } from "./texts";
 import type { Viewer } from "./viewer";
 
-const OUTLINED = ["labelmap", "masks"];
-
 /**
  * Add it to a viewer that shows a result.
  *
- * `gives` is the result's kind, `against` the id of another result to compare with at once.
+ * `against` in the view's state is the id of another result to compare with at once.
  */
 export function addBesides(
   viewer: Viewer,
   job: Job,
-  gives: string,
+  result: Delineation,
   offers: readonly Offer[],
   detectors: readonly Detector[],
   leave: AbortSignal,
@@ -30,8 +29,8 @@ export function addBesides(
     viewer.beside(new SolidPane(volume, viewer.layers, store, load, leave));
   }
   const parts: HTMLElement[] = [];
-  if (OUTLINED.includes(gives)) {
-    const panel = new ComparisonPanel(viewer, job, detectors, (against) => store.update({ against }));
+  if (comparedAs(result.detector.gives)) {
+    const panel = new ComparisonPanel(viewer, job, result, detectors, (against) => store.update({ against }));
     parts.push(panel.element);
     panel.offer(store.value.against).catch(() => panel.element.remove());
   }

@@ -167,7 +167,8 @@ export class CasesPage {
 
   #row(listed: Listed): Row {
     const { one, image, maker, flags } = listed;
-    const { id, series, summary, state, progress, error, dice } = one;
+    const { id, series, summary, state, progress, error } = one;
+    const dice = one.dice ?? one.f1;
     const size = series && [series.modality, sizeOf(series.shape)].join(", ");
     const tick = h("input", {
       type: "checkbox",
@@ -203,7 +204,8 @@ export class CasesPage {
   #ticked(): readonly Case[] {
     const ticked = [...this.#rows.values()].filter(({ tick }) => tick.checked).map(({ listed }) => listed.one);
     const [one, other, ...rest] = ticked.sort((a, b) => (a.id < b.id ? 1 : -1));
-    const together = one && other && !rest.length && one.image_id === other.image_id && one.series?.id === other.series?.id;
+    const together =
+      one && other && !rest.length && one.image_id === other.image_id && one.series?.id === other.series?.id && comparable(one) === comparable(other);
     return together ? [one, other] : [];
   }
 
@@ -224,9 +226,9 @@ export class CasesPage {
       const row = this.#rows.get(id)!;
       fill(row.dice, "…");
       const told = await client.getComparison(id, row.listed.one.reference!).catch(() => undefined);
-      const dice = told?.dice ?? null;
-      row.listed = { ...row.listed, one: { ...row.listed.one, dice } };
-      fill(row.dice, figure(dice, 3));
+      const [dice, f1] = [told?.dice ?? null, told?.things?.all.f1 ?? null];
+      row.listed = { ...row.listed, one: { ...row.listed.one, dice, f1 } };
+      fill(row.dice, figure(dice ?? f1, 3));
     }
     this.#measuring = false;
   }

@@ -2,11 +2,21 @@
 
 import { type Layer, layersOf } from "../imaging/layer";
 import * as client from "../service/client";
-import { type Case, comparable, type Compared, type Comparison, CORRECTION, REFERENCE } from "../service/cases";
-import type { Detector, Job } from "../service/documents";
-import { COLOURS, Differences, type Mode, MODES, type Pair } from "./differences";
+import {
+  type Case,
+  comparable,
+  type Compared,
+  comparedAs,
+  type Comparison,
+  CORRECTION,
+  REFERENCE,
+} from "../service/cases";
+import type { Delineation, Detector, Finding, Job } from "../service/documents";
+import { COLOURS, Differences, type Mode, MODES, type Pair, type Together } from "./differences";
 import { fill, h } from "./dom";
 import { spoken, t, TAG } from "./texts";
+import { ThingDifferences } from "./things";
+import { differenceStepper, thingsTable } from "./thingspanel";
 import type { Viewer } from "./viewer";
 
 const TAKEN = ".nii,.gz,.nrrd,.mha,.mhd,.dcm,.zip,.json,.geojson";
@@ -27,12 +37,13 @@ export class ComparisonPanel {
   readonly #choice = h("select", { "data-testid": "compare-with", "aria-label": t("compare.with") });
   readonly #told = h("p", { class: "muted", role: "status", "data-testid": "compare-told" });
   readonly #body = h("div", {});
-  #mode: Mode = "both";
+  #mode: Mode | undefined;
   #turn = 0;
 
   constructor(
     readonly viewer: Viewer,
     readonly job: Job,
+    readonly result: Delineation,
     readonly detectors: readonly Detector[],
     /** Told which other result is compared with. */
     readonly chosen: (other: string | undefined) => void,
@@ -68,9 +79,8 @@ export class ComparisonPanel {
   /** Offer the other results on the same series; one of them may be compared with at once. */
   async offer(other?: string): Promise<void> {
     const { cases } = await client.getCases({ limit: "200", image: this.job.image_id });
-    const offered = cases.filter(
-      (one) => one.id !== this.job.id && one.series?.id === this.job.series && comparable(one),
-    );
+    const alike = (one: Case) => one.series?.id === this.job.series && comparable(one) === this.#as;
+    const offered = cases.filter((one) => one.id !== this.job.id && alike(one));
     const references = offered.filter(({ detector }) => detector === REFERENCE);
     const others = offered.filter(({ detector }) => detector !== REFERENCE);
     fill(
@@ -83,8 +93,8 @@ export class ComparisonPanel {
     if (other) await this.choose(other);
   }
 
-  /** Compare with another result, or with nothing any more. */
-  async choose(other: string | undefined): Promise<void> {
+  /** Compare with another result, or with nothing any more; `within` as for `getComparison`. */
+  async choose(other: string | undefined, within?: Readonly<Record<string, string>>): Promise<void> {
     const turn = ++this.#turn;
     this.#choice.value = other ?? "";
     this.viewer.compare(undefined);
@@ -95,14 +105,18 @@ export class ComparisonPanel {
     try {
       const [result, comparison] = await Promise.all([
         client.getResult(other),
-        client.getComparison(this.job.id, other),
+        client.getComparison(this.job.id, other, within),
       ]);
       if (turn !== this.#turn) return;
       fill(this.#told);
-      this.#show(layersOf(result.findings, this.viewer.volume.inverse), comparison);
+      this.#show(result.findings, comparison);
     } catch (error) {
       if (turn === this.#turn) fill(this.#told, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  get #as() {
+    return comparedAs(this.result.detector.gives);
   }
 
   #called({ detector, created }: Case): string {
@@ -112,15 +126,30 @@ export class ComparisonPanel {
   async #send(file: File): Promise<void> {
     fill(this.#told, t("compare.uploading"));
     try {
-      const { id } = await client.sendReference(this.job.image_id, this.job.series, file);
+      const { id } = await client.sendReference(this.job.image_id, this.job.series, file, this.#as === "things");
       await this.offer(id);
     } catch (error) {
       fill(this.#told, error instanceof Error ? error.message : String(error));
     }
   }
 
-  #show(theirs: readonly Layer[], comparison: Comparison): void {
-    const differences = new Differences(pairsOf(comparison.structures, this.viewer.layers, theirs));
+  #show(theirs: readonly Finding[], comparison: Comparison): void {
+    const { inverse } = this.viewer.volume;
+    const { things, structures, notes, reference } = comparison;
+    if (things) {
+      const differences = new ThingDifferences(this.result.findings, theirs, inverse, things);
+      const again = (least: number) => void this.choose(reference, { [things.by]: String(least) });
+      const stepper = differenceStepper(differences, ({ place }) => this.viewer.reveal(place));
+      this.#draw(differences, "differences", stepper, thingsTable(things, again));
+    } else {
+      const pairs = pairsOf(structures, this.viewer.layers, layersOf(theirs, inverse));
+      const remarks = notes.map((note) => h("p", { class: "note" }, note));
+      this.#draw(new Differences(pairs), "both", table(comparison), ...remarks);
+    }
+  }
+
+  /** Draw two together, at first in a mode unless another was chosen before. */
+  #draw(differences: Together, first: Mode, ...told: (HTMLElement | undefined)[]): void {
     const legend = h("ul", { class: "comparison-legend" });
     const buttons = MODES.map((mode) => {
       const click = () => set(mode);
@@ -136,11 +165,10 @@ export class ComparisonPanel {
       this.#body,
       h("div", { class: "segments", role: "group", "aria-label": t("compare.show") }, ...buttons),
       legend,
-      table(comparison),
-      ...comparison.notes.map((note) => h("p", { class: "note" }, note)),
+      ...told,
     );
     this.viewer.compare(differences);
-    set(this.#mode);
+    set(this.#mode ?? first);
   }
 }
 

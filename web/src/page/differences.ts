@@ -13,7 +13,14 @@ export type Mode = (typeof MODES)[number];
 /** Of Okabe and Ito's palette: told apart by all eyes. */
 export const COLOURS = { onlyThis: "#56b4e9", onlyOther: "#e69f00", otherName: "#cc79a7", inBoth: "#009e73" } as const;
 const OPACITY = { only: 0.62, both: 0.25 };
-const DASH = [6, 4];
+export const DASH = [6, 4];
+
+/** Draws two results together, in place of the one. */
+export interface Together {
+  mode: Mode;
+  /** `shapes` are those of the one that is shown, by name. */
+  draw(ground: Ground, plane: Plane, state: ViewState, shapes: ReadonlyMap<string, Shape>): void;
+}
 
 /** One structure: as this result has it, and as the other one does; one of them may lack it. */
 export interface Pair {
@@ -21,7 +28,7 @@ export interface Pair {
   readonly theirs: Layer | undefined;
 }
 
-export class Differences {
+export class Differences implements Together {
   mode: Mode = "both";
   readonly #pairs: readonly Pair[];
   readonly #theirs = new Map<string, { at: number; readonly shapes: Map<Layer, Shape> }>();
@@ -30,7 +37,6 @@ export class Differences {
     this.#pairs = pairs.map(({ ours, theirs }) => ({ ours, theirs: theirs && dashed(theirs, ours) }));
   }
 
-  /** Draw both on a plane; `shapes` are this result's, by name. */
   draw(ground: Ground, plane: Plane, state: ViewState, shapes: ReadonlyMap<string, Shape>): void {
     const others = this.#shapesOn(plane, state.at[plane.axis]);
     const { context } = ground;
@@ -147,7 +153,7 @@ function within(
   context.restore();
 }
 
-function clipped(context: CanvasRenderingContext2D, from: number, to: number, height: number, draw: () => void): void {
+export function clipped(context: CanvasRenderingContext2D, from: number, to: number, height: number, draw: () => void): void {
   context.save();
   const part = new Path2D();
   part.rect(from, 0, to - from, height);

@@ -56,7 +56,7 @@ export function sorted(listed: readonly Listed[], by: Column, ascending: boolean
 }
 
 function keyOf({ one, image, maker, flags }: Listed, by: Column): string | number | undefined {
-  const { state, created, summary, dice } = one;
+  const { state, created, summary, dice, f1 } = one;
   switch (by) {
     case "image":
       return image;
@@ -71,6 +71,6 @@ function keyOf({ one, image, maker, flags }: Listed, by: Column): string | numbe
     case "flags":
       return flags.length;
     case "dice":
-      return dice ?? undefined;
+      return dice ?? f1 ?? undefined;
   }
 }

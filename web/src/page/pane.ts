@@ -19,7 +19,7 @@ import {
   shapeOf,
   strokeOutline,
 } from "./drawing";
-import type { Differences } from "./differences";
+import type { Together } from "./differences";
 import { listen } from "./gestures";
 import { drawMeasurements } from "./measures";
 import type { Heat, Restored } from "./overlays";
@@ -50,7 +50,7 @@ export class Pane {
   heat: Heat | undefined;
   restored: Restored | undefined;
   /** Another result that is drawn with this one. */
-  differences: Differences | undefined;
+  differences: Together | undefined;
   #shapes = new Map<string, Shape>();
   #shapesAt = -1;
   /** What the picture was drawn for. */

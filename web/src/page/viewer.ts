@@ -3,7 +3,7 @@
 import type { Vec3 } from "../imaging/affine";
 import { align } from "../imaging/alignment";
 import { rangeOf } from "../imaging/heat";
-import { type Item, type Layer, layersOf } from "../imaging/layer";
+import { type Layer, layersOf } from "../imaging/layer";
 import type { Axis } from "../imaging/orientation";
 import { clampIndex, type Volume } from "../imaging/volume";
 import { presetsFor } from "../imaging/window";
@@ -15,7 +15,7 @@ import { FindingList } from "./findings";
 import { showHelp } from "./help";
 import { listenToKeys } from "./keyboard";
 import { MeasureList } from "./measurelist";
-import type { Differences } from "./differences";
+import type { Together } from "./differences";
 import { Heat, Restored } from "./overlays";
 import { Pane, type Under } from "./pane";
 import { type Beside, readoutOf } from "./readout";
@@ -166,7 +166,7 @@ export class Viewer {
     this.#samples = samples && !failed ? { volume: samples as Volume, kind } : undefined;
     this.#toolbar.outlined = gives !== "classes" && gives !== "image";
     const listed = gives !== "classes" && gives !== "image" && (gives !== "instances" || drawn.length > 0);
-    if (listed) this.#list = new FindingList(layers, this.volume, this.store, this.#reveal);
+    if (listed) this.#list = new FindingList(layers, this.volume, this.store, ({ id, place }) => this.reveal(place, id));
     if (this.#samples && gives === "field") this.#controls = this.#warm(this.#samples.volume, result);
     if (this.#samples && gives === "image") this.#controls = this.#restored(this.#samples.volume);
     const parts = [
@@ -197,7 +197,7 @@ export class Viewer {
   }
 
   /** Draw another result with this one; nothing: no more. */
-  compare(differences: Differences | undefined): void {
+  compare(differences: Together | undefined): void {
     for (const pane of this.#panes) pane.differences = differences;
     this.store.tell();
   }
@@ -212,12 +212,12 @@ export class Viewer {
     return restoredControls(this.volume, restored, this.store);
   }
 
-  /** Go to one finding. */
-  #reveal = ({ id, place }: Item): void => {
+  /** Go to one finding, and mark it if it is one of this result. */
+  reveal(place: Vec3, chosen?: number): void {
     const at = place.map((part, axis) => clampIndex(this.volume, axis as Axis, part));
-    this.store.update({ at: at as unknown as Vec3, chosen: id });
+    this.store.update({ at: at as unknown as Vec3, chosen });
     this.#panes[0]!.reveal(place);
-  };
+  }
 
   #draw(): void {
     const { at, main } = this.store.value;

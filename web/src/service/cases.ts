@@ -15,6 +15,28 @@ export interface Compared {
   readonly unit_of_length: string;
 }
 
+/** How many things two results have in common. */
+export interface ThingFigures {
+  readonly name: string;
+  readonly prediction: number;
+  readonly reference: number;
+  readonly hits: number;
+  readonly precision: number | null;
+  readonly recall: number | null;
+  readonly f1: number | null;
+}
+
+/** What was found one by one in two results, as far as it is the same. */
+export interface Things {
+  readonly by: "iou" | "distance";
+  readonly least: number;
+  readonly unit: string;
+  /** Ids of findings: in this result, in the other. */
+  readonly pairs: readonly (readonly [number, number])[];
+  readonly categories: readonly ThingFigures[];
+  readonly all: ThingFigures;
+}
+
 export interface Comparison {
   readonly reference: string;
   readonly prediction: string;
@@ -22,6 +44,7 @@ export interface Comparison {
   readonly dice: number | null;
   readonly structures: readonly Compared[];
   readonly notes: readonly string[];
+  readonly things: Things | null;
 }
 
 export interface Summary {
@@ -59,13 +82,23 @@ export interface Case {
   readonly summary: Summary | null;
   readonly reference: string | null;
   readonly dice: number | null;
+  /** In place of Dice where things were found. */
+  readonly f1: number | null;
 }
 
 /** What stands in place of a detector's id where a person drew or sent the result. */
 export const REFERENCE = "reference";
 export const CORRECTION = "correction";
 
-/** Whether a result holds areas that can be compared. */
-export function comparable({ state, summary }: Case): boolean {
-  return state === "done" && (summary?.gives === "labelmap" || summary?.gives === "masks");
+export type Compares = "areas" | "things";
+const COMPARED: Readonly<Record<string, Compares>> = { labelmap: "areas", masks: "areas", instances: "things" };
+
+/** As what a kind of result is compared; nothing: not at all. */
+export function comparedAs(gives: string): Compares | undefined {
+  return COMPARED[gives];
+}
+
+/** As what a case is compared, if it can be. */
+export function comparable({ state, summary }: Case): Compares | undefined {
+  return state === "done" && summary ? comparedAs(summary.gives) : undefined;
 }

@@ -71,17 +71,17 @@ export const getOffers = (id: string) => json<Offer[]>(at("jobs", id, "exports")
 export const cancelJob = (id: string) => json<Job>(at("jobs", id), { method: "DELETE" });
 export const getSurfaces = async (id: string, signal: AbortSignal) =>
   (await call(at("jobs", id, "exports", "glb"), { signal })).arrayBuffer();
-export const getComparison = (id: string, reference: string) =>
-  json<Comparison>(`${at("jobs", id, "comparison")}?${new URLSearchParams({ reference })}`);
+/** `within`: the distance or the least overlap by which two things are the same one. */
+export const getComparison = (id: string, reference: string, within: Readonly<Record<string, string>> = {}) =>
+  json<Comparison>(`${at("jobs", id, "comparison")}?${new URLSearchParams({ reference, ...within })}`);
 /** Cases, the newest first: a page of them, those after a place, or those on one image. */
 export const getCases = (asked: { readonly limit: string; readonly after?: string; readonly image?: string }) =>
   json<{ readonly cases: readonly Case[]; readonly next: string | null }>(`${at("cases")}?${new URLSearchParams(asked)}`);
-/** Have a label map, an RTSTRUCT or a SEG kept as a result to compare with. */
-export const sendReference = (imageId: string, series: string, file: File) =>
-  json<Job>(`${at("images", imageId, "references")}?${new URLSearchParams({ series, name: file.name })}`, {
-    method: "POST",
-    body: file,
-  });
+/** Have a label map, outlines or things kept as a result to compare with. */
+export const sendReference = (imageId: string, series: string, file: File, things: boolean) => {
+  const asked = new URLSearchParams({ series, name: file.name, things: String(things) });
+  return json<Job>(`${at("images", imageId, "references")}?${asked}`, { method: "POST", body: file });
+};
 export const thumbnailAddress = (id: string) => at("jobs", id, "thumbnail");
 export const reportAddress = (id: string) => at("jobs", id, "report");
 export const getVersions = async (id: string) =>

@@ -21,8 +21,11 @@ export const CASES = {
   "cases.when": ["When", "时间"],
   "cases.found": ["Found", "检出"],
   "cases.flags": ["Flags", "提示"],
-  "cases.dice": ["Dice", "Dice"],
-  "cases.diceAbout": ["Mean against the newest reference", "与最新参考标准对比的平均值"],
+  "cases.dice": ["Dice, F1", "Dice、F1"],
+  "cases.diceAbout": [
+    "Against the newest reference: mean Dice of areas, F1 of things",
+    "与最新参考标准对比：区域为平均 Dice，个体为 F1",
+  ],
   "cases.reference": ["Reference", "参考标准"],
   "cases.correction": ["Correction", "人工修正"],
   "cases.removed": ["Image removed", "图像已删除"],
