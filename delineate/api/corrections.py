@@ -67,10 +67,11 @@ async def correct(
     service: Service,
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:
-    """Make another version of a result, of labels that somebody has corrected.
+    """Make another version of a result, of labels or things that somebody has corrected.
 
-    ``labels`` is a label map on the result's samples (.seg.nrrd, NIfTI or MetaImage). The result
-    that is corrected stays as it is.
+    ``labels`` is a label map on the result's samples (.seg.nrrd, NIfTI or MetaImage); of things
+    that were found one by one it is GeoJSON of all that there are to be, as the result is exported,
+    with the numbers of those that stay. The result that is corrected stays as it is.
     """
     base = await run_in_threadpool(service.table.get, job_id, tenant=who.tenant)
     if base.state != "done":

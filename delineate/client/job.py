@@ -126,7 +126,8 @@ class RemoteJob:
         ----------
         labels
             On the samples of the image, numbered as the findings; or a file of such labels
-            (``.seg.nrrd``, NIfTI, MetaImage).
+            (``.seg.nrrd``, NIfTI, MetaImage). Of things: GeoJSON as the result is exported, with
+            some left out, added or changed.
         comment
             What was changed, and why.
 

@@ -1,6 +1,7 @@
 """The one use case: an image goes through a detector, and what it found becomes a result."""
 
-from delineate.delineation.correction import CORRECTION, Corrector, corrected, labels_from
+from delineate.delineation.corrected_things import corrected_things, things_from
+from delineate.delineation.correction import corrected, labels_from
 from delineate.delineation.document import SCHEMA, dumps, to_json
 from delineate.delineation.exports import (
     EXPORTS,
@@ -22,6 +23,7 @@ from delineate.delineation.result import (
 )
 from delineate.delineation.run import delineate
 from delineate.delineation.store import KEPT, load, load_output, save
+from delineate.delineation.version import CORRECTION, Corrector
 
 __all__ = [
     "CORRECTION",
@@ -36,6 +38,7 @@ __all__ = [
     "Finding",
     "Provenance",
     "corrected",
+    "corrected_things",
     "delineate",
     "drawing",
     "dumps",
@@ -49,5 +52,6 @@ __all__ = [
     "offers",
     "save",
     "structures",
+    "things_from",
     "to_json",
 ]

@@ -1,52 +1,24 @@
-"""A result that a person has corrected: a new one, measured and outlined as any other."""
+"""Labels that a person has corrected: a new result, measured and outlined as any other."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delineate import __version__
 from delineate.delineation.exports import layers_of
 from delineate.delineation.findings import CUT, findings
-from delineate.delineation.result import (
-    Change,
-    Correction,
-    Delineation,
-    DetectorIdentity,
-    Finding,
-)
-from delineate.delineation.run import own_versions
+from delineate.delineation.result import Change, Delineation, Finding
+from delineate.delineation.version import LONGEST_NAME, NOTES, Corrector, Version
 from delineate.errors import InputError
 from delineate.formats.derived import Made
 from delineate.imaging import Category, Image, LabelMap, place
 from delineate.plugins import Detection, Monitor, Output
 
-__all__ = ["CORRECTION", "Corrector", "corrected", "labels_from"]
-
-CORRECTION = "correction"
-"""Stands in a corrected result where others have the id of their detector."""
-
-_LONGEST_NAME = 64
-_NOTES: Mapping[Made, str] = {
-    "manual": "drawn by hand",
-    "semiautomatic": "corrected by hand",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corrector:
-    """Who corrects which result, and what they say of it; see `Correction`."""
-
-    of: str
-    sha256: str
-    who: str
-    comment: str = ""
+__all__ = ["corrected", "labels_from"]
 
 
 def labels_from(found: Output, drawn: LabelMap) -> LabelMap:
@@ -80,7 +52,7 @@ def labels_from(found: Output, drawn: LabelMap) -> LabelMap:
     names = [category.name for category in categories.values()]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(
-            f"expected a name of its own for each structure, got {min(twice)[:_LONGEST_NAME]!r} "
+            f"expected a name of its own for each structure, got {min(twice)[:LONGEST_NAME]!r} "
             "twice; call one of them otherwise"
         )
     labels = LabelMap(placed.array, before.grid, dict(sorted(categories.items())))
@@ -113,7 +85,7 @@ def corrected(
         Is told the progress and may cancel.
     """
     monitor = monitor if monitor is not None else Monitor()
-    started, created = time.perf_counter(), datetime.now(UTC)
+    version = Version(before, by)
     image, last = before.image, before.provenance.correction
     old = _before(before.output)
     changes = _changes(old, labels, _millilitres(image))
@@ -128,36 +100,7 @@ def corrected(
     )
     monitor.checkpoint()
     found = findings(detection, image, lambda part: monitor.progress(part, "outlining"))
-    origin = last.detector if last else before.detector
-    return Delineation(
-        image=image,
-        detector=DetectorIdentity(
-            id=CORRECTION,
-            title=f"Correction of {origin.title}",
-            version=__version__,
-            task=origin.task,
-            gives="labelmap",
-            intended_use=origin.intended_use,
-        ),
-        output=labels,
-        findings=found,
-        provenance=replace(
-            before.provenance,
-            created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            seconds=round(time.perf_counter() - started, 3),
-            versions={**before.provenance.versions, **own_versions()},
-            correction=Correction(
-                of=by.of,
-                sha256=by.sha256,
-                who=by.who,
-                comment=by.comment,
-                detector=origin,
-                changes=changes,
-                made=made,
-            ),
-        ),
-        notes=(*before.notes, _remark(by, changes)),
-    )
+    return version.made(labels, found, changes, made, {})
 
 
 def _before(found: Output) -> LabelMap:
@@ -179,9 +122,9 @@ def _named(label: int, category: Category, old: Category | None) -> Category:
                 "delineate's NIfTI do"
             )
         return old
-    if len(category.name) > _LONGEST_NAME:
+    if len(category.name) > LONGEST_NAME:
         raise InputError(
-            f"expected names of at most {_LONGEST_NAME} letters, that of label {label} has "
+            f"expected names of at most {LONGEST_NAME} letters, that of label {label} has "
             f"{len(category.name)}"
         )
     if old is None or _plain(old.name) != _plain(category.name):
@@ -269,15 +212,5 @@ def _making(
 
 def _notes(number: int, kept: Finding | None, made: Mapping[int, Made]) -> tuple[str, ...]:
     known = () if kept is None else tuple(note for note in kept.notes if note != CUT)
-    said = _NOTES.get(made.get(number, "automatic"))
+    said = NOTES.get(made.get(number, "automatic"))
     return known if said is None or said in known else (*known, said)
-
-
-def _remark(by: Corrector, changes: tuple[Change, ...]) -> str:
-    words = {"drawn": "drew", "changed": "changed", "renamed": "renamed", "deleted": "deleted"}
-    told = []
-    for what, word in words.items():
-        names = [change.name.replace("_", " ") for change in changes if change.what == what]
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        told += [f"{word} {', '.join(names[:5])}{more}"] if names else []
-    return f"corrected by hand: {by.who} {', '.join(told)}"

@@ -24,7 +24,7 @@ from delineate.imaging import Image, category_from_json, category_json
 from delineate.plugins import Output, Weights
 from delineate.plugins.wire import grid_json
 
-__all__ = ["SCHEMA", "dumps", "from_json", "to_json"]
+__all__ = ["SCHEMA", "dumps", "findings_from", "from_json", "to_json"]
 
 SCHEMA = "delineate/delineation/1"
 
@@ -93,7 +93,7 @@ def from_json(document: Mapping[str, Any], image: Image, output: Output) -> Deli
         image=image,
         detector=DetectorIdentity(**document["detector"]),
         output=output,
-        findings=tuple(_finding_from_json(finding) for finding in document["findings"]),
+        findings=findings_from(document),
         provenance=Provenance(
             image_hash=document["image"]["hash"],
             created=made["created"],
@@ -108,6 +108,11 @@ def from_json(document: Mapping[str, Any], image: Image, output: Output) -> Deli
         overall=document.get("overall", {}),
         notes=tuple(document["notes"]),
     )
+
+
+def findings_from(document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """The findings of a document alone."""
+    return tuple(_finding_from_json(finding) for finding in document["findings"])
 
 
 def _correction(correction: Correction | None) -> dict[str, Any]:

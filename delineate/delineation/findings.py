@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from delineate.delineation.result import Finding, Point
 from delineate.imaging import Grid, Image, LabelMap
 from delineate.plugins import Classes, Detection, DetectorSpec, Field, Instance, Instances, Masks
 
-__all__ = ["CUT", "DECIMALS", "findings", "overall", "significant"]
+__all__ = ["CUT", "DECIMALS", "counts", "findings", "overall", "significant"]
 
 DECIMALS = 4  # of positions, in mm or px
 _DIGITS = 7  # of measurements
@@ -78,11 +78,15 @@ def overall(detection: Detection, spec: DetectorSpec) -> dict[str, float]:
             low, high = spec.count_error.interval(len(items))
             numbers |= {"count_low": low, "count_high": high}
         if len(spec.categories) > 1:
-            counts = Counter(item.category.name for item in items)
-            for category in spec.categories:
-                name = re.sub(r"[^a-z0-9]+", "_", category.name.lower()).strip("_")
-                numbers[f"count_{name}"] = counts[category.name]
+            numbers |= counts(detection.output, [category.name for category in spec.categories])
     return dict(significant(numbers))
+
+
+def counts(things: Instances, names: Iterable[str]) -> dict[str, float]:
+    """How many there are of each of some categories, as ``count_NAME``."""
+    found = Counter(item.category.name for item in things.items)
+    plain = {name: re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in names}
+    return {f"count_{word}": found[name] for name, word in plain.items()}
 
 
 def significant(value: Any) -> Any:

@@ -89,17 +89,18 @@ class DetectorIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What somebody did to one structure of a result.
+    """What somebody did to one structure or thing of a result.
 
     Parameters
     ----------
     id, name
-        Its number and what it is called since; of a deleted one, what it was called.
+        Its number and what it is called since; of a deleted one, what they were. Things are
+        numbered anew in each version.
     what
-        ``"drawn"``: it is new; ``"changed"``: other samples; ``"renamed"``: the same samples
-        under another name or in another colour; ``"deleted"``: gone from the list.
+        ``"drawn"``: it is new; ``"changed"``: other samples, or another place; ``"renamed"``: the
+        same under another name or in another colour; ``"deleted"``: gone from the list.
     added, removed
-        How many samples it gained and lost.
+        How many samples it gained and lost; 0 of a thing, which has none.
     added_ml, removed_ml
         The same as volumes; ``None`` on a picture.
     """

@@ -5,7 +5,7 @@ DICOMweb and how long it is kept need no second way. In place of an installed de
 ``"correction"``, and its options are::
 
     of          id of the job whose result was corrected
-    labels      id of the image that the labels are kept as until they are a result
+    labels      id of the image that labels or things are kept as until they are a result
     drawn       hash of what was sent
     who         who sent it
     comment     in their words
@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from delineate.errors import NotFoundError, UploadError
-from delineate.imaging import Image, LabelMap
+from delineate.imaging import Grid, Image, LabelMap
 from delineate.jobs.job import Job, jobs
 from delineate.jobs.store import Store
 from delineate.jobs.table import JobTable
-from delineate.plugins import Monitor
+from delineate.plugins import Monitor, Output
 
 if TYPE_CHECKING:
     from delineate.delineation import Delineation
@@ -38,15 +38,15 @@ __all__ = ["CORRECTION", "Version", "drop_labels", "redone", "taken_in", "versio
 CORRECTION = "correction"
 """Stands in the row of a correction where others have the id of their detector."""
 
-_LABELS = "labels.seg.nrrd"
-_KEPT_AS = "0001.nrrd"
+_LABELS, _LABELS_KEPT_AS = "labels.seg.nrrd", "0001.nrrd"
+_THINGS, _THINGS_KEPT_AS = "things.geojson", "0001.geojson"
 _NUMBERED = ("nrrd", "nifti", "metaimage")
 
 
 def taken_in(
     folder: str, name: str, result: str, comment: str, image: dict[str, Any]
 ) -> dict[str, Any]:
-    """Look into labels that somebody sent; runs in a child process.
+    """Look into labels or things that somebody sent; runs in a child process.
 
     Parameters
     ----------
@@ -70,32 +70,27 @@ def taken_in(
     Raises
     ------
     InputError
-        If these are no labels that may take the place of the result's.
+        If they may not take the place of the result's.
     """
     from delineate import formats
-    from delineate.delineation import labels_from, load_output
-    from delineate.formats import nrrd
-    from delineate.formats.annotations import read_annotation
-    from delineate.formats.layered import merged
+    from delineate.delineation import load_output
     from delineate.jobs.reidentify import demand_nameless
+    from delineate.plugins import Instances
 
     (path,) = (Path(folder) / "parts").iterdir()
-    drawn = read_annotation(path)
-    if drawn.format not in _NUMBERED:
-        raise UploadError(
-            f"expected labels as .seg.nrrd, NIfTI or MetaImage, whose numbers are those of the "
-            f"result's structures, got {drawn.format}"
-        )
-    _, found = load_output(Path(result))
-    labels = labels_from(found, merged(drawn.layers, name))
-    texts = [comment, *(category.name for category in labels.categories.values())]
-    demand_nameless(texts, image["tenant"], image["paths"], image["series"])
-    kept = Path(folder) / "files" / _KEPT_AS
-    kept.parent.mkdir()
-    nrrd.write_labels([labels], kept)
+    document, found = load_output(Path(result))
+    target = Path(folder) / "files"
+    target.mkdir()
+    if isinstance(found, Instances):
+        kept, told = target / _THINGS_KEPT_AS, _THINGS
+        names = _things(path, found.grid, document, kept)
+    else:
+        kept, told = target / _LABELS_KEPT_AS, _LABELS
+        names = _labels(path, found, name, kept)
+    demand_nameless([comment, *names], image["tenant"], image["paths"], image["series"])
     path.unlink()
-    (Path(folder) / "names.json").write_text(json.dumps({_KEPT_AS: _LABELS}))
-    report = formats.inspect([formats.Entry(kept, _LABELS, _KEPT_AS)]).to_json()
+    (Path(folder) / "names.json").write_text(json.dumps({kept.name: told}))
+    report = formats.inspect([formats.Entry(kept, told, kept.name)]).to_json()
     return {
         "files": 1,
         "bytes": kept.stat().st_size,
@@ -104,24 +99,59 @@ def taken_in(
     }
 
 
+def _labels(path: Path, found: Output, name: str, kept: Path) -> set[str]:
+    """Keep labels; their names."""
+    from delineate.delineation import labels_from
+    from delineate.formats import nrrd
+    from delineate.formats.annotations import read_annotation
+    from delineate.formats.layered import merged
+
+    drawn = read_annotation(path)
+    if drawn.format not in _NUMBERED:
+        raise UploadError(
+            f"expected labels as .seg.nrrd, NIfTI or MetaImage, whose numbers are those of the "
+            f"result's structures, got {drawn.format}"
+        )
+    labels = labels_from(found, merged(drawn.layers, name))
+    nrrd.write_labels([labels], kept)
+    return {category.name for category in labels.categories.values()}
+
+
+def _things(path: Path, grid: Grid, document: dict[str, Any], kept: Path) -> set[str]:
+    """Keep things; their names."""
+    from delineate.delineation import things_from
+    from delineate.delineation.document import findings_from
+    from delineate.formats import geojson
+    from delineate.formats.annotations import read_annotation
+
+    drawn = read_annotation(path, grid)
+    if drawn.format != "geojson":
+        raise UploadError(
+            "expected things as GeoJSON, as the result is exported, with the numbers of those that "
+            f"stay, got {drawn.format}"
+        )
+    marks = things_from(findings_from(document), drawn.marks, grid)
+    geojson.write((), grid, kept, marks)
+    return {mark.category.name for mark in marks}
+
+
 def redone(job: Job, image: Image, table: JobTable, store: Store, monitor: Monitor) -> Delineation:
     """Make the result of a correction; ``image`` is what was corrected, read again.
 
     Raises
     ------
     NotFoundError
-        If the result that was corrected, or the kept labels, have been removed in the meantime.
+        If the result that was corrected, or what was kept, has been removed in the meantime.
     """
-    from delineate.delineation import Corrector, corrected, load
-    from delineate.formats import nrrd
+    from delineate.delineation import Corrector, corrected, corrected_things, load
+    from delineate.formats import geojson, nrrd
+    from delineate.plugins import Instances
 
     home, asked = store.of(job.tenant), job.options
     folder = home.attempt(table.get(asked["of"], tenant=job.tenant))
     before = load(folder, image)
     monitor.checkpoint()
     (path,) = home.image(asked["labels"]).files
-    kept = nrrd.read_labels(path)
-    labels = LabelMap(kept.array, image.grid, kept.categories)
     document = (folder / "delineation.json").read_bytes()
     by = Corrector(
         of=asked["of"],
@@ -129,6 +159,10 @@ def redone(job: Job, image: Image, table: JobTable, store: Store, monitor: Monit
         who=asked["who"],
         comment=asked["comment"],
     )
+    if isinstance(before.output, Instances):
+        return corrected_things(before, geojson.read_marks(path), by, monitor)
+    kept = nrrd.read_labels(path)
+    labels = LabelMap(kept.array, image.grid, kept.categories)
     return corrected(before, labels, by, monitor)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image as Picture
-from service import Service, ct, series
+from service import Service, ct, series, until
 
 from delineate.formats import geojson, nifti, nrrd
 from delineate.formats.marks import Mark
@@ -251,6 +251,55 @@ def test_things_are_compared_one_by_one_by_hand(
     page = running.client.get("/v1/cases", params={"image": photograph}).json()["cases"]
     newest = next(one for one in page if one["id"] == theirs)
     assert (newest["f1"], newest["dice"]) == (pytest.approx(6 / 7, abs=1e-6), None)
+
+
+def test_things_are_corrected_and_the_export_is_what_is_sent(
+    running: Service, things: Callable[..., str]
+) -> None:
+    first = things(
+        Mark(1, MOTH, 0.5, point=(10.0, 10.0, 0.0)), Mark(2, FLY, 0.25, point=(40.0, 50.0, 0.0))
+    )
+    exported = running.client.get(f"/v1/jobs/{first}/exports/geojson").raise_for_status().json()
+
+    def correct(document: Any, name: str = "things.geojson") -> Any:
+        files = {"labels": (name, json.dumps(document))}
+        data = {"comment": "dirt"}
+        return running.client.post(f"/v1/jobs/{first}/corrections", files=files, data=data)
+
+    same = correct(exported)
+    assert (same.status_code, same.json()["title"]) == (422, "InputError")
+    assert "got the same" in same.json()["detail"]
+
+    moth, _ = exported["features"]
+    new = {**moth, "properties": {**moth["properties"], "number": 9, "world": [70.0, 5.0, 0.0]}}
+    job = running.wait(correct({**exported, "features": [moth, new]}).json()["id"])
+    assert job["state"] == "done", job
+    document = running.client.get(f"/v1/jobs/{job['id']}/result").json()
+
+    assert (document["detector"]["id"], document["detector"]["gives"]) == (
+        "correction",
+        "instances",
+    )
+    one, two = document["findings"]
+    assert (one["score"], one["notes"]) == (0.5, [])
+    assert (two["score"], two["notes"], two["point"]) == (None, ["drawn by hand"], [70.0, 5.0, 0.0])
+    assert document["overall"] == {"count": 2, "count_moth": 2, "count_fly": 0}
+    told = document["provenance"]["correction"]
+    assert [(c["id"], c["what"], c["name"]) for c in told["changes"]] == [
+        (2, "drawn", "moth"),
+        (2, "deleted", "fly"),
+    ]
+    kept = f"/v1/images/{job['options']['labels']}"
+    assert until(lambda: running.client.get(kept).status_code == 404)
+    listed = running.client.get(f"/v1/jobs/{job['id']}/corrections").json()["versions"]
+    assert [one["of"] for one in listed] == [None, first]
+    compared(running, job["id"], first).raise_for_status()
+
+    outside = {**new, "properties": {**new["properties"], "world": [90.0, 5.0, 0.0]}}
+    refused = correct({**exported, "features": [outside]})
+    assert (refused.status_code, refused.json()["title"]) == (422, "GeometryError")
+    coco = {"images": [], "annotations": [], "categories": []}
+    assert "expected things as GeoJSON" in correct(coco, "things.json").json()["detail"]
 
 
 def test_boxes_are_compared_by_their_overlap(running: Service, things: Callable[..., str]) -> None:

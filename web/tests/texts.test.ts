@@ -32,7 +32,7 @@ const sources = Object.entries(
 ).map(([path, source]) => [path, source.replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "")] as const);
 
 /** As the service or the browser calls things. */
-const NAMES = new Set(["Enter", "Arrow", "Error", "cut by the field of view", "the browser has no room for edits"]);
+const NAMES = new Set(["Enter", "Arrow", "Error", "Feature", "cut by the field of view", "the browser has no room for edits"]);
 
 describe("the page", () => {
   it.each(sources.filter(([path]) => path.includes("/page/") || path.includes("/editing/")))("takes its texts from the tables: %s", (_, source) => {

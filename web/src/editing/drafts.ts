@@ -2,6 +2,7 @@
 
 import type { Structure } from "./history";
 import type { Samples } from "./labels";
+import type { Edits } from "./thingeditor";
 
 export interface Draft {
   /** Id of the result that is edited. */
@@ -9,6 +10,8 @@ export interface Draft {
   /** Milliseconds since 1970. */
   readonly when: number;
   readonly structures: readonly Structure[];
+  /** Of a result of things: what was done to them. */
+  readonly things?: Edits;
 }
 
 const [DRAFTS, SLICES] = ["drafts", "slices"] as const;

@@ -10,12 +10,10 @@ import { type Cut, holes, type Metric, metricOf, sweep, within } from "./brush";
 import { type Deed, History, type Structure } from "./history";
 import { between } from "./interpolation";
 import { Labels, type Step } from "./labels";
+import { unusedColour } from "./palette";
 import { Tracer } from "./tracing";
 
 export type Tool = "none" | "brush" | "eraser" | "add" | "cut";
-
-/** Okabe & Ito, as the service's categories have them. */
-const PALETTE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"];
 
 export class Editor {
   readonly labels: Labels;
@@ -175,8 +173,7 @@ export class Editor {
   add(name: string): void {
     const id = Math.max(0, ...this.structures.map((one) => one.id)) + 1;
     if (id > this.labels.most) return;
-    const used = new Set(this.structures.map(({ colour }) => colour));
-    const colour = PALETTE.find((each) => !used.has(each)) ?? PALETTE[id % PALETTE.length]!;
+    const colour = unusedColour(this.structures);
     this.#name([...this.structures, { id, name: this.#unused(name), colour }], []);
     this.active = id;
     this.#tell();

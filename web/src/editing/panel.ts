@@ -5,20 +5,20 @@ import { fill, h } from "../page/dom";
 import { spoken, t } from "../page/texts";
 import type { Editor, Tool } from "./editor";
 import type { Structure } from "./history";
+import { deedButton, Saving, Steps } from "./parts";
+import type { Deeds, Panel } from "./session";
 
 const TOOLS: readonly Tool[] = ["none", "brush", "eraser", "add", "cut"];
 /** Radii that the slider has, in mm or pixels: even steps of its logarithm. */
 const [SMALLEST, LARGEST, STEPS] = [0.5, 60, 100] as const;
 
 /** What the panel's buttons do beside editing. */
-export interface Deeds {
+export interface ContourDeeds extends Deeds {
   readonly holes: () => void;
   readonly interpolate: () => void;
-  readonly save: (comment: string) => Promise<void>;
-  readonly close: () => void;
 }
 
-export class EditPanel {
+export class EditPanel implements Panel {
   readonly element: HTMLElement;
   readonly #tools = TOOLS.map((tool) =>
     h(
@@ -36,36 +36,23 @@ export class EditPanel {
   readonly #radius = h("input", { type: "range", min: 0, max: STEPS, "data-testid": "edit-radius" });
   readonly #radiusTold = h("output", {});
   readonly #list = h("ul", { class: "edit-structures", "data-testid": "edit-structures" });
-  readonly #undo = this.#button("undo", () => this.editor.undo());
-  readonly #redo = this.#button("redo", () => this.editor.redo());
-  readonly #interpolate = this.#button("interpolate", () => this.deeds.interpolate());
-  readonly #comment = h("textarea", { rows: 2, maxlength: 2000, "data-testid": "edit-comment" });
-  readonly #save = h("button", { type: "submit", class: "primary", "data-testid": "edit-save" }, t("edit.save"));
-  readonly #told = h("p", { class: "muted", role: "status", "data-testid": "edit-told" });
+  readonly #steps: Steps;
+  readonly #saving: Saving;
+  readonly #interpolate = deedButton("interpolate", () => this.deeds.interpolate());
   #listed: readonly Structure[] = [];
 
   constructor(
     readonly editor: Editor,
-    readonly deeds: Deeds,
+    readonly deeds: ContourDeeds,
     /** Index of the slice that is looked at, for what can be done there. */
     readonly slice: () => number,
   ) {
     const { unit } = editor.header;
+    this.#steps = new Steps(editor);
+    this.#saving = new Saving(editor, deeds);
     this.#radius.addEventListener("input", () => {
       editor.radius = SMALLEST * (LARGEST / SMALLEST) ** (Number(this.#radius.value) / STEPS);
       this.draw();
-    });
-    const form = h(
-      "form",
-      { class: "edit-save" },
-      h("label", {}, h("span", {}, t("edit.comment")), this.#comment),
-      this.#told,
-      h("div", { class: "actions" }, this.#save, this.#button("close", deeds.close)),
-    );
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#save.disabled = true;
-      void deeds.save(this.#comment.value.trim()).finally(() => this.draw());
     });
     this.element = h(
       "section",
@@ -78,9 +65,9 @@ export class EditPanel {
       h(
         "div",
         { class: "edit-deeds" },
-        this.#undo,
-        this.#redo,
-        this.#button("holes", deeds.holes),
+        this.#steps.undo,
+        this.#steps.redo,
+        deedButton("holes", deeds.holes),
         editor.header.shape[0] > 2 && this.#interpolate,
       ),
       h("h3", {}, t("edit.structures")),
@@ -90,7 +77,7 @@ export class EditPanel {
         { type: "button", class: "quiet", "data-testid": "edit-add-structure", on: { click: () => editor.add(t("edit.new")) } },
         t("edit.add"),
       ),
-      form,
+      this.#saving.element,
     );
     editor.listen(() => this.draw());
     this.draw();
@@ -112,10 +99,8 @@ export class EditPanel {
     this.onTool();
   }
 
-  /** Tell how saving goes, or what stands in its way. */
   tell(text: string, wrong = false): void {
-    fill(this.#told, text);
-    this.#told.classList.toggle("fault", wrong);
+    this.#saving.tell(text, wrong);
   }
 
   draw(): void {
@@ -123,9 +108,8 @@ export class EditPanel {
     this.#tools.forEach((button, i) => button.setAttribute("aria-pressed", String(TOOLS[i] === editor.tool)));
     this.#radius.value = String(Math.round((STEPS * Math.log(editor.radius / SMALLEST)) / Math.log(LARGEST / SMALLEST)));
     fill(this.#radiusTold, editor.radius.toPrecision(2));
-    this.#undo.disabled = !editor.canUndo;
-    this.#redo.disabled = !editor.canRedo;
-    this.#save.disabled = !editor.edited;
+    this.#steps.draw();
+    this.#saving.draw();
     this.#interpolate.disabled = !editor.around(this.slice());
     if (this.#listed !== editor.structures) {
       this.#listed = editor.structures;
@@ -177,11 +161,6 @@ export class EditPanel {
     const box = h("input", { type: "checkbox", "data-testid": `edit-${name}` });
     box.addEventListener("change", () => (this.editor[name] = box.checked));
     return h("label", { class: "edit-switch" }, box, t(`edit.${name}`));
-  }
-
-  #button(name: "undo" | "redo" | "holes" | "interpolate" | "close", click: () => void): HTMLButtonElement {
-    const about = name === "close" ? undefined : t(`edit.${name}About`);
-    return h("button", { type: "button", title: about, "data-testid": `edit-${name}`, on: { click } }, t(`edit.${name}`));
   }
 }
 

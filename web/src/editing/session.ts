@@ -1,137 +1,126 @@
-/** One editing of a result: from the first stroke to the new version, or to where it is taken up again. */
+/** One editing of a result: from the first deed to the new version, or to where it is taken up again. */
 
+import type { Layer } from "../imaging/layer";
 import { announce } from "../page/announce";
 import { writeAddress } from "../page/address";
 import { fill } from "../page/dom";
 import { t } from "../page/texts";
 import type { Viewer } from "../page/viewer";
 import * as client from "../service/client";
-import type { Delineation, Job } from "../service/documents";
-import { ended } from "../service/documents";
-import type { Draft } from "./drafts";
+import { ended, type Job } from "../service/documents";
 import * as drafts from "./drafts";
-import { Editor } from "./editor";
 import { guard } from "./guard";
-import type { Structure } from "./history";
-import { packed } from "./nrrd";
-import { EditPanel } from "./panel";
-import { Surface } from "./surface";
 
 /** Edits are kept in the browser so long after the last of them. */
 const KEEP_AFTER_MS = 400;
 
-/**
- * Edit the contours of a result; false where its structures overlap.
- *
- * With a draft, go on where it was left.
- */
-export async function edit(viewer: Viewer, job: Job, result: Delineation, leave: AbortSignal, draft?: Draft): Promise<boolean> {
-  const editor = Editor.of(result.findings, viewer.volume, viewer.volume.inverse);
-  if (!editor) return false;
-  if (draft) editor.resume(draft.structures, await drafts.load(job.id));
-  if (!leave.aborted) new Session(viewer, job, editor, leave);
-  return true;
+/** What is edited, as far as every kind of editing has it. */
+export interface Editable {
+  /** Whether there is anything to keep. */
+  readonly edited: boolean;
+  readonly layers: readonly Layer[];
+  /** Axis of the plane in which a stroke is under way. */
+  readonly stroke?: number | undefined;
+  listen(listener: () => void): void;
+  undo(): void;
+  redo(): void;
 }
 
-class Session {
+/** The column beside the planes while something is edited. */
+export interface Panel {
+  readonly element: HTMLElement;
+  tell(text: string, wrong?: boolean): void;
+  draw(): void;
+}
+
+/** What a panel's buttons do to the session. */
+export interface Deeds {
+  readonly save: (comment: string) => Promise<void>;
+  readonly close: () => void;
+}
+
+/** An answer of false leaves the key to others. */
+export type Letters = Readonly<Record<string, (event: KeyboardEvent) => unknown>>;
+
+/** One kind of editing: of contours, or of things. */
+export interface Work {
+  readonly editor: Editable;
+  readonly panel: Panel;
+  readonly letters: Letters;
+  /** Draw what lies over the planes. */
+  redraw(): void;
+  /** Keep in the browser what has changed since that was done last; false where nothing has. */
+  keep(): Promise<boolean>;
+  /** The file that the service makes a version of. */
+  pack(): Promise<File>;
+}
+
+export class Session {
+  readonly #work: Work;
   readonly #over = new AbortController();
-  readonly #panel: EditPanel;
-  readonly #surfaces: readonly Surface[];
   /** What the column beside the planes held before. */
   readonly #before: readonly Node[];
   #keeping: ReturnType<typeof setTimeout> | undefined;
-  #kept: readonly Structure[];
-  #unkept = new Set<number>();
   #dropped = false;
 
   constructor(
     readonly viewer: Viewer,
     readonly job: Job,
-    readonly editor: Editor,
+    begin: (deeds: Deeds, signal: AbortSignal) => Work,
     leave: AbortSignal,
   ) {
     const { signal } = this.#over;
     leave.addEventListener("abort", () => this.#stop(), { signal });
-    this.#kept = editor.structures;
-    editor.touched.clear();
-    const large = () => viewer.store.value.main;
-    this.#panel = new EditPanel(
-      editor,
-      {
-        holes: () => editor.fillHoles({ ...viewer.panes[large()]!.plane, at: viewer.store.value.at[large()] }),
-        interpolate: () => this.#interpolate(),
-        save: (comment) => this.#save(comment),
-        close: () => this.#close(),
-      },
-      () => viewer.store.value.at[0],
-    );
-    this.#surfaces = viewer.panes.map((pane) => new Surface(pane, editor, signal));
-    this.#panel.onTool = () => this.#redraw();
+    const deeds = { save: (comment: string) => this.#save(comment), close: () => void this.#close() };
+    const work = (this.#work = begin(deeds, signal));
     this.#before = [...viewer.aside.childNodes];
-    fill(viewer.aside, this.#panel.element);
+    fill(viewer.aside, work.panel.element);
     document.body.dataset.editing = "";
     const { slab } = viewer.store.value;
     viewer.compare(undefined);
     viewer.store.update({ slab: { ...slab, projection: "none" }, outline: true });
-    editor.listen(() => this.#changed());
+    work.editor.listen(() => this.#changed());
     viewer.store.listen(() => {
       if (signal.aborted) return;
-      this.#redraw();
-      this.#panel.draw();
+      work.redraw();
+      work.panel.draw();
     });
     window.addEventListener("keydown", (event) => this.#key(event), { capture: true, signal });
     document.addEventListener("visibilitychange", () => void this.#keep(), { signal });
-    guard(() => editor.edited && !this.#dropped, signal);
+    guard(() => work.editor.edited && !this.#dropped, signal);
     this.#changed();
   }
 
-  #redraw(): void {
-    for (const surface of this.#surfaces) surface.draw();
-  }
-
   #changed(): void {
-    const { editor, viewer } = this;
+    const { editor } = this.#work;
     const layers = editor.layers;
     // While a stroke is under way its own plane is drawn anew, the others after it.
-    for (const pane of viewer.panes) if ((editor.stroke ?? pane.axis) === pane.axis) pane.layers = layers;
-    viewer.store.tell();
-    for (const slice of editor.touched) this.#unkept.add(slice);
-    editor.touched.clear();
-    if (!this.#unkept.size && this.#kept === editor.structures) return;
+    for (const pane of this.viewer.panes) if ((editor.stroke ?? pane.axis) === pane.axis) pane.layers = layers;
+    this.viewer.store.tell();
     clearTimeout(this.#keeping);
     this.#keeping = setTimeout(() => void this.#keep(), KEEP_AFTER_MS);
   }
 
-  /** Keep in the browser what has changed since that was done last. */
   async #keep(): Promise<void> {
-    const { editor, job } = this;
     clearTimeout(this.#keeping);
-    if (this.#dropped || (!this.#unkept.size && this.#kept === editor.structures)) return;
-    const [slices, structures] = [this.#unkept, editor.structures];
-    this.#unkept = new Set();
-    this.#kept = structures;
-    const samples = new Map(Array.from(slices, (index) => [index, editor.labels.slice(index).slice()]));
+    if (this.#dropped) return;
+    const { panel } = this.#work;
     try {
-      await drafts.keep({ job: job.id, when: Date.now(), structures }, samples);
-      this.#panel.element.dataset.kept = String(Date.now());
+      if (await this.#work.keep()) panel.element.dataset.kept = String(Date.now());
     } catch {
-      this.#panel.tell(t("edit.unkept"), true);
+      panel.tell(t("edit.unkept"), true);
     }
   }
 
-  #interpolate(): void {
-    const slices = this.editor.around(this.viewer.store.value.at[0]);
-    if (slices) this.editor.interpolate(slices);
-  }
-
   async #save(comment: string): Promise<void> {
-    const { editor, viewer, job } = this;
+    const { viewer, job } = this;
+    const { panel } = this.#work;
     try {
-      this.#panel.tell(t("edit.packing"));
-      const labels = await packed(viewer.volume, editor.labels.data, editor.structures);
-      this.#panel.tell(t("edit.sending"));
-      const made = await client.correct(job.id, labels, comment);
-      this.#panel.tell(t("edit.making"));
+      panel.tell(t("edit.packing"));
+      const file = await this.#work.pack();
+      panel.tell(t("edit.sending"));
+      const made = await client.correct(job.id, file, comment);
+      panel.tell(t("edit.making"));
       const last = ended(made) ? made : await this.#ended(made);
       if (last.state !== "done") throw new Error(last.error?.message ?? t("edit.state.cancelled"));
       this.#dropped = true;
@@ -139,7 +128,7 @@ class Session {
       announce(() => t("edit.save"));
       location.hash = writeAddress({ job: last.id, shown: viewer.changed });
     } catch (error) {
-      this.#panel.tell(t("edit.failed", { why: error instanceof Error ? error.message : String(error) }), true);
+      panel.tell(t("edit.failed", { why: error instanceof Error ? error.message : String(error) }), true);
     }
   }
 
@@ -171,39 +160,15 @@ class Session {
     const { target } = event;
     const entering = target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && target.type === "text");
     if (entering || document.querySelector("dialog[open]")) return;
-    const action = event.ctrlKey || event.metaKey ? this.#commands[event.key.toLowerCase()] : this.#letters[event.key];
+    const commanded = event.ctrlKey || event.metaKey;
+    const action = commanded ? this.#commands[event.key.toLowerCase()] : this.#work.letters[event.key];
     if (event.altKey || !action || action(event) === false) return;
     event.preventDefault();
     event.stopPropagation();
   }
 
-  readonly #commands: Readonly<Record<string, (event: KeyboardEvent) => unknown>> = {
-    z: ({ shiftKey }) => (shiftKey ? this.editor.redo() : this.editor.undo()),
-    y: () => this.editor.redo(),
+  readonly #commands: Letters = {
+    z: ({ shiftKey }) => (shiftKey ? this.#work.editor.redo() : this.#work.editor.undo()),
+    y: () => this.#work.editor.redo(),
   };
-
-  /** An answer of false leaves the key to others. */
-  readonly #letters: Readonly<Record<string, (event: KeyboardEvent) => unknown>> = {
-    q: () => this.#panel.choose("none"),
-    b: () => this.#panel.choose("brush"),
-    e: () => this.#panel.choose("eraser"),
-    d: () => this.#panel.choose("add"),
-    k: () => this.#panel.choose("cut"),
-    "[": () => this.#panel.resize(-4),
-    "]": () => this.#panel.resize(4),
-    Enter: () => this.#surfaces.some((surface) => surface.close()),
-    Escape: () => this.#surfaces.map((surface) => surface.drop()).some(Boolean),
-    " ": ({ target }) => target instanceof HTMLCanvasElement && this.#stamp(),
-  };
-
-  /** Use the brush at the crosshair, for those who have no mouse. */
-  #stamp(): boolean {
-    const { editor, viewer } = this;
-    const { at, main } = viewer.store.value;
-    if (editor.tool !== "brush" && editor.tool !== "eraser") return false;
-    editor.begin(editor.tool === "eraser");
-    editor.brush(at, at, main);
-    editor.end(main === 0 ? at[0] : undefined);
-    return true;
-  }
 }

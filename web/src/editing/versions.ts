@@ -6,18 +6,26 @@ import type { Viewer } from "../page/viewer";
 import * as client from "../service/client";
 import type { Delineation, Job, Version } from "../service/documents";
 import * as drafts from "./drafts";
-import { edit } from "./session";
+import { editContours } from "./contours";
+import type { Kind } from "./thingeditor";
+import { editThings } from "./things";
 
-const EDITABLE: readonly string[] = ["labelmap", "masks", "field"];
+const EDITABLE: readonly string[] = ["labelmap", "masks", "field", "instances"];
 
-/** Add the versions of a result to a viewer that shows it, and the button that edits it. */
-export function addVersions(viewer: Viewer, job: Job, result: Delineation, leave: AbortSignal): void {
+/**
+ * Add the versions of a result to a viewer that shows it, and the button that edits it.
+ *
+ * `kinds` are those that its detector may find, as far as it is known.
+ */
+export function addVersions(viewer: Viewer, job: Job, result: Delineation, kinds: readonly Kind[], leave: AbortSignal): void {
   if (!EDITABLE.includes(result.detector.gives)) return;
+  const things = result.detector.gives === "instances";
   const list = h("ol", { class: "versions-list" });
   const draft = h("div", { class: "draft", hidden: true });
   const told = h("p", { class: "note", hidden: true });
   const start = (kept?: drafts.Draft) => async () => {
-    const began = await edit(viewer, job, result, leave, kept);
+    if (things) return editThings(viewer, job, result, kinds, leave, kept);
+    const began = await editContours(viewer, job, result, leave, kept);
     told.hidden = began;
     fill(told, t("edit.overlap"));
   };
@@ -36,8 +44,13 @@ export function addVersions(viewer: Viewer, job: Job, result: Delineation, leave
   };
   const button = h(
     "button",
-    { type: "button", title: t("edit.startAbout"), "data-testid": "edit-start", on: { click: start() } },
-    t("edit.start"),
+    {
+      type: "button",
+      title: t(things ? "edit.startThingsAbout" : "edit.startAbout"),
+      "data-testid": "edit-start",
+      on: { click: start() },
+    },
+    t(things ? "edit.startThings" : "edit.start"),
   );
   const element = h(
     "section",

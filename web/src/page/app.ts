@@ -280,7 +280,9 @@ export class App {
     this.#frame.about(undefined, result.detector.intended_use);
     viewer().show(result, samples, remarks(result), downloads(job, offers), provenance(result));
     addBesides(viewer(), job, result, offers, this.#detectors, leave);
-    addVersions(viewer(), job, result, leave);
+    const made = result.provenance.correction?.detector.id ?? result.detector.id;
+    const kinds = this.#detectors.find(({ id }) => id === made)?.categories ?? [];
+    addVersions(viewer(), job, result, kinds, leave);
     this.#state = "shown";
   }
 

@@ -1,16 +1,19 @@
 /** What is known of the image as a whole: a count, classes, other numbers. */
 
+import { CORRECTION, REFERENCE } from "../service/cases";
 import type { Delineation } from "../service/documents";
 import { h } from "./dom";
 import { spoken, t } from "./texts";
 
+const BY_PEOPLE: readonly string[] = [CORRECTION, REFERENCE];
+
 /** How many were found, large, with the interval that the detector's errors leave. */
-export function countView({ findings, overall = {} }: Delineation): HTMLElement {
+export function countView({ detector, findings, overall = {} }: Delineation): HTMLElement {
   const { count = findings.length, count_low: low, count_high: high } = overall;
   const told =
     low !== undefined && high !== undefined
       ? t("whole.interval", { low: figure(low), high: figure(high) })
-      : t("whole.noInterval");
+      : t(BY_PEOPLE.includes(detector.id) ? "whole.byPeople" : "whole.noInterval");
   return h(
     "section",
     { class: "count", "data-testid": "count" },

@@ -83,6 +83,8 @@ export const sendReference = (imageId: string, series: string, file: File, thing
   return json<Job>(`${at("images", imageId, "references")}?${asked}`, { method: "POST", body: file });
 };
 export const thumbnailAddress = (id: string) => at("jobs", id, "thumbnail");
+export const getGeoJson = (id: string) =>
+  json<{ features: { properties: Record<string, unknown> & { number?: number } }[] }>(at("jobs", id, "exports", "geojson"));
 export const reportAddress = (id: string) => at("jobs", id, "report");
 export const getVersions = async (id: string) =>
   (await json<{ versions: Version[] }>(at("jobs", id, "corrections"))).versions;
@@ -101,11 +103,11 @@ export function startJob(request: {
   });
 }
 
-/** Have labels that somebody has corrected made into another version of a result. */
-export function correct(id: string, labels: Blob, comment: string): Promise<Job> {
+/** Have labels or things that somebody has corrected made into another version of a result. */
+export function correct(id: string, file: File, comment: string): Promise<Job> {
   const form = new FormData();
   form.append("comment", comment);
-  form.append("labels", labels, "labels.seg.nrrd");
+  form.append("labels", file);
   return json<Job>(at("jobs", id, "corrections"), { method: "POST", body: form });
 }
 

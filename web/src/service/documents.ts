@@ -69,6 +69,8 @@ export interface Detector {
   readonly task: string;
   readonly gives: string;
   readonly intended_use: string;
+  /** What it may find. */
+  readonly categories?: readonly { readonly name: string; readonly colour: string }[];
   readonly wants: {
     readonly modalities: readonly string[];
     readonly unit: string | null;
@@ -115,6 +117,7 @@ export interface Finding {
     readonly name: string;
     readonly colour: string;
     readonly laterality: string | null;
+    readonly code?: unknown;
   };
   readonly score: number | null;
   readonly measurements: {
@@ -148,7 +151,12 @@ export interface Delineation {
     readonly gives: string;
     readonly intended_use: string;
   };
-  readonly provenance: { readonly seconds: number; readonly device: string };
+  readonly provenance: {
+    readonly seconds: number;
+    readonly device: string;
+    /** Of what a person has corrected: what the detector was. */
+    readonly correction?: { readonly detector: { readonly id: string } };
+  };
   /** Numbers on the image as a whole, such as `count`. */
   readonly overall?: Readonly<Record<string, number>>;
   readonly findings: readonly Finding[];

@@ -49,6 +49,7 @@ export const VIEW = {
   "side.left": ["left", "左"],
   "side.right": ["right", "右"],
   "whole.interval": ["95 % interval {low} to {high}", "95% 置信区间：{low} 至 {high}"],
+  "whole.byPeople": ["As somebody has set them", "由人工标定"],
   "whole.noInterval": [
     "How far this may be off is not known for this detector.",
     "此检测器的计数误差未知。",

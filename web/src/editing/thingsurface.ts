@@ -1,0 +1,118 @@
+/** Setting and taking things on a picture: what the left button does there. */
+
+import type { Vec3 } from "../imaging/affine";
+import type { Pane } from "../page/pane";
+import type { ThingEditor } from "./thingeditor";
+
+const SVG = "http://www.w3.org/2000/svg";
+/** Screen pixels: one that is drawn over less is a point, and a point is found from so near. */
+const [LEAST_BOX, REACH] = [5, 8] as const;
+
+/** Take the left button of a pane, until somebody leaves. */
+export class ThingSurface {
+  readonly #canvas: HTMLCanvasElement;
+  readonly #marks = document.createElementNS(SVG, "svg");
+  readonly #box = document.createElementNS(SVG, "rect");
+  #from: PointerEvent | undefined;
+
+  constructor(
+    readonly pane: Pane,
+    readonly editor: ThingEditor,
+    leave: AbortSignal,
+  ) {
+    this.#canvas = pane.element.querySelector<HTMLCanvasElement>("canvas[tabindex]")!;
+    this.#marks.classList.add("edit-marks");
+    this.#marks.setAttribute("aria-hidden", "true");
+    this.#marks.append(this.#box);
+    pane.element.append(this.#marks);
+    // On the pane and on the way down, so that the canvas's own listeners hear nothing of it.
+    const options = { capture: true, signal: leave };
+    const listen = (type: "pointerdown" | "pointermove" | "pointerup" | "pointercancel", act: (event: PointerEvent) => void) =>
+      pane.element.addEventListener(type, (event) => event.target === this.#canvas && act(event), options);
+    listen("pointerdown", (event) => this.#press(event));
+    listen("pointermove", (event) => this.#move(event));
+    listen("pointerup", (event) => this.#release(event));
+    listen("pointercancel", () => this.drop());
+    leave.addEventListener("abort", () => {
+      this.#marks.remove();
+      this.#canvas.classList.remove("drawn-on");
+    });
+    this.draw();
+  }
+
+  draw(): void {
+    this.#canvas.classList.toggle("drawn-on", this.editor.tool !== "none");
+  }
+
+  /** Drop the box that is being drawn; whether there was one. */
+  drop(): boolean {
+    const had = this.#from !== undefined;
+    this.#from = undefined;
+    this.#box.removeAttribute("width");
+    return had;
+  }
+
+  #press(event: PointerEvent): void {
+    const { tool } = this.editor;
+    if (tool === "none" || event.button !== 0 || event.shiftKey) return;
+    event.stopPropagation();
+    event.preventDefault();
+    this.pane.focus();
+    if (tool === "mark") {
+      this.#canvas.setPointerCapture(event.pointerId);
+      this.#from = event;
+      return;
+    }
+    const hit = this.editor.at(this.#index(event), this.#reach());
+    if (hit && tool === "remove") this.editor.remove(hit.id);
+    else if (hit) this.editor.rename(hit.id);
+  }
+
+  #move(event: PointerEvent): void {
+    const from = this.#from;
+    if (!from) return;
+    event.stopPropagation();
+    const { left, top } = this.#canvas.getBoundingClientRect();
+    const [x, y] = [Math.min(from.clientX, event.clientX), Math.min(from.clientY, event.clientY)];
+    this.#box.setAttribute("x", String(x - left));
+    this.#box.setAttribute("y", String(y - top));
+    this.#box.setAttribute("width", String(Math.abs(event.clientX - from.clientX)));
+    this.#box.setAttribute("height", String(Math.abs(event.clientY - from.clientY)));
+  }
+
+  #release(event: PointerEvent): void {
+    const from = this.#from;
+    if (!from) return;
+    event.stopPropagation();
+    this.drop();
+    const [one, two] = [this.#inside(from), this.#inside(event)];
+    const far = Math.min(Math.abs(event.clientX - from.clientX), Math.abs(event.clientY - from.clientY));
+    if (far >= LEAST_BOX) this.editor.add(one, two);
+    else if (this.#within(this.#index(from))) this.editor.add(one);
+  }
+
+  /** So many indices are `REACH` of the screen's pixels. */
+  #reach(): number {
+    const { width } = this.#canvas.getBoundingClientRect();
+    const pixels = (REACH * this.#canvas.width) / width;
+    const [one, two] = [this.pane.indexAt(0, 0), this.pane.indexAt(pixels, 0)];
+    return Math.hypot(two[1] - one[1], two[2] - one[2]);
+  }
+
+  #index(event: PointerEvent): Vec3 {
+    const { left, top, width } = this.#canvas.getBoundingClientRect();
+    const ratio = this.#canvas.width / width;
+    return this.pane.indexAt((event.clientX - left) * ratio, (event.clientY - top) * ratio);
+  }
+
+  /** The index, or the nearest one that lies on the picture. */
+  #inside(event: PointerEvent): Vec3 {
+    const { shape } = this.pane.volume;
+    return this.#index(event).map((at, axis) => Math.max(-0.5, Math.min(shape[axis]! - 0.5, at))) as unknown as Vec3;
+  }
+
+  #within(index: Vec3): boolean {
+    const { shape } = this.pane.volume;
+    return index.every((at, axis) => at >= -0.5 && at <= shape[axis]! - 0.5);
+  }
+}
