@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -227,12 +228,27 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path / "pool"
 
 
+@pytest.fixture
+def by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock for which each step of learning takes a second, on whatever machine."""
+    steps, learn = 0, organ_run._Run._learn
+
+    def counted(run: organ_run._Run, stage: Stage) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        return learn(run, stage)
+
+    monkeypatch.setattr(organ_run._Run, "_learn", counted)
+    monkeypatch.setattr(organ_run, "time", SimpleNamespace(monotonic=lambda: float(steps)))
+
+
+@pytest.mark.usefixtures("by_steps")
 def test_a_run_learns_writes_a_model_after_each_stage_and_is_not_done_again(
     tiny_plan: Plan, pool: Path, tmp_path: Path
 ) -> None:
     stages = (
-        Stage(name="model-phantoms", seconds=2.0, learning_rate=1e-2),
-        Stage(name="model", seconds=0.2, learning_rate=1e-3),
+        Stage(name="model-phantoms", seconds=60.0, learning_rate=1e-2),
+        Stage(name="model", seconds=6.0, learning_rate=1e-3),
     )
     plan, out = replace(tiny_plan, stages=stages), tmp_path / "run"
 
