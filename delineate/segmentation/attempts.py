@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Attempts:
                 continue
             batch = _batch(plan, demands, device, free)
             try:
-                chosen = self._chosen(plan, options, device, image, batch)
+                chosen = self._chosen(plan, options, device, image, batch, demands.weight_bytes)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -114,20 +115,32 @@ class Attempts:
 
     def _demands(self, plan: Plan, options: ModelOptions) -> Demands | None:
         """What a tile takes; ``None`` if the network cannot see tiles of that shape."""
-        from delineate.segmentation.demands import demands
+        from delineate.segmentation.demands import demands, keep_demands, kept_demands
+        from delineate.segmentation.weights import verify_weights
 
         shape = (self.model.channels, *plan.working.tile)
         key = ("demands", self.model.key, plan.working.order, shape, options.mirror)
 
         def make() -> tuple[Demands | None, int]:
+            verify_weights(self.model)  # what was made of them is kept; they may have changed since
+            name = self._name(plan.working, options)
+            if (known := kept_demands(name, shape)) is not None:
+                return known, 0
             network = self._network(plan.working, options.mirror)
             try:
-                return demands(network, shape), 0
+                found = demands(network, shape)
             except ModelError:
                 return None, 0
+            keep_demands(found, name, shape)
+            return found, 0
 
         found: Demands | None = self._pool.get(key, make)
         return found
+
+    def _name(self, working: Working, options: ModelOptions) -> str:
+        """Of the network with its wrappers: two of one name are the same."""
+        flips = "-flips" if options.mirror and self.model.mirror else ""
+        return f"{self.model.key}-{''.join(map(str, working.order))}{flips}"
 
     def _network(self, working: Working, mirror: bool) -> Any:
         """The network with its axes in the order of the working grid; kept in the pool."""
@@ -144,7 +157,13 @@ class Attempts:
         return self._pool.get(("network", self.model.key, working.order, mirror), make)
 
     def _chosen(
-        self, plan: Plan, options: ModelOptions, device: str, image: Image, batch: int
+        self,
+        plan: Plan,
+        options: ModelOptions,
+        device: str,
+        image: Image,
+        batch: int,
+        weight_bytes: int,
     ) -> Chosen:
         """What runs the network on tiles of this shape; kept in the pool."""
         import torch
@@ -152,15 +171,12 @@ class Attempts:
         from delineate.segmentation.backends.choose import choose
 
         working, model = plan.working, self.model
-        mirror = options.mirror and bool(model.mirror)
-        key = f"{model.key}-{''.join(map(str, working.order))}{'-flips' if mirror else ''}"
+        key = self._name(working, options)
         shape = (model.channels, *working.tile)
 
         def make() -> tuple[Chosen, int]:
-            network = self._network(working, options.mirror)
-            size = sum(each.numel() * each.element_size() for each in network.parameters())
             chosen = choose(
-                network,
+                partial(self._network, working, options.mirror),
                 key=key,
                 tile=shape,
                 device=device,
@@ -170,7 +186,7 @@ class Attempts:
                 regions=model.activation == "sigmoid",
                 batch=batch,
             )
-            return chosen, size
+            return chosen, weight_bytes
 
         found: Chosen = self._pool.get(
             ("backend", key, shape, device, options.backend, batch), make

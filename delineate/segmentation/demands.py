@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,9 +17,12 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from delineate.errors import ModelError
+from delineate.segmentation.backends.builders import built_by
+from delineate.segmentation.backends.cache import Cache, key_of, private_folder
 
-__all__ = ["Demands", "demands"]
+__all__ = ["Demands", "demands", "keep_demands", "kept_demands"]
 
+_FORMULA, _FILE = 1, "demands.json"  # raise it with what `demands` counts
 _BLOCK = 16
 _LEAST_FOR_ONEDNN = 20480
 
@@ -77,6 +82,34 @@ def demands(network: nn.Module, tile: tuple[int, int, int, int]) -> Demands:
             f"{tuple(answer.shape[2:])}; choose sizes that its strides divide"
         )
     return Demands(int(counter.get_total_flops()), living.peak, weight_bytes)
+
+
+def kept_demands(name: str, tile: tuple[int, int, int, int]) -> Demands | None:
+    """What is kept of a network: a process that only asks once need not build it.
+
+    Parameters
+    ----------
+    name
+        Two networks of one name are the same.
+    tile
+        ``(channel, slice, row, column)``.
+    """
+    known = Cache(private_folder()).find(_entry(name, tile))
+    return None if known is None else Demands(**json.loads((known / _FILE).read_text()))
+
+
+def keep_demands(found: Demands, name: str, tile: tuple[int, int, int, int]) -> None:
+    """Keep what a network demands; parameters as for `kept_demands`."""
+
+    def write(folder: Path) -> None:
+        (folder / _FILE).write_text(json.dumps(asdict(found)))
+
+    Cache(private_folder()).keep(_entry(name, tile), write)
+
+
+def _entry(name: str, tile: tuple[int, int, int, int]) -> str:
+    parts = {"name": name, "tile": tile, "formula": _FORMULA, "versions": built_by()}
+    return f"demands-{key_of(parts)}"
 
 
 class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]

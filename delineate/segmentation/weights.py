@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["load_network"]
+__all__ = ["load_network", "verify_weights"]
 
 _HEADER_BYTES, _XZ_BYTES = 1 << 20, 1 << 28
 
@@ -53,7 +53,19 @@ def load_network(model: Model, *, mirror: bool = False) -> nn.Module:
     return network.eval()
 
 
-def _filled(model: Model, file: WeightsFile) -> nn.Module:
+def verify_weights(model: Model) -> None:
+    """See that the files of weights are those that the model describes.
+
+    Raises
+    ------
+    ModelError
+        If one is missing, truncated or was changed.
+    """
+    for file in model.weights:
+        _content(model, file)
+
+
+def _content(model: Model, file: WeightsFile) -> bytes:
     path = model.folder / file.name
     try:
         content = path.read_bytes()
@@ -65,8 +77,13 @@ def _filled(model: Model, file: WeightsFile) -> nn.Module:
             f"{path} has sha256 {found[:12]}..., its description says {file.sha256[:12]}...: "
             "the file is truncated or was changed; install it again"
         )
+    return content
+
+
+def _filled(model: Model, file: WeightsFile) -> nn.Module:
     import safetensors.torch
 
+    path, content = model.folder / file.name, _content(model, file)
     network = build_network(model.network, model.arguments)
     if path.suffix == ".xz":
         content = _unpacked(content, path, network)

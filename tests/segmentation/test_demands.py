@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from delineate.errors import ModelError
-from delineate.segmentation.demands import demands
+from delineate.segmentation import demands as foretelling
+from delineate.segmentation.demands import Demands, demands, keep_demands, kept_demands
 from delineate.segmentation.wrappers import Mean, Mirrored, Permuted, Slicewise
 
 NETWORKS = {
@@ -65,6 +67,26 @@ def test_a_convolution_takes_two_operations_a_weight_and_sample(
     unfolded = inputs * size**3
     assert found.peak_bytes == 4 * samples * (inputs + outputs + unfolded)
     assert found.weight_bytes == 4 * (outputs * inputs * size**3 + outputs)
+
+
+def test_what_was_foretold_is_kept_by_name_tile_and_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DELINEATE_CACHE", str(tmp_path / "cache"))
+    tile = (1, 8, 8, 8)
+    found = Demands(1, 2, 3)
+
+    keep_demands(found, "one", tile)
+
+    assert kept_demands("one", tile) == found
+    assert kept_demands("other", tile) is None
+    assert kept_demands("one", (1, 8, 8, 9)) is None
+    (file,) = (tmp_path / "cache").rglob("demands.json")
+    file.write_text(file.read_text().replace("2", "9"))
+    assert kept_demands("one", tile) is None  # its seal does not hold
+    monkeypatch.setattr(foretelling, "_FORMULA", 99)
+    keep_demands(found, "one", tile)
+    assert kept_demands("one", tile) == found
 
 
 class _Repeated(nn.Module):

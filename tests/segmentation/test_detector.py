@@ -125,6 +125,8 @@ def test_a_broken_model_hides_no_other(store: Path) -> None:
 
 
 def test_weights_that_were_changed_are_refused_at_the_first_run(store: Path) -> None:
+    with Host(registry.find("models.bright")) as host:  # from now on what it made of them is kept
+        delineate(_image(), "models.bright", OPTIONS, runner=host)
     path = store / "bright" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-3])
 

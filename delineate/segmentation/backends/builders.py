@@ -20,7 +20,7 @@ from delineate.segmentation.backends.onnx import OnnxRuntime
 from delineate.segmentation.backends.openvino import OpenVino, pick_precisions
 from delineate.segmentation.backends.protocol import Backend
 
-__all__ = ["NAMES", "Task", "available", "build", "machine"]
+__all__ = ["NAMES", "Task", "available", "build", "built_by", "machine"]
 
 NAMES: tuple[str, ...] = (
     "torch",
@@ -43,7 +43,7 @@ class Task:
     Parameters
     ----------
     network
-        In evaluation mode, on the CPU.
+        Gives it, in evaluation mode, on the CPU; not asked where what was made of it is kept.
     key
         Names the network, its weights and its tile in the cache.
     tile
@@ -58,7 +58,7 @@ class Task:
         Where to keep what is costly to make.
     """
 
-    network: nn.Module
+    network: Callable[[], nn.Module]
     key: str
     tile: tuple[int, int, int, int]
     device: torch.device
@@ -114,12 +114,12 @@ def build(name: str, task: Task) -> Backend:
 
 
 def _torch(task: Task) -> Backend:
-    return Eager(task.network, task.device, batch=task.batch, threads=task.threads)
+    return Eager(task.network(), task.device, batch=task.batch, threads=task.threads)
 
 
 def _half(dtype: torch.dtype) -> Callable[[Task], Backend]:
     def make(task: Task) -> Backend:
-        return Eager(task.network, task.device, dtype, batch=task.batch, threads=task.threads)
+        return Eager(task.network(), task.device, dtype, batch=task.batch, threads=task.threads)
 
     return make
 
@@ -127,7 +127,7 @@ def _half(dtype: torch.dtype) -> Callable[[Task], Backend]:
 def _compile(task: Task) -> Backend:
     folder = task.cache.folder and task.cache.folder / f"inductor-{torch.__version__}"
     return Compiled(
-        task.network,
+        task.network(),
         task.tile,
         task.device,
         folder,
@@ -183,6 +183,12 @@ def machine() -> dict[str, str]:
         "card": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
         **{package: _version(package) for package in ("torch", "openvino", "onnxruntime")},
     }
+
+
+@lru_cache(maxsize=1)
+def built_by() -> dict[str, str]:
+    """Versions of what a network is built by: another one may build another network."""
+    return {package: _version(package) for package in ("delineate", "monai", "torch")}
 
 
 def _processor() -> str:

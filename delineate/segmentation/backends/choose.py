@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,14 @@ import torch
 from torch import nn
 
 from delineate.errors import ModelError, OptionError
-from delineate.segmentation.backends.builders import NAMES, Task, available, build, machine
+from delineate.segmentation.backends.builders import (
+    NAMES,
+    Task,
+    available,
+    build,
+    built_by,
+    machine,
+)
 from delineate.segmentation.backends.cache import Cache, key_of, private_folder
 from delineate.segmentation.backends.protocol import Backend
 from delineate.segmentation.backends.trial import (
@@ -77,7 +85,7 @@ class Chosen:
 
 
 def choose(
-    network: nn.Module,
+    network: Callable[[], nn.Module],
     *,
     key: str,
     tile: tuple[int, int, int, int],
@@ -93,9 +101,10 @@ def choose(
     Parameters
     ----------
     network
-        In evaluation mode, on the CPU, with its wrappers.
+        Gives it, in evaluation mode, on the CPU, with its wrappers. It is asked only where what
+        was made of it is not kept: building it takes longer than all else.
     key
-        `Model.key`: two networks of one key are the same.
+        `Model.key`, and the wrappers: two networks of one key are the same.
     tile
         ``(channel, slice, row, column)``.
     device
@@ -126,7 +135,7 @@ def choose(
     """
     place = pick_device(device)
     threads = threads or torch.get_num_threads()
-    parts = {"network": repr(network), "key": key, "tile": tile}
+    parts = {"key": key, "tile": tile, "versions": built_by()}
     cache = Cache(private_folder())
     task = Task(network, key_of(parts), tile, place, batch, threads, cache)
     if name == "auto":
@@ -175,7 +184,7 @@ def _fastest(task: Task, probe: torch.Tensor | None, regions: bool) -> Chosen:
     reference = build("torch", task)
     tile = smooth_noise(task.tile) if probe is None else probe
     seconds, answer = measure(reference, tile)
-    expected = logits_only(task.network, answer)
+    expected = logits_only(task.network(), answer)
     half = probe is not None and variety(expected, regions) >= LEAST_VARIETY
     if probe is not None and not half and (chosen := _chosen_before(task, half=False)):
         return chosen

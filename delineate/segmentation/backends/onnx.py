@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,7 @@ class OnnxRuntime:
     Parameters
     ----------
     network
-        Left as it is.
+        Gives it; asked only where its form is not kept. Left as it is.
     tile
         ``(channel, slice, row, column)``.
     cache, key
@@ -46,7 +47,7 @@ class OnnxRuntime:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Callable[[], nn.Module],
         tile: tuple[int, int, int, int],
         *,
         cache: Cache,
@@ -106,7 +107,7 @@ def import_onnxruntime() -> ModuleType:
 
 
 def _exported(
-    network: nn.Module, tile: tuple[int, int, int, int], cache: Cache, name: str
+    network: Callable[[], nn.Module], tile: tuple[int, int, int, int], cache: Cache, name: str
 ) -> bytes:
     """The network in ONNX form: the one kept, or one made and kept now."""
     kept = cache.find(name)
@@ -119,7 +120,7 @@ def _exported(
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                network, (torch.zeros((1, *tile)),), dynamo=True, verbose=False
+                network(), (torch.zeros((1, *tile)),), dynamo=True, verbose=False
             )
     finally:
         logger.setLevel(level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -27,7 +28,7 @@ class OpenVino:
     Parameters
     ----------
     network
-        Left as it is.
+        Gives it; asked only where its graph is not kept. Left as it is.
     tile
         ``(channel, slice, row, column)``.
     precision
@@ -54,7 +55,7 @@ class OpenVino:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Callable[[], nn.Module],
         tile: tuple[int, int, int, int],
         precision: Precision = "f32",
         *,
@@ -130,7 +131,7 @@ def pick_precisions() -> tuple[Precision, ...]:
 
 def _graph(
     openvino: ModuleType,
-    network: nn.Module,
+    network: Callable[[], nn.Module],
     tile: tuple[int, int, int, int],
     cache: Cache,
     key: str,
@@ -140,7 +141,7 @@ def _graph(
     kept = cache.find(name)
     if kept is not None:
         return openvino.Core().read_model(kept / "graph.xml")
-    graph = _traced(network, tile)
+    graph = _traced(network(), tile)
 
     def write(folder: Path) -> None:
         openvino.serialize(graph, str(folder / "graph.xml"), str(folder / "graph.bin"))

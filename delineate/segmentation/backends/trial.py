@@ -91,7 +91,7 @@ def try_out(
         if lacks_memory(error):
             raise
         return None, Trial(refused=f"failed: {first_line(error)}")
-    agreement, difference = _compare(expected, logits_only(task.network, found), regions)
+    agreement, difference = _compare(expected, logits_only(task.network(), found), regions)
     refused = ""
     if not agreement >= LEAST_AGREEMENT:
         refused = f"agrees with torch in {agreement:.4%} of samples only"
