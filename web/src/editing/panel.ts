@@ -5,7 +5,7 @@ import { fill, h } from "../page/dom";
 import { spoken, t } from "../page/texts";
 import type { Editor, Tool } from "./editor";
 import type { Structure } from "./history";
-import { deedButton, Saving, Steps } from "./parts";
+import { deedButton, Saving, Steps, toolButtons } from "./parts";
 import type { Deeds, Panel } from "./session";
 
 const TOOLS: readonly Tool[] = ["none", "brush", "eraser", "add", "cut"];
@@ -20,19 +20,7 @@ export interface ContourDeeds extends Deeds {
 
 export class EditPanel implements Panel {
   readonly element: HTMLElement;
-  readonly #tools = TOOLS.map((tool) =>
-    h(
-      "button",
-      {
-        type: "button",
-        class: "toggle",
-        title: t(`edit.tool.${tool}About`),
-        "data-testid": `edit-${tool}`,
-        on: { click: () => this.choose(tool) },
-      },
-      t(`edit.tool.${tool}`),
-    ),
-  );
+  readonly #tools = toolButtons(TOOLS, (tool) => this.choose(tool));
   readonly #radius = h("input", { type: "range", min: 0, max: STEPS, "data-testid": "edit-radius" });
   readonly #radiusTold = h("output", {});
   readonly #list = h("ul", { class: "edit-structures", "data-testid": "edit-structures" });

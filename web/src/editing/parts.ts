@@ -2,7 +2,9 @@
 
 import { fill, h } from "../page/dom";
 import { t } from "../page/texts";
+import type { Tool } from "./editor";
 import type { Deeds, Editable } from "./session";
+import type { ThingTool } from "./thingeditor";
 
 type Undoable = Editable & { readonly canUndo: boolean; readonly canRedo: boolean };
 
@@ -13,6 +15,23 @@ export function deedButton(
 ): HTMLButtonElement {
   const about = name === "close" ? undefined : t(`edit.${name}About`);
   return h("button", { type: "button", title: about, "data-testid": `edit-${name}`, on: { click } }, t(`edit.${name}`));
+}
+
+/** A button for each tool. */
+export function toolButtons<T extends Tool | ThingTool>(tools: readonly T[], choose: (tool: T) => void): HTMLButtonElement[] {
+  return tools.map((tool) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "toggle",
+        title: t(`edit.tool.${tool}About`),
+        "data-testid": `edit-${tool}`,
+        on: { click: () => choose(tool) },
+      },
+      t(`edit.tool.${tool}`),
+    ),
+  );
 }
 
 /** Undo and redo, as far as they can be done. */

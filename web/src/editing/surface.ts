@@ -4,10 +4,10 @@ import type { Vec3 } from "../imaging/affine";
 import { fitScale, indexToCanvas, transform } from "../imaging/viewport";
 import type { Pane } from "../page/pane";
 import type { Editor } from "./editor";
+import { Overlay } from "./overlay";
 
 type Corner = readonly [number, number];
 
-const SVG = "http://www.w3.org/2000/svg";
 /** Screen pixels between the corners of a lasso that is drawn in one go. */
 const APART = 2;
 /** A lasso that was drawn over so many screen pixels closes when the button is let go. */
@@ -16,9 +16,8 @@ const IN_ONE_GO = 24;
 /** Take the left button of a pane, until somebody leaves; others keep what they had. */
 export class Surface {
   readonly #canvas: HTMLCanvasElement;
-  readonly #marks = document.createElementNS(SVG, "svg");
-  readonly #ring = mark(this.#marks, "circle");
-  readonly #path = mark(this.#marks, "polyline");
+  readonly #ring: SVGElement;
+  readonly #path: SVGElement;
   /** Corners of a lasso in `(across, down)` indices, and the slice they lie on. */
   #corners: Corner[] = [];
   #slice = -1;
@@ -33,21 +32,16 @@ export class Surface {
     readonly editor: Editor,
     leave: AbortSignal,
   ) {
-    this.#canvas = pane.element.querySelector<HTMLCanvasElement>("canvas[tabindex]")!;
-    this.#marks.classList.add("edit-marks");
-    this.#marks.setAttribute("aria-hidden", "true");
-    pane.element.append(this.#marks);
-    // On the pane and on the way down, so that the canvas's own listeners hear nothing of it.
-    const options = { capture: true, signal: leave };
-    const listen = (type: "pointerdown" | "pointermove" | "pointerup" | "pointercancel" | "pointerleave", act: (event: PointerEvent) => void) =>
-      pane.element.addEventListener(type, (event) => event.target === this.#canvas && act(event), options);
-    listen("pointerdown", (event) => this.#press(event));
-    listen("pointermove", (event) => this.#move(event));
-    listen("pointerup", (event) => this.#release(event));
-    listen("pointercancel", () => this.#end());
+    const overlay = new Overlay(pane, leave);
+    this.#canvas = overlay.canvas;
+    this.#ring = overlay.mark("circle");
+    this.#path = overlay.mark("polyline");
+    overlay.listen("pointerdown", (event) => this.#press(event));
+    overlay.listen("pointermove", (event) => this.#move(event));
+    overlay.listen("pointerup", (event) => this.#release(event));
+    overlay.listen("pointercancel", () => this.#end());
+    overlay.listen("dblclick", (event) => this.#double(event));
     pane.element.addEventListener("pointerleave", () => this.#hover(undefined), { signal: leave });
-    pane.element.addEventListener("dblclick", (event) => this.#double(event), options);
-    leave.addEventListener("abort", () => this.#marks.remove());
   }
 
   /** Close the lasso that is being drawn; whether there was one. */
@@ -148,7 +142,7 @@ export class Surface {
   }
 
   #double(event: Event): void {
-    if (this.editor.tool === "none" || event.target !== this.#canvas) return;
+    if (this.editor.tool === "none") return;
     event.stopPropagation();
     this.close();
   }
@@ -178,10 +172,4 @@ export class Surface {
   #corner(index: Vec3): Corner {
     return [index[this.pane.plane.across], index[this.pane.plane.down]];
   }
-}
-
-function mark(parent: SVGSVGElement, name: "circle" | "polyline"): SVGElement {
-  const element = document.createElementNS(SVG, name);
-  parent.append(element);
-  return element;
 }

@@ -3,7 +3,7 @@
 import "./editing.css";
 import { fill, h } from "../page/dom";
 import { spoken, t } from "../page/texts";
-import { Saving, Steps } from "./parts";
+import { Saving, Steps, toolButtons } from "./parts";
 import type { Deeds, Panel } from "./session";
 import type { Kind, ThingEditor, ThingTool } from "./thingeditor";
 
@@ -11,19 +11,7 @@ const TOOLS: readonly ThingTool[] = ["none", "mark", "remove", "rename"];
 
 export class ThingPanel implements Panel {
   readonly element: HTMLElement;
-  readonly #tools = TOOLS.map((tool) =>
-    h(
-      "button",
-      {
-        type: "button",
-        class: "toggle",
-        title: t(`edit.tool.${tool}About`),
-        "data-testid": `edit-${tool}`,
-        on: { click: () => this.choose(tool) },
-      },
-      t(`edit.tool.${tool}`),
-    ),
-  );
+  readonly #tools = toolButtons(TOOLS, (tool) => this.choose(tool));
   readonly #list = h("ul", { class: "edit-structures", "data-testid": "edit-kinds" });
   readonly #total = h("output", { "data-testid": "edit-total" });
   readonly #steps: Steps;

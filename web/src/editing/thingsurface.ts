@@ -2,17 +2,16 @@
 
 import type { Vec3 } from "../imaging/affine";
 import type { Pane } from "../page/pane";
+import { Overlay } from "./overlay";
 import type { ThingEditor } from "./thingeditor";
 
-const SVG = "http://www.w3.org/2000/svg";
 /** Screen pixels: one that is drawn over less is a point, and a point is found from so near. */
 const [LEAST_BOX, REACH] = [5, 8] as const;
 
 /** Take the left button of a pane, until somebody leaves. */
 export class ThingSurface {
   readonly #canvas: HTMLCanvasElement;
-  readonly #marks = document.createElementNS(SVG, "svg");
-  readonly #box = document.createElementNS(SVG, "rect");
+  readonly #box: SVGElement;
   #from: PointerEvent | undefined;
 
   constructor(
@@ -20,23 +19,13 @@ export class ThingSurface {
     readonly editor: ThingEditor,
     leave: AbortSignal,
   ) {
-    this.#canvas = pane.element.querySelector<HTMLCanvasElement>("canvas[tabindex]")!;
-    this.#marks.classList.add("edit-marks");
-    this.#marks.setAttribute("aria-hidden", "true");
-    this.#marks.append(this.#box);
-    pane.element.append(this.#marks);
-    // On the pane and on the way down, so that the canvas's own listeners hear nothing of it.
-    const options = { capture: true, signal: leave };
-    const listen = (type: "pointerdown" | "pointermove" | "pointerup" | "pointercancel", act: (event: PointerEvent) => void) =>
-      pane.element.addEventListener(type, (event) => event.target === this.#canvas && act(event), options);
-    listen("pointerdown", (event) => this.#press(event));
-    listen("pointermove", (event) => this.#move(event));
-    listen("pointerup", (event) => this.#release(event));
-    listen("pointercancel", () => this.drop());
-    leave.addEventListener("abort", () => {
-      this.#marks.remove();
-      this.#canvas.classList.remove("drawn-on");
-    });
+    const overlay = new Overlay(pane, leave);
+    this.#canvas = overlay.canvas;
+    this.#box = overlay.mark("rect");
+    overlay.listen("pointerdown", (event) => this.#press(event));
+    overlay.listen("pointermove", (event) => this.#move(event));
+    overlay.listen("pointerup", (event) => this.#release(event));
+    overlay.listen("pointercancel", () => this.drop());
     this.draw();
   }
 
