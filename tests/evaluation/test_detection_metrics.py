@@ -138,6 +138,17 @@ def test_boxes_overlap_as_shapely_says(sides: list, data: st.DataObject) -> None
     )
 
 
+def test_an_outline_is_as_thick_as_its_slice() -> None:
+    ring = np.array([(2, 9.5, 4.5), (2, 9.5, 14.5), (2, 19.5, 14.5), (2, 19.5, 4.5)])
+    outline = Instance(MOTH, 1.0, polygon=ring)
+    low, high = (1.5, 9.5, 4.5), (2.5, 19.5, 14.5)
+    around = Instance(MOTH, 1.0, box=(low, high))
+    flat = Instance(MOTH, 1.0, box=((2.0, 9.5, 4.5), (2.0, 19.5, 14.5)))
+    beside = Instance(MOTH, 1.0, box=((2.5, 9.5, 4.5), (3.5, 19.5, 14.5)))
+
+    assert overlaps([outline, flat], [around, flat, beside]).tolist() == [[1, 1, 0], [1, 1, 0]]
+
+
 def test_categories_are_scored_apart_and_together() -> None:
     fly = Category("fly")
     reference = things(point(10, 10), point(30, 30, of=fly))

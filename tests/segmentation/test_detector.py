@@ -18,6 +18,7 @@ from delineate.errors import ModelError, OptionError, UnsuitableImageError
 from delineate.imaging import Category, Grid, Image
 from delineate.plugins import registry
 from delineate.plugins.host import Host
+from delineate.segmentation.backends.builders import available
 from delineate.segmentation.intensity import window
 from delineate.segmentation.model import Model, Sampling, Tiles
 from delineate.segmentation.model_file import write_model
@@ -124,14 +125,18 @@ def test_a_broken_model_hides_no_other(store: Path) -> None:
     assert "organs.ct" in ids
 
 
-def test_weights_that_were_changed_are_refused_at_the_first_run(store: Path) -> None:
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_weights_that_were_changed_are_refused_at_the_first_run(store: Path, backend: str) -> None:
+    if obstacle := available("cpu")[backend]:
+        pytest.skip(obstacle)
+    options = OPTIONS | {"backend": backend}
     with Host(registry.find("models.bright")) as host:  # from now on what it made of them is kept
-        delineate(_image(), "models.bright", OPTIONS, runner=host)
+        delineate(_image(), "models.bright", options, runner=host)
     path = store / "bright" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-3])
 
     with pytest.raises(ModelError, match="truncated or was changed"):
-        delineate(_image(), "models.bright", OPTIONS)
+        delineate(_image(), "models.bright", options)
 
 
 def test_a_structure_that_it_does_not_know_is_refused() -> None:
