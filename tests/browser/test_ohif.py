@@ -88,7 +88,7 @@ def _far(url: str) -> bool:
 
 def _shown(page: Any) -> NDArray[np.uint8]:
     """The middle of the slice as it is shown, without the texts at its edges."""
-    box = page.locator("canvas").last.bounding_box()
+    box = until(page.locator("canvas").last.bounding_box)  # there is none while OHIF puts it anew
     inner = {
         "x": box["x"] + box["width"] * 0.2,
         "y": box["y"] + box["height"] * 0.15,
