@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from delineate.api.access import Reader
-from delineate.api.comparisons import file_of, mean_of
+from delineate.api.comparisons import file_of, scores_of
 from delineate.api.faults import documented
 from delineate.api.jobs import JobError
 from delineate.api.results import Done
@@ -126,7 +126,7 @@ def _entry(
         reference = None
     summary = store.kept(job, kept.SUMMARY) if job.state == "done" else None
     compared = store.kept(job, file_of(reference)) if reference is not None else None
-    dice, f1 = (None, None) if compared is None else mean_of(json.loads(compared))
+    dice, f1 = (None, None) if compared is None else scores_of(json.loads(compared))
     names = ("id", "state", "progress", "error", "detector", "image_id", "created", "finished")
     return {
         **{name: told[name] for name in names},

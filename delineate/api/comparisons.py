@@ -20,7 +20,7 @@ from delineate.errors import ConflictError, InputError
 from delineate.jobs.disk import room
 from delineate.jobs.table import Job
 
-__all__ = ["Comparison", "file_of", "mean_of", "router"]
+__all__ = ["Comparison", "file_of", "router", "scores_of"]
 
 router = APIRouter(tags=["results"])
 
@@ -121,7 +121,8 @@ async def comparison(
     if usual and path.exists():
         told = json.loads(await run_in_threadpool(path.read_bytes))
         return {"reference": other.id, "prediction": job.id, "things": None, **told}
-    service.store.check_room()
+    if usual:
+        service.store.check_room()
     told = await service.judge.run(
         "compare",
         service.settings.export_seconds,
@@ -140,7 +141,7 @@ def file_of(reference: Job) -> str:
     return f"comparisons/{reference.id}-{reference.attempts}.json"
 
 
-def mean_of(told: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def scores_of(told: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Mean Dice and F1 of a kept comparison; one of them at most."""
     things = told.get("things")
     return told["dice"], None if things is None else things["all"]["f1"]

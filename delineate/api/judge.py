@@ -106,13 +106,11 @@ def _things(reference: Path, prediction: Path, scoring: Scoring) -> dict[str, An
     theirs, ours = (read_result(folder) for folder in (reference, prediction))
     assert isinstance(theirs, Instances)
     assert isinstance(ours, Instances)
-    ids = [
-        [one["id"] for one in document(folder)["findings"]] for folder in (prediction, reference)
-    ]
+    here, there = _ids(prediction), _ids(reference)
     matched = matched_things(ours, theirs, scoring)
     together = matched[""]
     pairs = [
-        [ids[0][place], ids[1][partner]]
+        [here[place], there[partner]]
         for place, partner in enumerate(together.partners.tolist())
         if partner >= 0
     ]

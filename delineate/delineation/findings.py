@@ -83,10 +83,16 @@ def overall(detection: Detection, spec: DetectorSpec) -> dict[str, float]:
 
 
 def counts(things: Instances, names: Iterable[str]) -> dict[str, float]:
-    """How many there are of each of some categories, as ``count_NAME``."""
-    found = Counter(item.category.name for item in things.items)
-    plain = {name: re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in names}
-    return {f"count_{word}": found[name] for name, word in plain.items()}
+    """How many there are of each of some categories, as ``count_NAME``.
+
+    Categories whose names differ in case and separators alone are counted together.
+    """
+    found = Counter(_word(item.category.name) for item in things.items)
+    return {f"count_{word}": found[word] for word in map(_word, names)}
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def significant(value: Any) -> Any:

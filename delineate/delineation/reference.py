@@ -73,7 +73,9 @@ def reference_of(
             weights=(),
             versions={"delineate": __version__},
         ),
-        notes=tuple(dict.fromkeys((*image.notes, *annotation.notes, *drawn.notes))),
+        notes=tuple(
+            dict.fromkeys((*image.notes, *annotation.notes, *drawn.notes, *_left_out(drawn, kind)))
+        ),
     )
 
 
@@ -83,6 +85,16 @@ def _held(drawn: Drawing, image: Image) -> tuple[LabelMap | Masks | Instances, O
         return instances(drawn.marks, image.grid), "instances"
     areas = _together(drawn.layers)
     return areas, "labelmap" if isinstance(areas, LabelMap) else "masks"
+
+
+def _left_out(drawn: Drawing, kind: OutputKind) -> tuple[str, ...]:
+    """That the file has things besides its areas."""
+    if kind == "instances" or not drawn.marks:
+        return ()
+    return (
+        f"{len(drawn.marks)} points and boxes of the file were left out, for it holds areas; give "
+        "them in a file of their own, or take each outline for a thing",
+    )
 
 
 def _together(layers: tuple[LabelMap, ...]) -> LabelMap | Masks:

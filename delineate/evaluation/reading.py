@@ -131,8 +131,16 @@ def _read(path: Path, table: Table | None, grid: Grid | None, things: bool) -> S
         if table is not None and nameless:
             return Side(named(read.layers, table))
         return Side(read.layers, nameless, notes=_otherwise(read, table or {}))
+    left_out = (
+        (f"{len(read.marks)} points and boxes of {path.name} were left out, for it holds areas",)
+        if read.marks
+        else ()
+    )
     return Side(
-        read.layers, frame=read.frame_of_reference_uid, notes=read.notes, format=read.format
+        read.layers,
+        frame=read.frame_of_reference_uid,
+        notes=(*read.notes, *left_out),
+        format=read.format,
     )
 
 

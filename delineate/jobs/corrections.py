@@ -130,6 +130,11 @@ def _things(path: Path, grid: Grid, document: dict[str, Any], kept: Path) -> set
             "expected things as GeoJSON, as the result is exported, with the numbers of those that "
             f"stay, got {drawn.format}"
         )
+    if drawn.structures:
+        raise UploadError(
+            "expected things alone, as the result is exported, got outlines of areas as well; they "
+            "cannot take the place of things"
+        )
     marks = things_from(findings_from(document), drawn.marks, grid)
     geojson.write((), grid, kept, marks)
     return {mark.category.name for mark in marks}

@@ -298,6 +298,10 @@ def test_things_are_corrected_and_the_export_is_what_is_sent(
     outside = {**new, "properties": {**new["properties"], "world": [90.0, 5.0, 0.0]}}
     refused = correct({**exported, "features": [outside]})
     assert (refused.status_code, refused.json()["title"]) == (422, "GeometryError")
+    ring = {"slice": 0, "number": 1, "name": "moth", "colour": "#e69f00", "laterality": None}
+    entry = {**ring, "code": None}
+    area = correct({**exported, "structures": [entry], "features": []})
+    assert "expected things alone" in area.json()["detail"]
     coco = {"images": [], "annotations": [], "categories": []}
     assert "expected things as GeoJSON" in correct(coco, "things.json").json()["detail"]
 
@@ -348,6 +352,13 @@ def test_outlines_of_coco_are_an_area_or_things(
         return running.client.get(f"/v1/jobs/{job}/result").json()
 
     area, each = kept(), kept(things=True)
+    document["annotations"].append({"image_id": 1, "category_id": 1, "bbox": [40, 40, 5, 5]})
+    mixed, all_ = kept(), kept(things=True)
+    assert any("1 points and boxes of the file were left out" in one for one in mixed["notes"])
+    assert (len(all_["findings"]), all_["findings"][2]["box"]) == (
+        3,
+        [[39.5, 39.5, -0.5], [44.5, 44.5, 0.5]],
+    )
 
     assert (area["detector"]["gives"], len(area["findings"])) == ("labelmap", 1)
     assert (each["detector"]["gives"], len(each["findings"])) == ("instances", 2)

@@ -168,6 +168,20 @@ def test_many_of_a_kind_are_counted_in_words() -> None:
     assert after.notes[-1] == "corrected by hand: anna deleted 3 x moth"
 
 
+def test_names_that_are_one_word_are_counted_together() -> None:
+    grid = Grid.regular(SHAPE, unit="px")
+    before = result([mark(1, Category("white fly"), 5, 5, grid)], grid)
+    also = mark(2, Category("White-Fly"), 9, 9, grid)
+
+    after = corrected_things(
+        before,
+        things_from(before.findings, [mark(1, Category("white fly"), 5, 5, grid), also], grid),
+        BY,
+    )
+
+    assert dict(after.overall) == {"count": 2.0, "count_white_fly": 2.0}
+
+
 def test_a_box_and_an_outline_that_were_rounded_are_the_same() -> None:
     grid = Grid.regular(SHAPE, (1.0, 0.3, 0.7))
     ring = Contour(grid.to_world([(0, 2, 2), (0, 2, 9.0), (0, 7, 5)]))

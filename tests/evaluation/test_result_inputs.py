@@ -180,6 +180,27 @@ def test_outlines_of_coco_are_things_where_the_other_side_has_things(
     assert told["moth", "detection_f1"] == pytest.approx(2 / 3)
 
 
+def test_things_among_areas_are_left_out_and_told(tmp_path: Path) -> None:
+    common = {"image_id": 1, "category_id": 1}
+    drawn = {
+        "images": [{"id": 1, "width": 12, "height": 12, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "moth"}],
+        "annotations": [
+            {**common, "segmentation": [[2, 4, 8, 4, 8, 9, 2, 9]]},
+            {**common, "bbox": [1, 1, 2, 2]},
+        ],
+    }
+    (tmp_path / "drawn.json").write_text(json.dumps(drawn))
+    truth = LabelMap(
+        np.ones((1, 12, 12), np.uint8), Grid.regular((1, 12, 12)), {1: Category("moth")}
+    )
+    reference = write(tmp_path, "truth", truth)
+
+    found = scored(tmp_path / "drawn.json", reference, "volume_prediction")
+
+    assert any("1 points and boxes of drawn.json were left out" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": "x"}', '{"schema": null, "a": 1}'])
 def test_a_broken_result_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "delineation.json").write_text(text)

@@ -58,6 +58,17 @@ describe("an editor of things", () => {
     expect(named(editor)).toEqual(["1 moth", "2 fly", "4 moth"]);
   });
 
+  it("redoes nothing once something else was done", () => {
+    const editor = made();
+    editor.remove(1);
+    editor.undo();
+    editor.remove(2);
+
+    expect(editor.canRedo).toBe(false);
+    editor.redo();
+    expect(named(editor)).toEqual(["1 moth", "4 moth"]);
+  });
+
   it("does nothing twice, so that nothing is undone in vain", () => {
     const editor = made();
     editor.rename(1);

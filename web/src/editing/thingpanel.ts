@@ -71,8 +71,8 @@ export class ThingPanel implements Panel {
       this.#listed = kinds;
       fill(this.#list, ...kinds.map((kind) => this.#row(kind)));
     }
-    for (const row of this.#list.children as Iterable<HTMLElement> & HTMLCollection) {
-      const name = (row as HTMLElement).dataset.name!;
+    for (const row of this.#list.querySelectorAll<HTMLElement>("li")) {
+      const name = row.dataset.name!;
       row.classList.toggle("active", name === editor.active);
       row.querySelector("input")!.checked = name === editor.active;
       fill(row.querySelector("output")!, String(editor.count(name)));
