@@ -18,13 +18,13 @@ from service import Service, ct, odd_detectors, series, service, until
 
 from delineate.cli import main
 from delineate.client import Client
-from delineate.errors import NotFoundError
+from delineate.errors import NotFoundError, UnknownJobError
 from delineate.evaluation import Rules, Scoring, evaluate, write_report
 from delineate.evaluation.elsewhere import Elsewhere
 from delineate.formats import nifti
 from delineate.imaging import Category, LabelMap
 from delineate.jobs.database import connect
-from delineate.jobs.table import JobTable
+from delineate.jobs.table import Job, JobTable
 
 __all__ = ["odd_detectors"]
 
@@ -220,21 +220,27 @@ def test_a_chunk_whose_worker_is_killed_is_taken_up_and_nothing_is_counted_twice
     table = JobTable(database)
     taken_up: list[str] = []
 
+    def scoring() -> list[Job]:
+        found = [one for one in table.open() if one.state == "running" and one.worker]
+        return [one for one in found if one.detector == "evaluation"]
+
+    def begun_again(job: Job) -> bool | None:
+        try:
+            return table.get(job.id, tenant=None).attempts == 2 or None
+        except UnknownJobError:  # gathered already
+            return True
+
     def kill() -> None:
-        scoring = until(
-            lambda: (
-                [
-                    job
-                    for job in table.open()
-                    if job.state == "running" and job.worker and job.detector == "evaluation"
-                ]
-                or None
-            )
-        )
-        job = scoring[0]
-        os.kill(running.pid(str(job.worker)), signal.SIGKILL)
-        until(lambda: table.get(job.id, tenant=None).attempts == 2 or None)
-        taken_up.append(job.id)
+        while not taken_up:
+            job = until(lambda: scoring() or None)[0]
+            worker = running.pid(str(job.worker))
+            os.kill(worker, signal.SIGSTOP)  # so that it does not end in the meantime
+            if job.id in [one.id for one in scoring()]:
+                os.kill(worker, signal.SIGKILL)
+                until(lambda job=job: begun_again(job))  # type: ignore[misc]
+                taken_up.append(job.id)
+            else:
+                os.kill(worker, signal.SIGCONT)
 
     killer = threading.Thread(target=kill)
     killer.start()
